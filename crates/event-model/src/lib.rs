@@ -1,0 +1,35 @@
+//! The words that every part of Defender speaks: entities (a process, a
+//! container, a host, a Kubernetes object), the events that refer to them,
+//! alerts, and what was lost on the way.
+//!
+//! Entities travel once, when they are first referred to; events carry only
+//! their keys. An [`Alert`] is the exception: it carries its evidence whole,
+//! because its lane overtakes all others.
+//!
+//! This crate does no I/O and depends on nothing that does.
+
+mod alert;
+mod container;
+mod coverage;
+mod event;
+mod host;
+mod kubernetes;
+mod lane;
+mod loss;
+mod process;
+mod record;
+mod source;
+mod time;
+
+pub use alert::{Alert, MatchedField, Priority};
+pub use container::{Container, ContainerId, Pod};
+pub use coverage::{BlindRule, ProbeCoverage, ProbeState, SensorStatus};
+pub use event::{Event, EventKind, ExitStatus};
+pub use host::Host;
+pub use kubernetes::{KubernetesContainer, KubernetesObject};
+pub use lane::Lane;
+pub use loss::{Loss, LossReason};
+pub use process::{Credentials, Executable, Process, ProcessKey, ProcessRef};
+pub use record::Record;
+pub use source::{Component, SourceDescription, SourceId};
+pub use time::Timestamp;

@@ -1,0 +1,97 @@
+use crate::{ConversionError, Encoding, Envelope, EnvelopeError, wire};
+use event_model::{Lane, Record, SourceId};
+use prost::Message;
+use prost::bytes::Bytes;
+use std::io::Read;
+
+/// The largest batch, decompressed, that [`decode_batch`] takes: 16 MiB, so that a
+/// small payload can't be made to fill the backend's memory.
+pub const MAXIMUM_BATCH_BYTES: usize = 16 << 20;
+
+/// Payloads below this many bytes are not worth the compressor's time.
+const COMPRESS_FROM_BYTES: usize = 512;
+
+/// The fastest of zstd's standard levels: the collector has 360m of CPU for everything.
+const COMPRESSION_LEVEL: i32 = 1;
+
+/// A payload that can't be read or made.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // Each variant's message says it.
+pub enum BatchError {
+    #[error("the payload does not decompress: {0}")]
+    Compression(#[source] std::io::Error),
+    #[error("the payload has over {MAXIMUM_BATCH_BYTES} bytes once decompressed")]
+    TooLarge,
+    #[error("the payload is not a RecordBatch: {0}")]
+    Protobuf(#[from] prost::DecodeError),
+    #[error("the frame says {stated} records, the payload holds {actual}")]
+    Count { stated: u32, actual: usize },
+    #[error("record {place} of the batch: {source}")]
+    Record { place: usize, source: ConversionError },
+    #[error("record {place} of the batch is a {kind}, which does not travel in the {lane} lane")]
+    Lane { place: usize, kind: &'static str, lane: Lane },
+    #[error(transparent)]
+    Frame(#[from] EnvelopeError),
+}
+
+/// Encodes records of one lane, and compresses them where that pays.
+pub fn encode_batch(
+    source: SourceId,
+    lane: Lane,
+    first_sequence: u64,
+    records: &[Record],
+) -> Result<Envelope, BatchError> {
+    let count = u32::try_from(records.len())
+        .map_err(|_| EnvelopeError::Sequence { first: first_sequence, count: u32::MAX })?;
+    let batch = wire::RecordBatch { records: records.iter().map(Into::into).collect() };
+    let (encoding, payload) = compress(batch.encode_to_vec())?;
+    Ok(Envelope::new(source, lane, first_sequence, count, encoding, payload)?)
+}
+
+fn compress(plain: Vec<u8>) -> Result<(Encoding, Bytes), BatchError> {
+    if plain.len() < COMPRESS_FROM_BYTES {
+        return Ok((Encoding::Protobuf, plain.into()));
+    }
+    let packed =
+        zstd::bulk::compress(&plain, COMPRESSION_LEVEL).map_err(BatchError::Compression)?;
+    Ok((Encoding::ProtobufZstd, packed.into()))
+}
+
+/// Decodes an envelope's payload: exactly as many records as its frame says, all of its lane.
+pub fn decode_batch(envelope: &Envelope) -> Result<Vec<Record>, BatchError> {
+    let batch = match envelope.encoding() {
+        Encoding::Protobuf => wire::RecordBatch::decode(envelope.payload().clone())?,
+        Encoding::ProtobufZstd => wire::RecordBatch::decode(decompress(envelope.payload())?)?,
+    };
+    if batch.records.len() != envelope.count() as usize {
+        return Err(BatchError::Count { stated: envelope.count(), actual: batch.records.len() });
+    }
+    let lane = envelope.lane();
+    batch
+        .records
+        .into_iter()
+        .enumerate()
+        .map(|(place, raw)| read_record(place, raw, lane))
+        .collect()
+}
+
+/// Grows with what arrives, so that a sender can't make the reader allocate the maximum at will.
+fn decompress(payload: &[u8]) -> Result<Bytes, BatchError> {
+    let mut plain = Vec::new();
+    let bound = MAXIMUM_BATCH_BYTES as u64 + 1;
+    zstd::stream::read::Decoder::new(payload)
+        .and_then(|decoder| decoder.take(bound).read_to_end(&mut plain))
+        .map_err(BatchError::Compression)?;
+    if plain.len() > MAXIMUM_BATCH_BYTES {
+        return Err(BatchError::TooLarge);
+    }
+    Ok(plain.into())
+}
+
+fn read_record(place: usize, raw: wire::Record, lane: Lane) -> Result<Record, BatchError> {
+    let record = Record::try_from(raw).map_err(|source| BatchError::Record { place, source })?;
+    if record.lane() != lane {
+        return Err(BatchError::Lane { place, kind: record.kind(), lane });
+    }
+    Ok(record)
+}

@@ -1,0 +1,329 @@
+//! The codec gives back what it was given, and takes any bytes without a panic.
+
+use event_model::{
+    Alert, BlindRule, Component, Container, Credentials, Event, EventKind, Executable, ExitStatus,
+    Host, KubernetesContainer, KubernetesObject, Lane, Loss, LossReason, MatchedField, Pod,
+    Priority, ProbeCoverage, ProbeState, Process, ProcessKey, ProcessRef, Record, SensorStatus,
+    SourceDescription, SourceId, Timestamp,
+};
+use proptest::collection::{btree_map, vec};
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+use prost::Message;
+use prost::bytes::Bytes;
+use proto::{BatchError, Envelope, EnvelopeError, decode_batch, encode_batch, wire};
+use uuid::Uuid;
+
+fn text() -> impl Strategy<Value = String> {
+    "\\PC{0,24}"
+}
+
+fn time() -> impl Strategy<Value = Timestamp> {
+    any::<u64>().prop_map(Timestamp)
+}
+
+fn uuid() -> impl Strategy<Value = Uuid> {
+    any::<u128>().prop_map(Uuid::from_u128)
+}
+
+prop_compose! {
+    fn reference()(pid in any::<u32>(), start_time in any::<u64>(), generation in any::<u32>()) -> ProcessRef {
+        ProcessRef { key: ProcessKey { pid, start_time }, generation }
+    }
+}
+
+prop_compose! {
+    fn executable()(
+        (path, invoked_as) in (text(), text()),
+        (inode, device, mode, owner) in any::<(u64, u32, u32, u32)>(),
+        (changed_at, modified_at) in (time(), time()),
+        (upper_layer, memfd, unlinked) in any::<(bool, bool, bool)>(),
+    ) -> Executable {
+        Executable { path, invoked_as, inode, device, mode, owner, changed_at, modified_at, upper_layer, memfd, unlinked }
+    }
+}
+
+prop_compose! {
+    fn credentials()(
+        (uid, euid, gid, egid) in any::<(u32, u32, u32, u32)>(),
+        login_uid in any::<Option<u32>>(),
+        (capabilities_effective, capabilities_permitted) in any::<(u64, u64)>(),
+    ) -> Credentials {
+        Credentials { uid, euid, gid, egid, login_uid, capabilities_effective, capabilities_permitted }
+    }
+}
+
+prop_compose! {
+    fn process()(
+        reference in reference(),
+        parent in option::of(reference()),
+        (name, working_directory) in (text(), text()),
+        executable in executable(),
+        arguments in vec(text(), 0..4),
+        arguments_truncated in any::<bool>(),
+        credentials in credentials(),
+        (user_name, terminal, container) in (option::of(text()), option::of(text()), option::of(text())),
+        namespace_pid in any::<u32>(),
+        started_at in time(),
+    ) -> Process {
+        let container = container.as_deref().map(Into::into);
+        Process {
+            reference, parent, name, executable, arguments, arguments_truncated, working_directory,
+            credentials, user_name, namespace_pid, terminal, container, started_at,
+        }
+    }
+}
+
+prop_compose! {
+    fn pod()(
+        uid in text(),
+        (name, namespace, service_account) in (option::of(text()), option::of(text()), option::of(text())),
+        labels in btree_map(text(), text(), 0..3),
+    ) -> Pod {
+        Pod { uid, name, namespace, labels, service_account }
+    }
+}
+
+prop_compose! {
+    fn container()(
+        id in text(),
+        (runtime, name) in (option::of(text()), option::of(text())),
+        (image, image_digest) in (option::of(text()), option::of(text())),
+        pod in option::of(pod()),
+        labels in btree_map(text(), text(), 0..3),
+        privileged in any::<Option<bool>>(),
+        cgroup_path in text(),
+        created_at in option::of(time()),
+    ) -> Container {
+        Container {
+            id: id.as_str().into(),
+            runtime, name, image, image_digest, pod, labels, privileged, cgroup_path, created_at,
+        }
+    }
+}
+
+prop_compose! {
+    fn host()(
+        boot_id in uuid(),
+        (node, hostname, kernel) in (text(), text(), text()),
+        machine_id in option::of(text()),
+        (operating_system, architecture) in (text(), text()),
+    ) -> Host {
+        Host { boot_id, node, hostname, machine_id, kernel, operating_system, architecture }
+    }
+}
+
+fn event_kind() -> impl Strategy<Value = EventKind> {
+    prop_oneof![
+        Just(EventKind::Exec),
+        reference().prop_map(|child| EventKind::Fork { child: child.key }),
+        any::<u32>().prop_map(|raw| EventKind::Exit(ExitStatus::from(raw))),
+    ]
+}
+
+prop_compose! {
+    fn event()(
+        time in time(),
+        process in reference(),
+        container in option::of(text()),
+        kind in event_kind(),
+    ) -> Event {
+        Event { time, process, container: container.as_deref().map(Into::into), kind }
+    }
+}
+
+prop_compose! {
+    fn alert()(
+        id in uuid(),
+        (time, detected_at) in (time(), time()),
+        (rule, message) in (text(), text()),
+        priority in select(Priority::ALL.to_vec()),
+        tags in vec(text(), 0..3),
+        event in event(),
+        process_chain in vec(process(), 0..3),
+        container in option::of(container()),
+        host in host(),
+        fields in vec((text(), text()), 0..3),
+    ) -> Alert {
+        let matched_fields = fields.into_iter().map(|(field, value)| MatchedField { field, value }).collect();
+        Alert {
+            id, time, detected_at, rule, priority, message, tags, event, process_chain, container, host, matched_fields,
+        }
+    }
+}
+
+prop_compose! {
+    fn loss()(
+        lane in select(Lane::ALL.to_vec()),
+        kind in text(),
+        reason in select(LossReason::ALL.to_vec()),
+        count in any::<u64>(),
+        (since, until) in (time(), time()),
+    ) -> Loss {
+        Loss { lane, kind, reason, count, since, until }
+    }
+}
+
+prop_compose! {
+    fn coverage()(
+        (probe, hook, reason) in (text(), text(), option::of(text())),
+        state in select(ProbeState::ALL.to_vec()),
+    ) -> ProbeCoverage {
+        ProbeCoverage { probe, hook, state, reason }
+    }
+}
+
+prop_compose! {
+    fn status()(
+        (id, boot_id) in (uuid(), uuid()),
+        component in select(vec![Component::CollectorDs, Component::CollectorMisc, Component::PublisherDs]),
+        (version, node) in (text(), text()),
+        (started_at, observed_at) in (time(), time()),
+        problems in vec(text(), 0..3),
+        probes in vec(coverage(), 0..3),
+        rules_loaded in any::<u32>(),
+        blind in vec((text(), text()), 0..3),
+        counters in btree_map(text(), any::<u64>(), 0..3),
+    ) -> SensorStatus {
+        SensorStatus {
+            description: SourceDescription { id: SourceId(id), component, version, node, boot_id },
+            started_at, observed_at, problems, probes, rules_loaded,
+            blind_rules: blind.into_iter().map(|(rule, reason)| BlindRule { rule, reason }).collect(),
+            counters,
+        }
+    }
+}
+
+prop_compose! {
+    fn kubernetes_object()(
+        (api_version, kind, name, uid) in (text(), text(), text(), text()),
+        (namespace, node, service_account) in (option::of(text()), option::of(text()), option::of(text())),
+        (labels, attributes) in (btree_map(text(), text(), 0..3), btree_map(text(), text(), 0..3)),
+        containers in vec((text(), text(), option::of(text()), option::of(text())), 0..3),
+        deleted in any::<bool>(),
+    ) -> KubernetesObject {
+        let containers = containers
+            .into_iter()
+            .map(|(name, image, image_id, container_id)| KubernetesContainer { name, image, image_id, container_id })
+            .collect();
+        KubernetesObject { api_version, kind, namespace, name, uid, labels, node, service_account, containers, attributes, deleted }
+    }
+}
+
+fn record(lane: Lane) -> BoxedStrategy<Record> {
+    match lane {
+        Lane::Alert => prop_oneof![
+            alert().prop_map(|alert| Record::Alert(Box::new(alert))),
+            loss().prop_map(Record::Loss),
+            status().prop_map(|status| Record::SensorStatus(Box::new(status))),
+        ]
+        .boxed(),
+        Lane::Entity => prop_oneof![
+            host().prop_map(Record::Host),
+            container().prop_map(|container| Record::Container(Box::new(container))),
+            process().prop_map(|process| Record::Process(Box::new(process))),
+            kubernetes_object().prop_map(|object| Record::KubernetesObject(Box::new(object))),
+        ]
+        .boxed(),
+        Lane::Inventory | Lane::Telemetry => event().prop_map(Record::Event).boxed(),
+    }
+}
+
+fn batch() -> impl Strategy<Value = (Lane, Vec<Record>)> {
+    select(vec![Lane::Alert, Lane::Entity, Lane::Telemetry])
+        .prop_flat_map(|lane| (Just(lane), vec(record(lane), 1..12)))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn a_batch_comes_back_as_it_was_sent(
+        (lane, records) in batch(),
+        source in uuid(),
+        first in 1..u64::MAX / 2,
+    ) {
+        let sent = encode_batch(SourceId(source), lane, first, &records).unwrap();
+        let bytes = wire::Envelope::from(sent.clone()).encode_to_vec();
+        let received = Envelope::try_from(wire::Envelope::decode(bytes.as_slice()).unwrap()).unwrap();
+        prop_assert_eq!(&received, &sent);
+        prop_assert_eq!(received.last_sequence(), first + records.len() as u64 - 1);
+        prop_assert_eq!(decode_batch(&received).unwrap(), records);
+    }
+
+    #[test]
+    fn a_flipped_bit_of_the_payload_is_noticed((lane, records) in batch(), place in any::<prop::sample::Index>()) {
+        let sent = encode_batch(SourceId(Uuid::nil()), lane, 1, &records).unwrap();
+        let mut raw = wire::Envelope::from(sent);
+        let mut payload = raw.payload.to_vec();
+        let place = place.index(payload.len());
+        payload[place] ^= 1;
+        raw.payload = Bytes::from(payload);
+        let refused = matches!(Envelope::try_from(raw), Err(EnvelopeError::Checksum { .. }));
+        prop_assert!(refused);
+    }
+
+    #[test]
+    fn no_payload_makes_the_decoder_panic(payload in vec(any::<u8>(), 0..512), zstd in any::<bool>()) {
+        let encoding = if zstd { wire::Encoding::ProtobufZstd } else { wire::Encoding::Protobuf };
+        let _ = decode_batch(&Envelope::try_from(frame(payload, encoding)).unwrap());
+    }
+
+    #[test]
+    fn no_bytes_make_the_frame_panic(bytes in vec(any::<u8>(), 0..128)) {
+        if let Ok(raw) = wire::Envelope::decode(bytes.as_slice()) {
+            let _ = Envelope::try_from(raw);
+        }
+    }
+}
+
+fn frame(payload: Vec<u8>, encoding: wire::Encoding) -> wire::Envelope {
+    wire::Envelope {
+        source_id: vec![7; 16],
+        lane: wire::Lane::Telemetry.into(),
+        first_sequence: 1,
+        count: 1,
+        encoding: encoding.into(),
+        checksum: crc32fast::hash(&payload),
+        payload: payload.into(),
+    }
+}
+
+#[test]
+fn a_small_payload_that_grows_past_the_bound_is_refused() {
+    let bomb = zstd::bulk::compress(&vec![0; proto::MAXIMUM_BATCH_BYTES + 1], 1).unwrap();
+    assert!(bomb.len() < 10_000, "{} bytes", bomb.len());
+    let envelope = Envelope::try_from(frame(bomb, wire::Encoding::ProtobufZstd)).unwrap();
+    let refusal = decode_batch(&envelope).unwrap_err();
+    assert!(matches!(refusal, BatchError::TooLarge), "{refusal}");
+}
+
+#[test]
+fn a_record_in_the_wrong_lane_is_refused() {
+    let host = Record::Host(Host::default());
+    let envelope = encode_batch(SourceId(Uuid::nil()), Lane::Telemetry, 1, &[host]).unwrap();
+    let refusal = decode_batch(&envelope).unwrap_err().to_string();
+    assert_eq!(
+        refusal,
+        "record 0 of the batch is a host, which does not travel in the telemetry lane"
+    );
+}
+
+#[test]
+fn frames_that_no_sender_makes_are_refused_by_name() {
+    let good = frame(vec![1], wire::Encoding::Protobuf);
+    let refusal = |change: fn(&mut wire::Envelope)| {
+        let mut raw = good.clone();
+        change(&mut raw);
+        Envelope::try_from(raw).unwrap_err()
+    };
+    assert_eq!(refusal(|raw| raw.source_id.truncate(4)), EnvelopeError::SourceId(4));
+    assert_eq!(refusal(|raw| raw.lane = 99), EnvelopeError::Lane(99));
+    assert_eq!(refusal(|raw| raw.encoding = 0), EnvelopeError::Encoding(0));
+    assert_eq!(refusal(|raw| raw.count = 0), EnvelopeError::Empty);
+    assert_eq!(
+        refusal(|raw| raw.first_sequence = u64::MAX),
+        EnvelopeError::Sequence { first: u64::MAX, count: 1 }
+    );
+}
