@@ -1,0 +1,36 @@
+/// What a program is. Made by [`about!`](crate::about).
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    /// The program's name, as in the chart.
+    pub name: &'static str,
+    /// The program's version.
+    pub version: &'static str,
+    /// The commit that it was built from, where the build knew it.
+    pub revision: Option<&'static str>,
+    /// What it does, in one line.
+    pub purpose: &'static str,
+}
+
+impl About {
+    /// The version as `--version` prints it.
+    pub(crate) fn long_version(&self) -> String {
+        match self.revision {
+            Some(revision) => format!("{} ({revision})", self.version),
+            None => self.version.to_owned(),
+        }
+    }
+}
+
+/// Describes the calling package: its name and version, and the revision in the
+/// environment variable `DEFENDER_REVISION` at build time.
+#[macro_export]
+macro_rules! about {
+    ($purpose:literal) => {
+        $crate::About {
+            name: env!("CARGO_PKG_NAME"),
+            version: env!("CARGO_PKG_VERSION"),
+            revision: option_env!("DEFENDER_REVISION"),
+            purpose: $purpose,
+        }
+    };
+}

@@ -1,0 +1,67 @@
+use crate::About;
+use crate::config::KnownKeys;
+use clap::{Arg, ArgAction, Command, value_parser};
+use std::fmt::Write;
+use std::path::PathBuf;
+
+/// What the command line asks for.
+pub(crate) struct Arguments {
+    pub(crate) config: Option<PathBuf>,
+    pub(crate) check_config: bool,
+}
+
+impl Arguments {
+    /// Reads the command line. Answers `--help`, `--version` and wrong arguments itself, by ending the process.
+    pub(crate) fn read(about: &About, keys: &KnownKeys) -> Self {
+        let mut matches = command(about, keys).get_matches();
+        Self {
+            config: matches.remove_one("config"),
+            check_config: matches.get_flag("check-config"),
+        }
+    }
+}
+
+fn command(about: &About, keys: &KnownKeys) -> Command {
+    Command::new(about.name)
+        .version(about.long_version())
+        .about(about.purpose)
+        .after_help(explanation(keys))
+        .arg(
+            Arg::new("config")
+                .long("config")
+                .value_name("FILE")
+                .env(crate::config::FILE_VARIABLE)
+                .value_parser(value_parser!(PathBuf))
+                .help("YAML configuration file; without one, defaults and environment hold"),
+        )
+        .arg(
+            Arg::new("check-config")
+                .long("check-config")
+                .action(ArgAction::SetTrue)
+                .help("Check the configuration, print what holds, and end (0: good, 2: wrong)"),
+        )
+}
+
+/// The part of `--help` below the flags: every key with its default, and what else one needs to know.
+fn explanation(keys: &KnownKeys) -> String {
+    let values = keys.values();
+    let width = values.iter().map(|(path, _)| path.join(".").len()).max().unwrap_or(0);
+    let mut text = "Configuration keys and their defaults:\n".to_owned();
+    for (path, default) in values {
+        let _ = writeln!(text, "  {:width$}  {default}", path.join("."));
+    }
+    text.push_str(
+        "
+Each key can be set in the environment, which wins over the file: DEFENDER_, then the key in
+capitals with two underscores for each dot. DEFENDER_LOG__LEVEL=debug sets log.level. Lists are
+written with commas.
+
+The address admin.listen serves /metrics (Prometheus), /healthz (the process runs) and /readyz
+(200 when every part is ready, else the reasons). Logs go to standard error: text on a terminal,
+JSON otherwise.
+
+SIGTERM or SIGINT ends the service once its parts have finished; a second one ends it at once.
+Exit codes: 0 ended as asked, 1 failed, 2 wrong arguments or configuration, 128 + N second signal N.",
+    );
+    text
+}

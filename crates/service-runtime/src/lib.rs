@@ -1,0 +1,32 @@
+//! What is the same in every binary: command line, configuration, logs,
+//! metrics, the admin server, readiness, and an orderly end.
+//!
+//! A binary's `main.rs` is one call of [`run`]; its `app.rs` gets the checked
+//! configuration and a [`Service`], starts its parts, and returns.
+//!
+//! In the order in which a start goes through them:
+//! `arguments` → `config/` → `logs` → `metrics` → `signals` → `admin` → the
+//! application, under `service`.
+
+mod about;
+mod admin;
+mod arguments;
+mod config;
+mod logs;
+mod metrics;
+mod panics;
+mod process;
+mod readiness;
+mod run;
+mod service;
+mod shutdown;
+mod signals;
+
+pub use about::About;
+pub use admin::AdminConfig;
+pub use config::{Bytes, ConfigProblem, ServiceConfig, SharedConfig};
+pub use logs::{LogConfig, LogFormat};
+pub use readiness::Part;
+pub use run::{Runtime, run};
+pub use service::Service;
+pub use shutdown::ShutdownConfig;

@@ -1,0 +1,87 @@
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Which parts of a service are ready. The service is when all of them are.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Readiness {
+    /// None: ready. Else why not.
+    parts: Arc<Mutex<BTreeMap<String, Option<String>>>>,
+}
+
+/// A part of a service that tells whether it is ready. It begins as not ready.
+#[derive(Clone, Debug)]
+pub struct Part {
+    name: String,
+    readiness: Readiness,
+}
+
+impl Part {
+    /// The part does its work.
+    pub fn ready(&self) {
+        if self.readiness.set(&self.name, None) {
+            tracing::info!(part = self.name, "ready");
+        }
+    }
+
+    /// The part cannot do its work now. `reason` is for the person who will mend it.
+    pub fn not_ready(&self, reason: impl Into<String>) {
+        let reason = reason.into();
+        if self.readiness.set(&self.name, Some(reason.clone())) {
+            tracing::warn!(part = self.name, reason, "not ready");
+        }
+    }
+}
+
+impl Readiness {
+    /// Adds a part that has yet to become ready.
+    pub(crate) fn part(&self, name: impl Into<String>) -> Part {
+        let part = Part { name: name.into(), readiness: self.clone() };
+        self.set(&part.name, Some("starting".to_owned()));
+        part
+    }
+
+    /// Notes a part's state; tells whether it is another than before.
+    fn set(&self, name: &str, state: Option<String>) -> bool {
+        let value = if state.is_none() { 1.0 } else { 0.0 };
+        metrics::gauge!("defender_part_ready", "part" => name.to_owned()).set(value);
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = parts.insert(name.to_owned(), state.clone());
+        before != Some(state)
+    }
+
+    /// Whether all parts are ready, and each part's state, a line for each.
+    pub(crate) fn report(&self) -> (bool, String) {
+        let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        if parts.is_empty() {
+            return (false, "[-]service: starting\n".to_owned());
+        }
+        let mut lines = String::new();
+        for (name, state) in &*parts {
+            let _ = match state {
+                None => writeln!(lines, "[+]{name} ready"),
+                Some(reason) => writeln!(lines, "[-]{name}: {reason}"),
+            };
+        }
+        (parts.values().all(Option::is_none), lines)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Readiness;
+
+    #[test]
+    fn a_service_is_ready_when_all_its_parts_are() {
+        let readiness = Readiness::default();
+        assert!(!readiness.report().0, "no part has reported yet");
+        let (spool, link) = (readiness.part("spool"), readiness.part("link"));
+        spool.ready();
+        assert_eq!(readiness.report(), (false, "[-]link: starting\n[+]spool ready\n".to_owned()));
+        link.ready();
+        assert!(readiness.report().0);
+        spool.not_ready("the disk is full");
+        let (ready, lines) = readiness.report();
+        assert!(!ready && lines.contains("[-]spool: the disk is full"), "{lines}");
+    }
+}

@@ -1,0 +1,118 @@
+use crate::admin::{AdminServer, Answers};
+use crate::arguments::Arguments;
+use crate::config::{self, KnownKeys, ServiceConfig};
+use crate::{About, Service, logs, metrics, panics, signals};
+use anyhow::Context;
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+/// The exit code for a wrong configuration; clap's for wrong arguments.
+const WRONG_CONFIGURATION: u8 = 2;
+
+/// How long the process waits, at its end, for blocking calls that are still under way.
+const LAST_CALLS: Duration = Duration::from_millis(200);
+
+/// How tasks are run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runtime {
+    /// All on one thread: least memory and CPU. For the node's components.
+    CurrentThread,
+    /// On a thread for each CPU.
+    MultiThread,
+}
+
+/// The whole life of a binary: command line, configuration, logs, metrics, admin server, then
+/// `application` until it ends or is told to.
+///
+/// `application` gets the checked configuration. It may return as soon as it has spawned its
+/// parts with [`Service::spawn`], or stay.
+pub fn run<C, F, A>(about: About, runtime: Runtime, application: A) -> ExitCode
+where
+    C: ServiceConfig,
+    F: Future<Output = anyhow::Result<()>>,
+    A: FnOnce(C, Service) -> F,
+{
+    let started = SystemTime::now();
+    let (arguments, config) = match configure::<C>(&about) {
+        Ok(configured) => configured,
+        Err(error) => {
+            eprintln!("{}: {error:#}", about.name);
+            return ExitCode::from(WRONG_CONFIGURATION);
+        }
+    };
+    let outcome = if arguments.check_config {
+        print_config(&config)
+    } else {
+        serve(&about, runtime, started, config, application)
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "{} failed", about.name);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn configure<C: ServiceConfig>(about: &About) -> anyhow::Result<(Arguments, C)> {
+    let keys = KnownKeys::of(&C::default())?;
+    let arguments = Arguments::read(about, &keys);
+    let config = config::load(arguments.config.as_deref(), std::env::vars_os())
+        .context("the configuration is wrong")?;
+    Ok((arguments, config))
+}
+
+fn print_config(config: &impl ServiceConfig) -> anyhow::Result<()> {
+    use std::io::Write;
+    let text = config::printable(config)?;
+    std::io::stdout().write_all(text.as_bytes()).context("cannot print the configuration")
+}
+
+fn serve<C, F, A>(
+    about: &About,
+    runtime: Runtime,
+    started: SystemTime,
+    config: C,
+    application: A,
+) -> anyhow::Result<()>
+where
+    C: ServiceConfig,
+    F: Future<Output = anyhow::Result<()>>,
+    A: FnOnce(C, Service) -> F,
+{
+    logs::start(config.shared().log)?;
+    panics::log_them();
+    let metrics = metrics::install(about)?;
+    let service = Service::default();
+    let grace = config.shared().shutdown.grace();
+    signals::watch(service.shutdown(), grace)?;
+    let runtime = build(runtime).context("cannot start the runtime")?;
+    let outcome = runtime.block_on(async {
+        let readiness = service.readiness().clone();
+        let answers = Answers { metrics: metrics.clone(), readiness, started };
+        let admin = AdminServer::bind(config.shared().admin, answers).await?;
+        tracing::info!(
+            version = about.long_version(),
+            admin = %admin.address()?,
+            "{} starts",
+            about.name
+        );
+        tokio::spawn(admin.serve());
+        tokio::spawn(metrics::keep_up(metrics));
+        service.supervise(application(config, service.clone()), grace).await
+    });
+    runtime.shutdown_timeout(LAST_CALLS);
+    if outcome.is_ok() {
+        tracing::info!("{} ended", about.name);
+    }
+    outcome
+}
+
+fn build(runtime: Runtime) -> std::io::Result<tokio::runtime::Runtime> {
+    match runtime {
+        Runtime::CurrentThread => tokio::runtime::Builder::new_current_thread(),
+        Runtime::MultiThread => tokio::runtime::Builder::new_multi_thread(),
+    }
+    .enable_all()
+    .build()
+}
