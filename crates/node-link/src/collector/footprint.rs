@@ -1,0 +1,177 @@
+use event_model::{
+    Alert, Container, Event, Executable, Host, KubernetesObject, Loss, Pod, Process, Record,
+    SensorStatus, SourceDescription,
+};
+use std::collections::BTreeMap;
+
+/// What an entry of a tree map costs beside its key and value.
+const MAP_ENTRY_BYTES: usize = 16;
+
+/// Bytes of memory that a record holds while it waits, its own and those it points to: the measure of the
+/// outbox's bound. Allocator overhead is left out.
+pub(crate) fn footprint(record: &Record) -> u64 {
+    let heap = match record {
+        Record::Alert(alert) => size_of::<Alert>() + of_alert(alert),
+        Record::Loss(loss) => of_loss(loss),
+        Record::SensorStatus(status) => size_of::<SensorStatus>() + of_status(status),
+        Record::Host(host) => of_host(host),
+        Record::Container(container) => size_of::<Container>() + of_container(container),
+        Record::Process(process) => size_of::<Process>() + of_process(process),
+        Record::KubernetesObject(object) => size_of::<KubernetesObject>() + of_object(object),
+        Record::Event(event) => of_event(event),
+    };
+    (size_of::<Record>() + heap) as u64
+}
+
+fn of_optional(text: Option<&String>) -> usize {
+    text.map_or(0, String::len)
+}
+
+fn of_texts(texts: &[String]) -> usize {
+    texts.iter().map(|text| size_of::<String>() + text.len()).sum()
+}
+
+fn of_map(map: &BTreeMap<String, String>) -> usize {
+    let entry = 2 * size_of::<String>() + MAP_ENTRY_BYTES;
+    map.iter().map(|(key, value)| entry + key.len() + value.len()).sum()
+}
+
+fn of_loss(loss: &Loss) -> usize {
+    loss.kind.len()
+}
+
+fn of_event(event: &Event) -> usize {
+    // Container ids are shared between events; each is counted, so the estimate errs on the safe side.
+    event.container.as_ref().map_or(0, |id| id.0.len())
+}
+
+fn of_host(host: &Host) -> usize {
+    host.node.len()
+        + host.hostname.len()
+        + of_optional(host.machine_id.as_ref())
+        + host.kernel.len()
+        + host.operating_system.len()
+        + host.architecture.len()
+}
+
+fn of_executable(executable: &Executable) -> usize {
+    executable.path.len() + executable.invoked_as.len()
+}
+
+fn of_process(process: &Process) -> usize {
+    process.name.len()
+        + of_executable(&process.executable)
+        + of_texts(&process.arguments)
+        + process.working_directory.len()
+        + of_optional(process.user_name.as_ref())
+        + of_optional(process.terminal.as_ref())
+        + process.container.as_ref().map_or(0, |id| id.0.len())
+}
+
+fn of_pod(pod: &Pod) -> usize {
+    pod.uid.len()
+        + of_optional(pod.name.as_ref())
+        + of_optional(pod.namespace.as_ref())
+        + of_map(&pod.labels)
+        + of_optional(pod.service_account.as_ref())
+}
+
+fn of_container(container: &Container) -> usize {
+    container.id.0.len()
+        + of_optional(container.runtime.as_ref())
+        + of_optional(container.name.as_ref())
+        + of_optional(container.image.as_ref())
+        + of_optional(container.image_digest.as_ref())
+        + container.pod.as_ref().map_or(0, of_pod)
+        + of_map(&container.labels)
+        + container.cgroup_path.len()
+}
+
+fn of_object(object: &KubernetesObject) -> usize {
+    let containers: usize = object
+        .containers
+        .iter()
+        .map(|container| {
+            size_of_val(container)
+                + container.name.len()
+                + container.image.len()
+                + of_optional(container.image_id.as_ref())
+                + of_optional(container.container_id.as_ref())
+        })
+        .sum();
+    object.api_version.len()
+        + object.kind.len()
+        + of_optional(object.namespace.as_ref())
+        + object.name.len()
+        + object.uid.len()
+        + of_map(&object.labels)
+        + of_optional(object.node.as_ref())
+        + of_optional(object.service_account.as_ref())
+        + containers
+        + of_map(&object.attributes)
+}
+
+fn of_alert(alert: &Alert) -> usize {
+    let chain: usize = alert.process_chain.iter().map(|p| size_of_val(p) + of_process(p)).sum();
+    let fields: usize = alert
+        .matched_fields
+        .iter()
+        .map(|matched| size_of_val(matched) + matched.field.len() + matched.value.len())
+        .sum();
+    alert.rule.len()
+        + alert.message.len()
+        + of_texts(&alert.tags)
+        + of_event(&alert.event)
+        + chain
+        + alert.container.as_ref().map_or(0, of_container)
+        + of_host(&alert.host)
+        + fields
+}
+
+fn of_description(description: &SourceDescription) -> usize {
+    description.version.len() + description.node.len()
+}
+
+fn of_status(status: &SensorStatus) -> usize {
+    let probes: usize = status
+        .probes
+        .iter()
+        .map(|probe| {
+            size_of_val(probe)
+                + probe.probe.len()
+                + probe.hook.len()
+                + of_optional(probe.reason.as_ref())
+        })
+        .sum();
+    let blind: usize = status
+        .blind_rules
+        .iter()
+        .map(|rule| size_of_val(rule) + rule.rule.len() + rule.reason.len())
+        .sum();
+    let counters: usize =
+        status.counters.keys().map(|name| MAP_ENTRY_BYTES + size_of::<String>() + name.len()).sum();
+    of_description(&status.description) + of_texts(&status.problems) + probes + blind + counters
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_longer_command_line_takes_more_room() {
+        let short = Record::Process(Box::new(Process::default()));
+        let long = Record::Process(Box::new(Process {
+            arguments: vec!["x".repeat(4096)],
+            ..Process::default()
+        }));
+        assert!(footprint(&long) >= footprint(&short) + 4096);
+    }
+
+    #[test]
+    fn labels_are_counted() {
+        let labels = BTreeMap::from([("app".to_string(), "y".repeat(1000))]);
+        let plain = Record::Container(Box::new(Container::default()));
+        let labelled = Record::Container(Box::new(Container { labels, ..Container::default() }));
+        assert!(footprint(&labelled) >= footprint(&plain) + 1003);
+    }
+}

@@ -1,0 +1,18 @@
+//! The Unix-socket transport between the collectors of a node and its publisher.
+//!
+//! A collector puts records into an [`Outbox`], which never blocks and is bounded; its [`Link`] batches them,
+//! encodes each batch once, and keeps it until the publisher acknowledged it as durable. The publisher
+//! binds a [`Listener`], checks every peer by SO_PEERCRED, and hands checked envelopes to its [`Receiver`].
+//!
+//! Read `collector/` from left to right: outbox → queues → batches → unacknowledged → session → link. And
+//! `publisher/`: socket → peer → greeting → conversation → receiver.
+
+mod collector;
+mod losses;
+mod publisher;
+
+pub use collector::{Link, LinkConfig, LinkError, Outbox, connect};
+pub use losses::LossLedger;
+pub use publisher::{
+    Held, ListenConfig, Listener, ReceiveError, Receiver, ServeError, SocketError, serve,
+};

@@ -1,0 +1,14 @@
+//! The publisher's side: a socket, a check of who speaks, and envelopes handed on.
+
+mod conversation;
+mod greeting;
+mod listen;
+mod peer;
+mod receiver;
+mod refusal;
+mod service;
+mod socket;
+
+pub use listen::{ListenConfig, Listener, ServeError, serve};
+pub use receiver::{Held, ReceiveError, Receiver};
+pub use socket::SocketError;

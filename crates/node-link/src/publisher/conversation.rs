@@ -1,0 +1,217 @@
+use super::receiver::{ReceiveError, Receiver};
+use super::refusal::Refusal;
+use super::service::{Limits, sort_out};
+use event_model::{Lane, SourceId};
+use futures::future::FutureExt;
+use futures::stream::{FuturesOrdered, StreamExt};
+use proto::wire::{to_collector, to_publisher};
+use proto::{Envelope, lane_to_wire, wire};
+use std::future::Future;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tonic::{Status, Streaming};
+
+/// What one collector says after the greeting, and what it is answered.
+pub(crate) struct Conversation {
+    pub(crate) source: SourceId,
+    pub(crate) frames: Streaming<wire::ToPublisher>,
+    pub(crate) answers: mpsc::Sender<Result<wire::ToCollector, Status>>,
+    pub(crate) limits: Limits,
+    pub(crate) credit: u64,
+}
+
+/// An envelope that became durable, or did not.
+struct Settled {
+    lane: Lane,
+    through_sequence: u64,
+    bytes: u64,
+    outcome: Result<(), ReceiveError>,
+}
+
+/// Envelopes under way to the receiver, kept in order within each lane: a lane that waits holds up no other.
+struct UnderWay<F: Future> {
+    lanes: [FuturesOrdered<F>; Lane::ALL.len()],
+}
+
+impl<F: Future<Output = Settled>> UnderWay<F> {
+    fn new() -> Self {
+        Self { lanes: std::array::from_fn(|_| FuturesOrdered::new()) }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.lanes.iter().all(FuturesOrdered::is_empty)
+    }
+
+    /// The next that is settled, in any lane; never ends while nothing is under way.
+    async fn next(&mut self) -> Settled {
+        let [alert, entity, inventory, telemetry] = &mut self.lanes;
+        tokio::select! {
+            biased;
+            Some(settled) = alert.next() => settled,
+            Some(settled) = entity.next() => settled,
+            Some(settled) = inventory.next() => settled,
+            Some(settled) = telemetry.next() => settled,
+            else => std::future::pending().await,
+        }
+    }
+}
+
+/// What is to be told to the collector after some envelopes settled: one acknowledgement a lane.
+#[derive(Default)]
+struct Answer {
+    through: [Option<u64>; Lane::ALL.len()],
+    bytes: u64,
+}
+
+impl Answer {
+    fn add(&mut self, settled: Settled) -> Result<(), ReceiveError> {
+        settled.outcome?;
+        self.through[settled.lane.index()] = Some(settled.through_sequence);
+        self.bytes += settled.bytes;
+        Ok(())
+    }
+
+    fn into_messages(self, source: SourceId) -> Vec<to_collector::Message> {
+        let mut messages: Vec<_> = Lane::ALL
+            .into_iter()
+            .filter_map(|lane| {
+                let through_sequence = self.through[lane.index()]?;
+                Some(to_collector::Message::Acknowledgement(wire::Acknowledgement {
+                    source_id: source.0.as_bytes().to_vec(),
+                    lane: lane_to_wire(lane).into(),
+                    through_sequence,
+                }))
+            })
+            .collect();
+        if self.bytes > 0 {
+            messages.push(to_collector::Message::Credit(wire::Credit { bytes: self.bytes }));
+        }
+        messages
+    }
+}
+
+/// Why a conversation ends.
+enum End {
+    /// The collector went away.
+    Gone,
+    /// The collector is told why.
+    Told(Status),
+}
+
+impl Conversation {
+    /// Reads envelopes and answers them until either side ends.
+    pub(crate) async fn run<R: Receiver>(mut self, receiver: &R, shutdown: &CancellationToken) {
+        let mut under_way = UnderWay::new();
+        let end = loop {
+            let step = tokio::select! {
+                biased;
+                settled = under_way.next() => self.answer(settled, &mut under_way).await,
+                () = shutdown.cancelled() => Err(End::Told(ending())),
+                frame = self.frames.message() => match self.read(frame) {
+                    Ok(envelope) => {
+                        under_way.lanes[envelope.lane().index()].push_back(accept(receiver, envelope));
+                        Ok(())
+                    }
+                    Err(end) => Err(end),
+                },
+            };
+            if let Err(end) = step {
+                break end;
+            }
+        };
+        if let End::Told(status) = end {
+            // What came before is acknowledged first: the collector then knows which one was refused.
+            let _ = self.drain(under_way).await;
+            let _ = self.answers.send(Err(status)).await;
+        }
+    }
+
+    /// Checks one message.
+    fn read(&mut self, frame: Result<Option<wire::ToPublisher>, Status>) -> Result<Envelope, End> {
+        let maximum = self.limits.maximum_envelope_bytes;
+        let message = match frame {
+            Ok(Some(frame)) => frame.message,
+            Ok(None) => return Err(End::Gone),
+            Err(status) => return Err(End::Told(sort_out(&status, maximum))),
+        };
+        self.check(message).map_err(|refusal| End::Told(refusal.into_status()))
+    }
+
+    fn check(&mut self, message: Option<to_publisher::Message>) -> Result<Envelope, Refusal> {
+        let Some(to_publisher::Message::Envelope(raw)) = message else {
+            return Err(Refusal::Malformed("after the greeting only envelopes may come".into()));
+        };
+        let bytes = raw.payload.len();
+        if bytes > self.limits.maximum_envelope_bytes {
+            let maximum = self.limits.maximum_envelope_bytes;
+            return Err(Refusal::Oversized { maximum, detail: format!("it has {bytes}") });
+        }
+        let sent = bytes as u64;
+        if sent > self.credit {
+            return Err(Refusal::Credit { sent, credit: self.credit });
+        }
+        let envelope = Envelope::try_from(raw)?;
+        if envelope.source() != self.source {
+            return Err(Refusal::ForeignSource(envelope.source(), self.source));
+        }
+        self.credit -= sent;
+        Ok(envelope)
+    }
+
+    /// Acknowledges what settled, and all else that has settled meanwhile.
+    async fn answer<F: Future<Output = Settled>>(
+        &mut self,
+        first: Settled,
+        under_way: &mut UnderWay<F>,
+    ) -> Result<(), End> {
+        let mut answer = Answer::default();
+        let mut next = Some(first);
+        let mut failure = None;
+        while let Some(settled) = next {
+            if let Err(error) = answer.add(settled) {
+                failure = Some(error);
+                break;
+            }
+            next = under_way.next().now_or_never();
+        }
+        self.credit += answer.bytes;
+        for message in answer.into_messages(self.source) {
+            let message = wire::ToCollector { message: Some(message) };
+            self.answers.send(Ok(message)).await.map_err(|_| End::Gone)?;
+        }
+        failure.map_or(Ok(()), |error| Err(End::Told(failed(error))))
+    }
+
+    async fn drain<F: Future<Output = Settled>>(
+        &mut self,
+        mut under_way: UnderWay<F>,
+    ) -> Result<(), End> {
+        while !under_way.is_empty() {
+            let settled = under_way.next().await;
+            self.answer(settled, &mut under_way).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The call is made here and now, so that the receiver sees envelopes in the order of the stream.
+fn accept<R: Receiver>(
+    receiver: &R,
+    envelope: Envelope,
+) -> impl Future<Output = Settled> + Send + use<'_, R> {
+    let (lane, through_sequence) = (envelope.lane(), envelope.last_sequence());
+    let bytes = envelope.payload().len() as u64;
+    let accepted = receiver.accept(envelope);
+    async move { Settled { lane, through_sequence, bytes, outcome: accepted.await } }
+}
+
+fn ending() -> Status {
+    Status::unavailable("the publisher is ending; connect again")
+}
+
+fn failed(error: ReceiveError) -> Status {
+    match error {
+        ReceiveError::Ending => ending(),
+        ReceiveError::Rejected(_) => Refusal::Rejected(error.to_string()).into_status(),
+    }
+}

@@ -1,0 +1,54 @@
+use super::refusal::Refusal;
+use event_model::SourceDescription;
+use proto::wire::to_publisher;
+use proto::{PROTOCOL_VERSION, description_from_wire, wire};
+
+/// Reads a collector's greeting: a version that both speak, and who it is.
+pub(crate) fn read_hello(message: Option<wire::ToPublisher>) -> Result<SourceDescription, Refusal> {
+    let Some(to_publisher::Message::Hello(hello)) = message.and_then(|it| it.message) else {
+        return Err(Refusal::NoGreeting);
+    };
+    if !(hello.minimum_version..=hello.maximum_version).contains(&PROTOCOL_VERSION) {
+        let (minimum, maximum) = (hello.minimum_version, hello.maximum_version);
+        return Err(Refusal::Version { minimum, maximum });
+    }
+    description_from_wire(hello.source.ok_or(Refusal::NoGreeting)?).map_err(Refusal::Source)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hello(minimum_version: u32, maximum_version: u32) -> wire::ToPublisher {
+        let source = Some(wire::SourceDescription {
+            source_id: vec![7; 16],
+            component: wire::Component::CollectorDs.into(),
+            version: "1.2.3".into(),
+            node: "node-1".into(),
+            boot_id: vec![9; 16],
+        });
+        let hello = wire::Hello { minimum_version, maximum_version, source };
+        wire::ToPublisher { message: Some(to_publisher::Message::Hello(hello)) }
+    }
+
+    #[test]
+    fn a_collector_that_also_speaks_later_versions_is_understood() {
+        let source = read_hello(Some(hello(1, 9))).unwrap();
+        assert_eq!((source.node.as_str(), source.version.as_str()), ("node-1", "1.2.3"));
+    }
+
+    #[test]
+    fn a_collector_of_another_version_is_told_both_versions() {
+        let refusal = read_hello(Some(hello(2, 3))).unwrap_err().to_string();
+        assert!(refusal.contains("versions 2 to 3"), "{refusal}");
+        assert!(refusal.contains("speaks 1"), "{refusal}");
+    }
+
+    #[test]
+    fn an_envelope_or_nothing_is_no_greeting() {
+        let envelope = to_publisher::Message::Envelope(wire::Envelope::default());
+        let early = wire::ToPublisher { message: Some(envelope) };
+        assert!(matches!(read_hello(Some(early)), Err(Refusal::NoGreeting)));
+        assert!(matches!(read_hello(None), Err(Refusal::NoGreeting)));
+    }
+}

@@ -1,0 +1,77 @@
+use event_model::SourceId;
+use proto::EnvelopeError;
+use tonic::{Code, Status};
+
+/// Why a peer, or something it sent, is refused. Each is counted, and told to the peer in words.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // Each variant's message says it.
+pub(crate) enum Refusal {
+    #[error(
+        "uid {uid} (gid {gid}) may not send records here: add it to listen.allowed_uids or listen.allowed_gids of the publisher, or run the collector as one of {allowed:?}"
+    )]
+    Uid { uid: u32, gid: u32, allowed: Vec<u32> },
+    #[error(
+        "{maximum} collectors are connected already: raise listen.maximum_connections of the publisher"
+    )]
+    Connections { maximum: usize },
+    #[error("the first message must be Hello, with a source")]
+    NoGreeting,
+    #[error("the source's description is malformed: {0}")]
+    Source(proto::ConversionError),
+    #[error(
+        "the collector speaks protocol versions {minimum} to {maximum}, this publisher speaks {}: bring both to the same release",
+        proto::PROTOCOL_VERSION
+    )]
+    Version { minimum: u32, maximum: u32 },
+    #[error("a message is over {maximum} bytes, the most that is taken: {detail}")]
+    Oversized { maximum: usize, detail: String },
+    #[error("a message is malformed: {0}")]
+    Malformed(String),
+    #[error("an envelope is malformed: {0}")]
+    Envelope(#[from] EnvelopeError),
+    #[error("an envelope of source {0} came over the connection of source {1}")]
+    ForeignSource(SourceId, SourceId),
+    #[error("{sent} bytes were sent with a credit of {credit}")]
+    Credit { sent: u64, credit: u64 },
+    #[error("{0}")]
+    Rejected(String),
+}
+
+impl Refusal {
+    /// The value of the `reason` label in metrics.
+    const fn reason(&self) -> &'static str {
+        match self {
+            Self::Uid { .. } => "uid",
+            Self::Connections { .. } => "connections",
+            Self::NoGreeting => "no_greeting",
+            Self::Version { .. } => "version",
+            Self::Oversized { .. } => "oversized",
+            Self::Malformed(_) | Self::Envelope(_) | Self::Source(_) => "malformed",
+            Self::ForeignSource(..) => "foreign_source",
+            Self::Credit { .. } => "credit",
+            Self::Rejected(_) => "rejected",
+        }
+    }
+
+    const fn code(&self) -> Code {
+        match self {
+            Self::Uid { .. } => Code::PermissionDenied,
+            Self::Connections { .. } => Code::ResourceExhausted,
+            Self::NoGreeting | Self::Version { .. } => Code::FailedPrecondition,
+            Self::Oversized { .. } => Code::OutOfRange,
+            _ => Code::InvalidArgument,
+        }
+    }
+
+    /// Counts and logs the refusal, and makes the answer to the peer.
+    pub(crate) fn into_status(self) -> Status {
+        count(self.reason());
+        tracing::warn!(reason = self.reason(), "refused on the collectors' socket: {self}");
+        Status::new(self.code(), self.to_string())
+    }
+}
+
+/// Counts a refusal that can't be answered.
+pub(crate) fn count(reason: &'static str) {
+    metrics::counter!("defender_link_refused_total", "reason" => reason).increment(1);
+}
