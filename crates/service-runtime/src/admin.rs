@@ -14,12 +14,13 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
 
 /// The key `admin`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +38,7 @@ impl AdminConfig {
     }
 }
 
-/// Connections served at a time; more wait in the kernel's backlog.
+/// Connections served at a time.
 const MOST_CONNECTIONS: usize = 16;
 /// From accepting a connection to the last byte of the answer.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -77,15 +78,11 @@ impl AdminServer {
 
     /// Serves until it is dropped. Nothing that happens to a connection ends it.
     pub(crate) async fn serve(self) {
-        let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-        while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+        let mut conversations = Conversations::default();
+        loop {
             match self.listener.accept().await {
                 Ok((connection, _)) => {
-                    let answers = Arc::clone(&self.answers);
-                    tokio::spawn(async move {
-                        converse(connection, answers).await;
-                        drop(place);
-                    });
+                    conversations.begin(converse(connection, Arc::clone(&self.answers)));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the admin server cannot accept a connection");
@@ -93,6 +90,23 @@ impl AdminServer {
                 }
             }
         }
+    }
+}
+
+/// The connections being served, the oldest first. A probe that asks at once is answered even
+/// while others hold as many connections as they can: it is the oldest that has to go.
+#[derive(Default)]
+struct Conversations(VecDeque<AbortHandle>);
+
+impl Conversations {
+    fn begin(&mut self, conversation: impl Future<Output = ()> + Send + 'static) {
+        self.0.retain(|older| !older.is_finished());
+        if self.0.len() >= MOST_CONNECTIONS
+            && let Some(oldest) = self.0.pop_front()
+        {
+            oldest.abort();
+        }
+        self.0.push_back(tokio::spawn(conversation).abort_handle());
     }
 }
 

@@ -48,3 +48,6 @@ impl SharedConfig<'_> {
         self.shutdown.validate()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,8 @@
 use crate::ConfigProblem;
 use serde::{Deserialize, Serialize};
 use std::io::IsTerminal;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// The key `log`. Logs go to standard error.
@@ -35,22 +36,40 @@ impl Default for LogConfig {
 
 impl LogConfig {
     pub(crate) fn validate(&self) -> Result<(), ConfigProblem> {
-        self.filter().map(drop).map_err(|error| {
-            let way_out = "write error, warn, info, debug or trace, or info,MODULE=debug";
-            ConfigProblem::new("log.level", format!("{error}; {way_out}"))
-        })
+        self.filter().map(drop)
     }
 
-    fn filter(&self) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
-        EnvFilter::builder().with_regex(false).parse(&self.level)
+    fn filter(&self) -> Result<Targets, ConfigProblem> {
+        self.level.split(',').try_fold(Targets::new(), |targets, part| {
+            let (module, level) = match part.split_once('=') {
+                Some((module, level)) => (Some(module.trim()), level.trim()),
+                None => (None, part.trim()),
+            };
+            let level = parse_level(level).ok_or_else(|| not_a_level(level))?;
+            Ok(match module {
+                Some(module) => targets.with_target(module, level),
+                None => targets.with_default(level),
+            })
+        })
     }
+}
+
+fn parse_level(word: &str) -> Option<LevelFilter> {
+    let levels = ["off", "error", "warn", "info", "debug", "trace"];
+    levels.contains(&word).then(|| word.parse().ok()).flatten()
+}
+
+fn not_a_level(word: &str) -> ConfigProblem {
+    let message = format!(
+        "{word:?} is no level: write error, warn, info, debug or trace, or info,MODULE=debug"
+    );
+    ConfigProblem::new("log.level", message)
 }
 
 /// Sends the logs of the whole process to standard error.
 pub(crate) fn start(config: &LogConfig) -> anyhow::Result<()> {
     let terminal = std::io::stderr().is_terminal();
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(config.filter()?)
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(terminal && std::env::var_os("NO_COLOR").is_none());
     let json = match config.format {
@@ -58,10 +77,11 @@ pub(crate) fn start(config: &LogConfig) -> anyhow::Result<()> {
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
+    let log = tracing_subscriber::registry().with(config.filter()?);
     if json {
-        lines.json().flatten_event(true).with_span_list(false).finish().try_init()?;
+        log.with(lines.json().flatten_event(true).with_span_list(false)).try_init()?;
     } else {
-        lines.finish().try_init()?;
+        log.with(lines).try_init()?;
     }
     Ok(())
 }
@@ -74,8 +94,10 @@ mod tests {
     fn levels_are_checked_before_they_are_used() {
         let level = |level: &str| LogConfig { level: level.to_owned(), ..LogConfig::default() };
         assert_eq!(level("info,node_link=debug").validate(), Ok(()));
-        let problem = level("info,node_link=loud").validate().expect_err("loud is no level");
-        assert!(problem.to_string().starts_with("log.level: "), "{problem}");
-        assert!(problem.to_string().contains("debug or trace"), "{problem}");
+        for wrong in ["", "loud", "INFO", "info,node_link=loud", "node_link="] {
+            let problem = level(wrong).validate().expect_err(wrong).to_string();
+            assert!(problem.starts_with("log.level: "), "{problem}");
+            assert!(problem.contains("is no level: write error, warn, info"), "{problem}");
+        }
     }
 }

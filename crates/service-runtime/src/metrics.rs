@@ -5,22 +5,13 @@ use std::time::Duration;
 
 /// Upper bounds of histograms whose name ends in `_seconds`: 100 µs to a minute.
 const SECONDS: [f64; 15] = [
-    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 10.0,
-    60.0,
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
+    10.0, 60.0,
 ];
 
 /// Upper bounds of histograms whose name ends in `_bytes`: 256 bytes to 16 MiB.
-const BYTES: [f64; 9] = [
-    256.0,
-    1024.0,
-    4096.0,
-    16_384.0,
-    65_536.0,
-    262_144.0,
-    1_048_576.0,
-    4_194_304.0,
-    16_777_216.0,
-];
+const BYTES: [f64; 9] =
+    [256.0, 1024.0, 4096.0, 16_384.0, 65_536.0, 262_144.0, 1_048_576.0, 4_194_304.0, 16_777_216.0];
 
 /// How often samples that no scrape has fetched are folded into their buckets.
 const UPKEEP: Duration = Duration::from_secs(5);

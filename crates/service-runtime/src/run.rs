@@ -36,29 +36,32 @@ where
     let (arguments, config) = match configure::<C>(&about) {
         Ok(configured) => configured,
         Err(error) => {
-            eprintln!("{}: {error:#}", about.name);
+            complain(&about, &error);
             return ExitCode::from(WRONG_CONFIGURATION);
         }
     };
     let outcome = if arguments.check_config {
-        print_config(&config)
+        print_config(&config).inspect_err(|error| complain(&about, error))
     } else {
-        serve(&about, runtime, started, config, application)
+        logs::start(config.shared().log)
+            .inspect_err(|error| complain(&about, error))
+            .and_then(|()| serve(&about, runtime, started, config, application))
+            .inspect_err(|error| {
+                tracing::error!(error = format!("{error:#}"), "{} failed", about.name);
+            })
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(error = format!("{error:#}"), "{} failed", about.name);
-            ExitCode::FAILURE
-        }
-    }
+    if outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Tells an error before the log is there to take it.
+fn complain(about: &About, error: &anyhow::Error) {
+    eprintln!("{}: {error:#}", about.name);
 }
 
 fn configure<C: ServiceConfig>(about: &About) -> anyhow::Result<(Arguments, C)> {
     let keys = KnownKeys::of(&C::default())?;
     let arguments = Arguments::read(about, &keys);
-    let config = config::load(arguments.config.as_deref(), std::env::vars_os())
-        .context("the configuration is wrong")?;
+    let config = config::load(arguments.config.as_deref(), std::env::vars_os())?;
     Ok((arguments, config))
 }
 
@@ -80,7 +83,6 @@ where
     F: Future<Output = anyhow::Result<()>>,
     A: FnOnce(C, Service) -> F,
 {
-    logs::start(config.shared().log)?;
     panics::log_them();
     let metrics = metrics::install(about)?;
     let service = Service::default();

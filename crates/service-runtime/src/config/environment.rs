@@ -56,9 +56,8 @@ fn read(
         }
         Known::Unknown => return misspelt(name, known).map_or(Ok(None), |way| Err(problem(way))),
     };
-    let text = text
-        .into_string()
-        .map_err(|_| problem(format!("{}: not valid UTF-8", path.join("."))))?;
+    let text =
+        text.into_string().map_err(|_| problem(format!("{}: not valid UTF-8", path.join("."))))?;
     let setting = interpret(name, &text, default)
         .map_err(|Located { message, .. }| problem(format!("{}: {message}", path.join("."))))?;
     Ok(Some((path, setting)))

@@ -42,7 +42,7 @@ pub(crate) enum LoadError {
         path.display()
     )]
     TooLarge { path: PathBuf, limit: u64 },
-    #[error("{}", lines(.0))]
+    #[error("wrong configuration:\n{}", lines(.0))]
     Wrong(Vec<Located>),
     #[error("the defaults cannot be serialised: {0}")]
     Defaults(#[source] serde_json::Error),

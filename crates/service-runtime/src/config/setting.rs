@@ -88,10 +88,9 @@ impl Setting {
         match &self.value {
             Value::Scalar(scalar) => scalar.clone(),
             Value::List(items) => items.iter().map(Self::to_json).collect(),
-            Value::Section(entries) => entries
-                .iter()
-                .map(|entry| (entry.key.clone(), entry.setting.to_json()))
-                .collect(),
+            Value::Section(entries) => {
+                entries.iter().map(|entry| (entry.key.clone(), entry.setting.to_json())).collect()
+            }
         }
     }
 }
