@@ -12,7 +12,9 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let folders: Vec<_> = std::env::args_os().skip(1).collect();
     if folders.is_empty() {
-        eprintln!("usage: prepare-node FOLDER...\ngives each folder to the group this runs in, mode 0770");
+        eprintln!(
+            "usage: prepare-node FOLDER...\ngives each folder to the group this runs in, mode 0770"
+        );
         return ExitCode::from(2);
     }
     for folder in folders {
