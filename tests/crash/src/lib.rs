@@ -1,0 +1,1 @@
+//! The crash test stands in `tests/`.

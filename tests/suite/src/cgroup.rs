@@ -1,0 +1,64 @@
+//! A cgroup with the limits of a workload, on cgroup v1 and v2.
+
+use anyhow::{Context, Result};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The period of the CPU quota, as kubelet sets it: 100 ms.
+const PERIOD_MICROSECONDS: u64 = 100_000;
+
+/// A cgroup that bounds CPU and memory. The directories stay until [`Limited::remove`].
+#[derive(Clone, Debug)]
+pub struct Limited {
+    directories: Vec<PathBuf>,
+}
+
+impl Limited {
+    /// Makes it: `millicores` of CPU, `bytes` of memory.
+    pub fn create(name: &str, millicores: u64, bytes: u64) -> Result<Self> {
+        let root = Path::new("/sys/fs/cgroup");
+        if root.join("cgroup.controllers").exists() {
+            Self::create_v2(&root.join(name), millicores, bytes)
+        } else {
+            Self::create_v1(root, name, millicores, bytes)
+        }
+    }
+
+    fn create_v2(directory: &Path, millicores: u64, bytes: u64) -> Result<Self> {
+        // Fails with "busy" where the controllers are already on: then nothing is to be done.
+        let _ = fs::write("/sys/fs/cgroup/cgroup.subtree_control", "+cpu +memory");
+        fs::create_dir_all(directory)?;
+        let quota = millicores * PERIOD_MICROSECONDS / 1000;
+        set(directory, "cpu.max", &format!("{quota} {PERIOD_MICROSECONDS}"))?;
+        set(directory, "memory.max", &bytes.to_string())?;
+        Ok(Self { directories: vec![directory.to_owned()] })
+    }
+
+    fn create_v1(root: &Path, name: &str, millicores: u64, bytes: u64) -> Result<Self> {
+        let cpu = root.join("cpu").join(name);
+        let memory = root.join("memory").join(name);
+        fs::create_dir_all(&cpu)?;
+        fs::create_dir_all(&memory)?;
+        set(&cpu, "cpu.cfs_period_us", &PERIOD_MICROSECONDS.to_string())?;
+        set(&cpu, "cpu.cfs_quota_us", &(millicores * PERIOD_MICROSECONDS / 1000).to_string())?;
+        set(&memory, "memory.limit_in_bytes", &bytes.to_string())?;
+        Ok(Self { directories: vec![cpu, memory] })
+    }
+
+    /// Moves a process in, with all its threads.
+    pub fn add(&self, pid: u32) -> Result<()> {
+        self.directories
+            .iter()
+            .try_for_each(|directory| set(directory, "cgroup.procs", &pid.to_string()))
+    }
+
+    /// Removes it, once it is empty.
+    pub fn remove(&self) -> Result<()> {
+        self.directories.iter().try_for_each(|directory| Ok(fs::remove_dir(directory)?))
+    }
+}
+
+fn set(directory: &Path, file: &str, value: &str) -> Result<()> {
+    let path = directory.join(file);
+    fs::write(&path, value).with_context(|| format!("writing {value:?} to {}", path.display()))
+}

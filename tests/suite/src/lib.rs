@@ -1,0 +1,18 @@
+//! The whole suite on one machine: what `cargo xtask up`, the pipeline tests, the
+//! crash test and the benchmarks share.
+//!
+//! It starts the real programs with real certificates ([`certificates`]), performs
+//! harmless attacks in real containers ([`attack`], [`docker`]), and reads the
+//! backend as any client does ([`api`]).
+
+pub mod api;
+pub mod attack;
+pub mod certificates;
+pub mod cgroup;
+pub mod configuration;
+pub mod deadline;
+pub mod docker;
+pub mod machine;
+pub mod program;
+
+pub use machine::{Machine, Options};

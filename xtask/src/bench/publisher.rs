@@ -1,0 +1,76 @@
+//! How many events the publisher makes durable and delivers over mutual TLS, inside its limits.
+
+use super::report::{Goal, Report};
+use crate::step;
+use anyhow::{Result, ensure};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+use suite::Machine;
+use suite::cgroup::Limited;
+use suite::deadline::wait_for;
+use suite::program::{Launch, Name};
+use tempfile::TempDir;
+
+const MILLICORES: u64 = 60;
+const BYTES: u64 = 200 << 20;
+const SECONDS: u64 = 20;
+const RATE: u64 = 50_000;
+const DELIVERED_WITHIN: Duration = Duration::from_secs(120);
+
+/// A steady load, from the socket to the backend's acknowledgement.
+pub fn run(binaries: &Path) -> Result<Report> {
+    let limits =
+        Limited::create(&format!("defender-bench-{}", std::process::id()), MILLICORES, BYTES)?;
+    let report = measure(binaries, &limits);
+    limits.remove()?;
+    report
+}
+
+#[allow(clippy::cast_precision_loss)] // Counts of a benchmark are far below 2^53.
+fn measure(binaries: &Path, limits: &Limited) -> Result<Report> {
+    let folder = TempDir::new()?;
+    let mut machine = super::prepare(binaries, &folder)?;
+    machine.add(&machine.launch(Name::Backend)?)?;
+    let launch = machine.launch(Name::PublisherDs)?;
+    machine.add(&Launch { cgroup: Some(limits.clone()), ..launch })?;
+    machine.wait_ready()?;
+
+    let cpu_before = machine.program(Name::PublisherDs)?.cpu_seconds()?;
+    let begin = Instant::now();
+    load(binaries, &machine)?;
+    let events = (RATE * SECONDS) as f64;
+    wait_until_delivered(&mut machine, events)?;
+    let seconds = begin.elapsed().as_secs_f64();
+    let publisher = machine.program(Name::PublisherDs)?;
+    let cpu = publisher.cpu_seconds()? - cpu_before;
+    let peak = publisher.peak_resident_mib()?;
+    let dropped = publisher.metric("defender_spool_dropped_total")?;
+    machine.stop()?;
+
+    let mut report = Report::default();
+    report.add("events offered a second, for 20 s", RATE as f64, "events/s", Goal::None);
+    report.add("events durable and delivered a second", events / seconds, "events/s", Goal::None);
+    report.add("delivered of offered", events / seconds / RATE as f64, "x", Goal::AtLeast(0.95));
+    report.add("dropped by the spool", dropped, "events", Goal::AtMost(0.0));
+    report.add("publisher's CPU for a million events", cpu * 1e6 / events, "s", Goal::None);
+    report.add("publisher's CPU of its limit (60m)", cpu / seconds / 0.06, "x", Goal::AtMost(1.0));
+    report.add("publisher's RSS, highest", peak, "MiB", Goal::AtMost(32.0));
+    Ok(report)
+}
+
+fn load(binaries: &Path, machine: &Machine) -> Result<()> {
+    let mut generator = Command::new(binaries.join("load-generator"));
+    generator.arg("--socket").arg(machine.options().places.socket());
+    generator.args(["--rate", &RATE.to_string(), "--seconds", &SECONDS.to_string()]);
+    step::run(&mut generator)
+}
+
+fn wait_until_delivered(machine: &mut Machine, events: f64) -> Result<()> {
+    wait_for("every event delivered", DELIVERED_WITHIN, || {
+        let delivered =
+            machine.program(Name::PublisherDs)?.metric("defender_records_delivered_total")?;
+        ensure!(delivered >= events, "{delivered} of {events}");
+        Ok(())
+    })
+}
