@@ -1,14 +1,27 @@
 //! The attack that `up --attack` performs, and the table that it prints.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use std::path::Path;
+use std::sync::mpsc::Receiver;
 use suite::Machine;
-use suite::attack::{self, ACTS, Act, Outcome};
+use suite::attack::{self, ACTS, Act, Outcome, Target};
 use suite::docker::{Docker, PodNames};
+use suite::namespaces::Namespaces;
 
-/// Performs every act in a real container and prints a table: act, alert, milliseconds.
-/// An act whose alert does not come makes it fail, after all others were tried.
-pub fn perform(machine: &Machine, docker: &Docker, acts: &Path) -> Result<()> {
+/// Performs the attack in a container of the engine; in bare namespaces where there is no engine.
+pub fn attack(
+    machine: &Machine,
+    docker: Option<&Docker>,
+    acts: &Path,
+    stop: &Receiver<()>,
+) -> Result<()> {
+    let Some(docker) = docker else {
+        println!(
+            "\nno container runtime answers: attacking bare mount and pid namespaces, harmlessly"
+        );
+        let namespaces = Namespaces::create(&machine.options().places.directory, acts)?;
+        return perform(machine, &namespaces, stop);
+    };
     let image = docker.busybox_image(acts)?;
     let pod = PodNames {
         uid: "0d1f6b9e-5a0e-4c57-8f5d-0f6c5d3a9b21".into(),
@@ -23,13 +36,22 @@ pub fn perform(machine: &Machine, docker: &Docker, acts: &Path) -> Result<()> {
         pod.namespace,
         pod.name
     );
-    attack::prepare(&container)?;
+    perform(machine, &container, stop)
+}
+
+/// Performs every act and prints a table: act, alert, milliseconds. An act whose alert does not come
+/// makes it fail, after all others were tried.
+fn perform(machine: &Machine, container: &dyn Target, stop: &Receiver<()>) -> Result<()> {
+    attack::prepare(container)?;
     let api = machine.api();
-    let outcomes: Vec<(Act, Result<Outcome>)> =
-        ACTS.into_iter().map(|act| (act, attack::perform(act, &container, &api))).collect();
+    let mut outcomes: Vec<(Act, Result<Outcome>)> = Vec::new();
+    for act in ACTS {
+        ensure!(stop.try_recv().is_err(), "stopped before {}", act.name);
+        outcomes.push((act, attack::perform(act, container, &api)));
+    }
     print(&outcomes)?;
     let missing = outcomes.iter().filter(|(_, outcome)| outcome.is_err()).count();
-    anyhow::ensure!(missing == 0, "{missing} of {} acts raised no alert", ACTS.len());
+    ensure!(missing == 0, "{missing} of {} acts raised no alert", ACTS.len());
     Ok(())
 }
 

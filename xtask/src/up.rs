@@ -25,6 +25,9 @@ pub struct Arguments {
     /// Performs a harmless attack in a container, prints its alerts with their delay, and ends.
     #[arg(long)]
     attack: bool,
+    /// Uses no container runtime: the attack happens in bare namespaces.
+    #[arg(long)]
+    bare: bool,
     /// Quick builds instead of optimised ones.
     #[arg(long)]
     dev: bool,
@@ -46,16 +49,17 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     println!("built in {} s", begin.elapsed().as_secs());
 
     let state = folders::state()?.join("up");
-    let docker = container_runtime(arguments.attack, &state)?;
+    let docker = container_runtime(arguments, &state);
     let mut machine =
         Machine::start(options(arguments, binaries.clone(), &state, docker.as_ref())?)?;
     machine.wait_ready()?;
     println!("all programs are ready; logs in {}", state.display());
     println!("\n    {}\n", machine.api().page());
 
-    let outcome = match (&docker, arguments.attack) {
-        (Some(docker), true) => attack_table::perform(&machine, docker, &binaries.join("acts")),
-        _ => watch(&machine, &stop, arguments.duration.map(Duration::from_secs)),
+    let outcome = if arguments.attack {
+        attack_table::attack(&machine, docker.as_ref(), &binaries.join("acts"), &stop)
+    } else {
+        watch(&machine, &stop, arguments.duration.map(Duration::from_secs))
     };
     println!("stopping");
     machine.stop()?;
@@ -71,13 +75,17 @@ fn stop_signal() -> Result<Receiver<()>> {
     Ok(receiver)
 }
 
-/// The Docker Engine of this machine where there is one; for an attack, one of our own else.
-fn container_runtime(attack: bool, state: &Path) -> Result<Option<Docker>> {
-    if attack {
-        debian::install(&debian::CONTAINERS)?;
-        return Docker::find_or_start(state).map(Some);
+/// The Docker Engine of this machine where there is one; for an attack, one of our own else, unless
+/// that can't be had.
+fn container_runtime(arguments: &Arguments, state: &Path) -> Option<Docker> {
+    if arguments.bare {
+        return None;
     }
-    Ok(Docker::find())
+    if !arguments.attack {
+        return Docker::find();
+    }
+    let found = debian::install(&debian::CONTAINERS).and_then(|()| Docker::find_or_start(state));
+    found.inspect_err(|error| println!("no Docker Engine: {error:#}")).ok()
 }
 
 fn options(

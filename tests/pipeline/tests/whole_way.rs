@@ -4,8 +4,9 @@ use anyhow::{Context, Result, ensure};
 use pipeline::{Fixture, pod};
 use serde_json::Value;
 use std::time::Duration;
-use suite::attack::{self, ACTS};
+use suite::attack::{self, ACTS, Target};
 use suite::deadline::wait_for;
+use suite::namespaces::Namespaces;
 use suite::program::Name;
 
 const UID: &str = "5b0b2ac1-1c0e-4d1f-a5a4-6f2d0c9e7a11";
@@ -21,6 +22,19 @@ fn every_act_raises_its_alert_with_container_pod_command_line_and_parents() -> R
         println!("{}", suite::api::summary(&alert));
         check_evidence(&alert, &container.id)
             .with_context(|| format!("{}: {alert:#}", act.name))?;
+    }
+    fixture.machine.stop()
+}
+
+#[test]
+fn acts_in_bare_namespaces_raise_their_alerts_too() -> Result<()> {
+    let fixture = Fixture::start()?;
+    let container = Namespaces::create(fixture.folder.path(), &pipeline::binaries()?.join("acts"))?;
+    attack::prepare(&container)?;
+    let api = fixture.machine.api();
+    for act in ACTS {
+        let alert = attack::perform(act, &container, &api)?.alert;
+        ensure!(alert["container"]["id"] == container.id(), "{alert:#}");
     }
     fixture.machine.stop()
 }

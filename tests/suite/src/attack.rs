@@ -1,7 +1,6 @@
 //! Harmless attacks, performed for real in a container, and the alert that each must raise.
 
 use crate::api::Api;
-use crate::docker::Container;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::time::Duration;
@@ -108,6 +107,16 @@ pub const ACTS: [Act; 10] = [
     },
 ];
 
+/// Where acts are performed: a container, whoever made it.
+pub trait Target {
+    /// The container's id.
+    fn id(&self) -> &str;
+
+    /// Runs a command in it as `root` or `web`, as `docker exec` does, and waits for its end.
+    /// The command's own failure is no error.
+    fn exec(&self, user: &str, command: &[&str]) -> Result<()>;
+}
+
 /// An act and the alert that it raised.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -141,26 +150,26 @@ fn nanoseconds_of_day(text: &str) -> Result<f64> {
 }
 
 /// Puts the set-user-id shell in its place, which takes root.
-pub fn prepare(container: &Container) -> Result<()> {
+pub fn prepare(container: &dyn Target) -> Result<()> {
     container.exec("root", &["sh", "-c", "cp /bin/busybox /tmp/sh && chmod 4755 /tmp/sh"])
 }
 
 /// Performs an act and waits for its alert in the backend.
-pub fn perform(act: Act, container: &Container, api: &Api) -> Result<Outcome> {
+pub fn perform(act: Act, container: &dyn Target, api: &Api) -> Result<Outcome> {
     self::act(act, container)?;
     wait_for_alert_of(act, container, api)
 }
 
 /// Performs an act.
-pub fn act(act: Act, container: &Container) -> Result<()> {
+pub fn act(act: Act, container: &dyn Target) -> Result<()> {
     container.exec(act.user, act.command)
 }
 
 /// Waits for the alert of an act that was performed.
-pub fn wait_for_alert_of(act: Act, container: &Container, api: &Api) -> Result<Outcome> {
+pub fn wait_for_alert_of(act: Act, container: &dyn Target, api: &Api) -> Result<Outcome> {
     let what = format!("the alert {:?} of {}", act.rule, act.name);
     let alert =
-        api.wait_for_alert(&what, ALERT_WITHIN, |alert| is_of(alert, act, &container.id))?;
+        api.wait_for_alert(&what, ALERT_WITHIN, |alert| is_of(alert, act, container.id()))?;
     Ok(Outcome { act, alert })
 }
 

@@ -1,4 +1,4 @@
-//! A cgroup with the limits of a workload, on cgroup v1 and v2.
+//! Cgroups of our own, on cgroup v1 and v2.
 
 use anyhow::{Context, Result};
 use std::fs;
@@ -7,21 +7,39 @@ use std::path::{Path, PathBuf};
 /// The period of the CPU quota, as kubelet sets it: 100 ms.
 const PERIOD_MICROSECONDS: u64 = 100_000;
 
-/// A cgroup that bounds CPU and memory. The directories stay until [`Limited::remove`].
+const ROOT: &str = "/sys/fs/cgroup";
+
+/// A cgroup. Its directories (one with v2, one a controller with v1) stay until [`Cgroup::remove`].
 #[derive(Clone, Debug)]
-pub struct Limited {
+pub struct Cgroup {
     directories: Vec<PathBuf>,
 }
 
-impl Limited {
-    /// Makes it: `millicores` of CPU, `bytes` of memory.
-    pub fn create(name: &str, millicores: u64, bytes: u64) -> Result<Self> {
-        let root = Path::new("/sys/fs/cgroup");
-        if root.join("cgroup.controllers").exists() {
+impl Cgroup {
+    /// A cgroup without limits, at a path such as `docker/ID`.
+    pub fn plain(path: &str) -> Result<Self> {
+        let controllers: &[&str] = if is_v2() { &[""] } else { &["memory", "pids"] };
+        let directories: Vec<PathBuf> = controllers
+            .iter()
+            .map(|controller| Path::new(ROOT).join(controller).join(path))
+            .collect();
+        directories.iter().try_for_each(fs::create_dir_all)?;
+        Ok(Self { directories })
+    }
+
+    /// A cgroup with the limits of a workload: `millicores` of CPU, `bytes` of memory.
+    pub fn limited(name: &str, millicores: u64, bytes: u64) -> Result<Self> {
+        let root = Path::new(ROOT);
+        if is_v2() {
             Self::create_v2(&root.join(name), millicores, bytes)
         } else {
             Self::create_v1(root, name, millicores, bytes)
         }
+    }
+
+    /// The files that a process writes its id into to move in.
+    pub fn procs_files(&self) -> Vec<PathBuf> {
+        self.directories.iter().map(|directory| directory.join("cgroup.procs")).collect()
     }
 
     fn create_v2(directory: &Path, millicores: u64, bytes: u64) -> Result<Self> {
@@ -56,6 +74,10 @@ impl Limited {
     pub fn remove(&self) -> Result<()> {
         self.directories.iter().try_for_each(|directory| Ok(fs::remove_dir(directory)?))
     }
+}
+
+fn is_v2() -> bool {
+    Path::new(ROOT).join("cgroup.controllers").exists()
 }
 
 fn set(directory: &Path, file: &str, value: &str) -> Result<()> {

@@ -1,19 +1,16 @@
 //! Containers of a Docker Engine: the one that answers, or one started for the purpose.
 
+use crate::attack::Target;
 use crate::deadline::wait_for;
+use crate::root_folder;
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
-
-/// Names that attacks call and that no image of ours would hold: here they are busybox,
-/// which answers "applet not found". The exec is real; nothing is mined or installed.
-const HARMLESS_STAND_INS: [&str; 3] = ["xmrig", "apk", "kubectl"];
 
 /// A Docker Engine.
 #[derive(Debug)]
@@ -90,7 +87,7 @@ impl Docker {
     pub fn busybox_image(&self, acts: &Path) -> Result<String> {
         let root = std::env::temp_dir().join(format!("defender-image-{}", std::process::id()));
         let archive = root.with_extension("tar");
-        let made = fill_image(&root, acts).and_then(|()| {
+        let made = root_folder::fill(&root, acts).and_then(|()| {
             run(Command::new("tar").arg("-C").arg(&root).arg("-cf").arg(&archive).arg("."))?;
             let archive = archive.to_str().context("a temporary folder with a plain name")?;
             self.output(&["import", archive, "defender-test/busybox:1"])
@@ -166,9 +163,12 @@ pub struct Container<'a> {
     pub id: String,
 }
 
-impl Container<'_> {
-    /// Runs a command in it, as `docker exec` does, and waits for its end. The command's own failure is no error.
-    pub fn exec(&self, user: &str, command: &[&str]) -> Result<()> {
+impl Target for Container<'_> {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn exec(&self, user: &str, command: &[&str]) -> Result<()> {
         let output = self
             .docker
             .command()
@@ -188,23 +188,6 @@ impl Drop for Container<'_> {
     fn drop(&mut self) {
         let _ = self.docker.output(&["rm", "--force", &self.id]);
     }
-}
-
-fn fill_image(root: &Path, acts: &Path) -> Result<()> {
-    for folder in ["bin", "etc", "tmp", "usr/local/bin"] {
-        fs::create_dir_all(root.join(folder))?;
-    }
-    fs::write(root.join("etc/passwd"), "root:x:0:0::/:/bin/sh\nweb:x:1000:1000::/:/bin/sh\n")?;
-    fs::copy("/bin/busybox", root.join("bin/busybox"))
-        .context("copying /bin/busybox (Debian's package busybox-static has it)")?;
-    fs::copy(acts, root.join("bin/acts")).with_context(|| format!("copying {}", acts.display()))?;
-    let applets = text_of(&Command::new("/bin/busybox").arg("--list").output()?)?;
-    for name in applets.lines().chain(HARMLESS_STAND_INS) {
-        if name != "busybox" {
-            symlink("busybox", root.join("bin").join(name))?;
-        }
-    }
-    Ok(())
 }
 
 fn run(command: &mut Command) -> Result<()> {

@@ -2,7 +2,7 @@
 //! crash test and the benchmarks share.
 //!
 //! It starts the real programs with real certificates ([`certificates`]), performs
-//! harmless attacks in real containers ([`attack`], [`docker`]), and reads the
+//! harmless attacks in real containers ([`attack`], [`docker`], [`namespaces`]), and reads the
 //! backend as any client does ([`api`]).
 
 pub mod api;
@@ -13,6 +13,8 @@ pub mod configuration;
 pub mod deadline;
 pub mod docker;
 pub mod machine;
+pub mod namespaces;
 pub mod program;
+mod root_folder;
 
 pub use machine::{Machine, Options};

@@ -55,7 +55,7 @@ pub struct Launch {
     /// The port of /readyz and /metrics.
     pub admin_port: u16,
     /// A cgroup to start in.
-    pub cgroup: Option<crate::cgroup::Limited>,
+    pub cgroup: Option<crate::cgroup::Cgroup>,
 }
 
 impl Launch {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use suite::Machine;
-use suite::cgroup::Limited;
+use suite::cgroup::Cgroup;
 use suite::deadline::wait_for;
 use suite::program::{Launch, Name};
 use tempfile::TempDir;
@@ -21,14 +21,14 @@ const DELIVERED_WITHIN: Duration = Duration::from_secs(120);
 /// A steady load, from the socket to the backend's acknowledgement.
 pub fn run(binaries: &Path) -> Result<Report> {
     let limits =
-        Limited::create(&format!("defender-bench-{}", std::process::id()), MILLICORES, BYTES)?;
+        Cgroup::limited(&format!("defender-bench-{}", std::process::id()), MILLICORES, BYTES)?;
     let report = measure(binaries, &limits);
     limits.remove()?;
     report
 }
 
 #[allow(clippy::cast_precision_loss)] // Counts of a benchmark are far below 2^53.
-fn measure(binaries: &Path, limits: &Limited) -> Result<Report> {
+fn measure(binaries: &Path, limits: &Cgroup) -> Result<Report> {
     let folder = TempDir::new()?;
     let mut machine = super::prepare(binaries, &folder)?;
     machine.add(&machine.launch(Name::Backend)?)?;

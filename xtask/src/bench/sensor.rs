@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
-use suite::cgroup::Limited;
+use suite::cgroup::Cgroup;
 use suite::program::{Launch, Name, Program};
 use tempfile::TempDir;
 
@@ -26,7 +26,7 @@ pub fn run(binaries: &Path) -> Result<Report> {
     }
     machine.wait_ready()?;
     let limits =
-        Limited::create(&format!("defender-bench-{}", std::process::id()), MILLICORES, BYTES)?;
+        Cgroup::limited(&format!("defender-bench-{}", std::process::id()), MILLICORES, BYTES)?;
     let launch = Launch { cgroup: Some(limits.clone()), ..machine.launch(Name::CollectorDs)? };
     let rounds = measure(binaries, &launch);
     machine.stop()?;
