@@ -24,7 +24,7 @@ impl BatchMaker {
     /// large by itself gets no sequence: it goes to `unsendable`, and the sequences stay without gaps.
     pub(crate) fn encode(
         &mut self,
-        pending: Pending,
+        pending: &Pending,
         maximum_bytes: usize,
         unsendable: &mut Vec<Unsendable>,
     ) -> Vec<Envelope> {
@@ -99,7 +99,8 @@ mod tests {
         let mut lost = Vec::new();
         for expected in [1, 4, 7] {
             let records = (0..3).map(|n| host(format!("host-{n}"))).collect();
-            let batches = maker.encode(Pending { lane: Lane::Entity, records }, 1 << 20, &mut lost);
+            let batches =
+                maker.encode(&Pending { lane: Lane::Entity, records }, 1 << 20, &mut lost);
             assert_eq!(batches.len(), 1);
             assert_eq!((batches[0].first_sequence(), batches[0].count()), (expected, 3));
         }
@@ -112,7 +113,7 @@ mod tests {
         let mut lost = Vec::new();
         let records =
             vec![host(noise(2000)), host(noise(9000)), host(noise(2000)), host(noise(2000))];
-        let batches = maker.encode(Pending { lane: Lane::Entity, records }, 4096, &mut lost);
+        let batches = maker.encode(&Pending { lane: Lane::Entity, records }, 4096, &mut lost);
         assert_eq!(lost, [Unsendable { kind: "host", reason: LossReason::TooLarge }]);
         let mut next = 1;
         for batch in &batches {

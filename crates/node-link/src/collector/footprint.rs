@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_longer_command_line_takes_more_room() {
-        let short = Record::Process(Box::new(Process::default()));
+        let short = Record::Process(Box::default());
         let long = Record::Process(Box::new(Process {
             arguments: vec!["x".repeat(4096)],
             ..Process::default()
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn labels_are_counted() {
         let labels = BTreeMap::from([("app".to_string(), "y".repeat(1000))]);
-        let plain = Record::Container(Box::new(Container::default()));
+        let plain = Record::Container(Box::default());
         let labelled = Record::Container(Box::new(Container { labels, ..Container::default() }));
         assert!(footprint(&labelled) >= footprint(&plain) + 1003);
     }

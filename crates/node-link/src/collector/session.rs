@@ -240,7 +240,7 @@ impl Session {
         let lane = pending.lane;
         let mut unsendable = Vec::new();
         let maximum = self.maximum_envelope_bytes;
-        for batch in link.batches.encode(pending, maximum, &mut unsendable) {
+        for batch in link.batches.encode(&pending, maximum, &mut unsendable) {
             link.unacknowledged.push(batch);
         }
         let mut queues = link.shared.queues();

@@ -5,9 +5,15 @@ use std::collections::VecDeque;
 /// What a kept batch costs beside its payload.
 const BATCH_OVERHEAD_BYTES: u64 = 256;
 
+struct Batch {
+    envelope: Envelope,
+    /// Its place among all that the present connection carried; None where it was not sent yet.
+    turn: Option<u64>,
+}
+
 #[derive(Default)]
 struct Kept {
-    batches: VecDeque<Envelope>,
+    batches: VecDeque<Batch>,
     /// How many of the front were sent over the present connection.
     sent: usize,
 }
@@ -17,18 +23,20 @@ struct Kept {
 pub(crate) struct Unacknowledged {
     lanes: [Kept; Lane::ALL.len()],
     bytes: u64,
+    turns: u64,
 }
 
 impl Unacknowledged {
-    pub(crate) fn push(&mut self, batch: Envelope) {
-        self.bytes += cost(&batch);
-        self.lanes[batch.lane().index()].batches.push_back(batch);
+    pub(crate) fn push(&mut self, envelope: Envelope) {
+        self.bytes += cost(&envelope);
+        let kept = &mut self.lanes[envelope.lane().index()];
+        kept.batches.push_back(Batch { envelope, turn: None });
     }
 
     /// The first batch of a lane that this connection has not carried.
     pub(crate) fn next_unsent(&self, lane: Lane) -> Option<&Envelope> {
         let kept = &self.lanes[lane.index()];
-        kept.batches.get(kept.sent)
+        kept.batches.get(kept.sent).map(|batch| &batch.envelope)
     }
 
     /// The worthiest lane that has a batch which was not sent.
@@ -38,12 +46,20 @@ impl Unacknowledged {
 
     /// Notes that [`Unacknowledged::next_unsent`] was sent.
     pub(crate) fn mark_sent(&mut self, lane: Lane) {
-        self.lanes[lane.index()].sent += 1;
+        let kept = &mut self.lanes[lane.index()];
+        if let Some(batch) = kept.batches.get_mut(kept.sent) {
+            batch.turn = Some(self.turns);
+            self.turns += 1;
+            kept.sent += 1;
+        }
     }
 
     /// A new connection has carried nothing.
     pub(crate) fn resend_all(&mut self) {
-        self.lanes.iter_mut().for_each(|kept| kept.sent = 0);
+        for kept in &mut self.lanes {
+            kept.sent = 0;
+            kept.batches.iter_mut().for_each(|batch| batch.turn = None);
+        }
     }
 
     /// Forgets what is acknowledged; returns how many records that frees.
@@ -60,17 +76,18 @@ impl Unacknowledged {
         let mut dropped = Vec::new();
         for kept in &mut self.lanes {
             let (large, fitting): (VecDeque<_>, VecDeque<_>) =
-                kept.batches.drain(..).partition(|batch| batch.payload().len() > maximum_bytes);
+                kept.batches.drain(..).partition(|it| it.envelope.payload().len() > maximum_bytes);
             kept.batches = fitting;
-            dropped.extend(large);
+            dropped.extend(large.into_iter().map(|batch| batch.envelope));
         }
         self.bytes -= dropped.iter().map(cost).sum::<u64>();
         dropped
     }
 
-    /// Forgets the first batch that was sent, of the worthiest lane that has one.
+    /// Forgets the batch that the connection carried first, of those that are not acknowledged.
     pub(crate) fn drop_first_sent(&mut self) -> Option<Envelope> {
-        let lane = Lane::ALL.into_iter().find(|lane| self.lanes[lane.index()].sent > 0)?;
+        let turn = |lane: Lane| self.lanes[lane.index()].batches.front()?.turn;
+        let (_, lane) = Lane::ALL.into_iter().filter_map(|lane| Some((turn(lane)?, lane))).min()?;
         self.drop_front(lane)
     }
 
@@ -80,7 +97,8 @@ impl Unacknowledged {
 
     /// How many records are in doubt.
     pub(crate) fn records(&self) -> u64 {
-        self.lanes.iter().flat_map(|kept| &kept.batches).map(|batch| u64::from(batch.count())).sum()
+        let batches = self.lanes.iter().flat_map(|kept| &kept.batches);
+        batches.map(|batch| u64::from(batch.envelope.count())).sum()
     }
 
     /// Memory held, for the outbox's bound.
@@ -89,15 +107,15 @@ impl Unacknowledged {
     }
 
     fn front(&self, lane: Lane) -> Option<&Envelope> {
-        self.lanes[lane.index()].batches.front()
+        self.lanes[lane.index()].batches.front().map(|batch| &batch.envelope)
     }
 
     fn drop_front(&mut self, lane: Lane) -> Option<Envelope> {
         let kept = &mut self.lanes[lane.index()];
-        let batch = kept.batches.pop_front()?;
+        let envelope = kept.batches.pop_front()?.envelope;
         kept.sent = kept.sent.saturating_sub(1);
-        self.bytes -= cost(&batch);
-        Some(batch)
+        self.bytes -= cost(&envelope);
+        Some(envelope)
     }
 }
 
@@ -109,6 +127,26 @@ fn cost(batch: &Envelope) -> u64 {
 mod tests {
     use super::*;
     use event_model::{Host, Record, SourceId};
+
+    #[test]
+    fn the_batch_that_was_sent_first_is_dropped_whatever_its_lane() {
+        let mut kept = Unacknowledged::default();
+        let event = Record::Event(event_model::Event {
+            time: event_model::Timestamp(1),
+            process: event_model::ProcessRef::default(),
+            container: None,
+            kind: event_model::EventKind::Exec,
+        });
+        let telemetry =
+            proto::encode_batch(SourceId::generate(), Lane::Telemetry, 1, &[event]).unwrap();
+        kept.push(telemetry);
+        kept.mark_sent(Lane::Telemetry);
+        kept.push(batch(1, 2));
+        kept.mark_sent(Lane::Entity);
+        assert_eq!(kept.drop_first_sent().map(|it| it.lane()), Some(Lane::Telemetry));
+        assert_eq!(kept.drop_first_sent().map(|it| it.lane()), Some(Lane::Entity));
+        assert_eq!(kept.bytes(), 0);
+    }
 
     fn batch(first: u64, count: usize) -> Envelope {
         let records = vec![Record::Host(Host::default()); count];

@@ -179,7 +179,7 @@ impl Conversation {
             let message = wire::ToCollector { message: Some(message) };
             self.answers.send(Ok(message)).await.map_err(|_| End::Gone)?;
         }
-        failure.map_or(Ok(()), |error| Err(End::Told(failed(error))))
+        failure.map_or(Ok(()), |error| Err(End::Told(failed(&error))))
     }
 
     async fn drain<F: Future<Output = Settled>>(
@@ -209,7 +209,7 @@ fn ending() -> Status {
     Status::unavailable("the publisher is ending; connect again")
 }
 
-fn failed(error: ReceiveError) -> Status {
+fn failed(error: &ReceiveError) -> Status {
     match error {
         ReceiveError::Ending => ending(),
         ReceiveError::Rejected(_) => Refusal::Rejected(error.to_string()).into_status(),

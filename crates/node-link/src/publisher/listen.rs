@@ -104,7 +104,7 @@ impl Listener {
             shutdown: shutdown.clone(),
             conversations: conversations.clone(),
         };
-        let gate = self.gate();
+        let gate = Gate::new(&self.config);
         let maximum_message = self.config.maximum_envelope_bytes + FRAME_OVERHEAD;
         let server = Server::builder()
             .http2_keepalive_interval(Some(KEEP_ALIVE))
@@ -131,14 +131,6 @@ impl Listener {
             maximum_envelope_bytes: self.config.maximum_envelope_bytes,
             credit_bytes: self.config.credit_bytes,
         }
-    }
-
-    fn gate(&self) -> Gate {
-        Gate::new(
-            self.config.allowed_uids.clone(),
-            self.config.allowed_gids.clone(),
-            self.config.maximum_connections,
-        )
     }
 }
 

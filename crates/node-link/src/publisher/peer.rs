@@ -1,3 +1,4 @@
+use super::listen::ListenConfig;
 use super::refusal::{self, Refusal};
 use std::future::Future;
 use std::io;
@@ -8,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 use tokio::time::Sleep;
 use tonic::transport::server::Connected;
 
@@ -42,37 +43,37 @@ enum Verdict {
 }
 
 impl Gate {
-    pub(crate) fn new(
-        allowed_uids: Vec<u32>,
-        allowed_gids: Vec<u32>,
-        maximum_connections: usize,
-    ) -> Self {
+    pub(crate) fn new(config: &ListenConfig) -> Self {
         Self {
-            allowed_uids,
-            allowed_gids,
-            maximum_connections,
-            places: Arc::new(Semaphore::new(maximum_connections)),
+            allowed_uids: config.allowed_uids.clone(),
+            allowed_gids: config.allowed_gids.clone(),
+            maximum_connections: config.maximum_connections,
+            places: Arc::new(Semaphore::new(config.maximum_connections)),
             refused_places: Arc::new(Semaphore::new(REFUSED_AT_ONCE)),
         }
     }
 
     /// Judges a connection. None where it is closed without a word, for too many are being refused already.
     pub(crate) fn judge(&self, stream: UnixStream) -> Option<PeerConnection> {
-        let (verdict, place) = match self.verdict(&stream) {
-            Verdict::Admitted => match Arc::clone(&self.places).try_acquire_owned() {
-                Ok(place) => (Verdict::Admitted, Ok(place)),
-                Err(_) => {
-                    let verdict = Verdict::TooMany { maximum: self.maximum_connections };
-                    (verdict, Arc::clone(&self.refused_places).try_acquire_owned())
-                }
-            },
-            verdict => (verdict, Arc::clone(&self.refused_places).try_acquire_owned()),
-        };
+        let (verdict, place) = self.place(self.verdict(&stream));
         let Ok(place) = place else {
             refusal::count(verdict.reason());
             return None;
         };
         Some(PeerConnection::new(stream, verdict, place))
+    }
+
+    fn place(&self, verdict: Verdict) -> (Verdict, Result<OwnedSemaphorePermit, TryAcquireError>) {
+        let take = |places: &Arc<Semaphore>| Arc::clone(places).try_acquire_owned();
+        if !matches!(verdict, Verdict::Admitted) {
+            return (verdict, take(&self.refused_places));
+        }
+        match take(&self.places) {
+            Ok(place) => (verdict, Ok(place)),
+            Err(_) => {
+                (Verdict::TooMany { maximum: self.maximum_connections }, take(&self.refused_places))
+            }
+        }
     }
 
     fn verdict(&self, stream: &UnixStream) -> Verdict {

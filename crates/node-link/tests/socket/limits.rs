@@ -1,0 +1,88 @@
+//! Bounds of the publisher's side that hold against any peer.
+
+use crate::refusals::{Raw, greet};
+use crate::support::*;
+use event_model::Lane;
+use node_link::{LinkConfig, ListenConfig, connect};
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use tokio_util::sync::CancellationToken;
+use tonic::Code;
+
+#[tokio::test]
+async fn more_collectors_than_configured_are_told_which_key_to_raise() {
+    let scratch = Scratch::new();
+    let config = ListenConfig { maximum_connections: 2, ..listen_on(scratch.socket()) };
+    let _publisher = Publisher::start(config, Shelf::new());
+    let mut first = Raw::connect(&scratch.socket()).await;
+    let mut second = Raw::connect(&scratch.socket()).await;
+    first.greeted(greet(1, 1)).await.unwrap();
+    second.greeted(greet(1, 1)).await.unwrap();
+    let mut third = Raw::connect(&scratch.socket()).await;
+    let refused = third.greeted(greet(1, 1)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert!(refused.message().contains("listen.maximum_connections"), "{refused}");
+    drop(first);
+    // Its place is free once the publisher has seen the end of the connection.
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let mut fourth = Raw::connect(&scratch.socket()).await;
+        match fourth.greeted(greet(1, 1)).await {
+            Ok(_) => break,
+            Err(status) => assert!(tokio::time::Instant::now() < deadline, "{status}"),
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn garbage_is_cut_off_counted_and_harms_nobody() {
+    let scratch = Scratch::new();
+    let shelf = Shelf::new();
+    let _publisher = Publisher::start(listen_on(scratch.socket()), shelf.clone());
+    let before = counted("defender_link_refused_total{reason=\"not_grpc\"}");
+    for _ in 0..20 {
+        let mut stream = UnixStream::connect(scratch.socket()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let junk: Vec<u8> =
+            (0..4096_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let _ = stream.write_all(&junk);
+        // The publisher hangs up; what it may have said before (a GOAWAY) does not matter.
+        let _ = stream.read_to_end(&mut Vec::new());
+    }
+    until(
+        "twenty peers were counted",
+        || counted("defender_link_refused_total{reason=\"not_grpc\"}") >= before + 20,
+        all_counted,
+    )
+    .await;
+    let source = description();
+    let (outbox, link) =
+        connect(LinkConfig { socket: scratch.socket(), queue_bytes: 1 << 20 }, source);
+    let task = tokio::spawn(link.run(CancellationToken::new()));
+    outbox.send(event(1));
+    until("an honest collector is served", || !shelf.records(Lane::Telemetry).is_empty(), || ())
+        .await;
+    task.abort();
+}
+
+#[tokio::test]
+async fn a_peer_that_never_reads_its_answers_stops_only_itself() {
+    let scratch = Scratch::new();
+    let shelf = Shelf::new();
+    let _publisher = Publisher::start(listen_on(scratch.socket()), shelf.clone());
+    let mut deaf = Raw::connect(&scratch.socket()).await;
+    let source = description();
+    deaf.greeted(crate::refusals::greet_as(&source)).await.unwrap();
+    for number in 1..=2000 {
+        let batch = proto::encode_batch(source.id, Lane::Telemetry, number, &[event(number)]);
+        deaf.send_envelope(batch.unwrap().into());
+    }
+    let honest = description();
+    let (outbox, link) =
+        connect(LinkConfig { socket: scratch.socket(), queue_bytes: 1 << 20 }, honest);
+    let task = tokio::spawn(link.run(CancellationToken::new()));
+    outbox.send(entity(1));
+    until("an honest collector is served", || shelf.records(Lane::Entity).len() == 1, || ()).await;
+    task.abort();
+}

@@ -1,0 +1,301 @@
+//! What the tests share: a publisher that can be killed, its shelf of envelopes, and ready-made records.
+
+use event_model::{
+    Component, Event, EventKind, Host, Lane, Loss, ProcessRef, Record, SourceDescription, SourceId,
+    Timestamp,
+};
+use node_link::{Held, ListenConfig, Listener, ReceiveError, Receiver};
+use proto::{Envelope, decode_batch};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits until `is_so`, and fails with what `shown` tells if it never is.
+pub async fn until<S: std::fmt::Debug>(
+    what: &str,
+    is_so: impl Fn() -> bool,
+    shown: impl Fn() -> S,
+) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited in vain until {what}; instead: {:?}", shown());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+pub struct Scratch {
+    directory: tempfile::TempDir,
+}
+
+impl Scratch {
+    pub fn new() -> Self {
+        Self { directory: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.directory.path().join("publisher.sock")
+    }
+}
+
+pub fn description() -> SourceDescription {
+    SourceDescription {
+        id: SourceId::generate(),
+        component: Component::CollectorDs,
+        version: "0.0.0".into(),
+        node: "node-1".into(),
+        boot_id: uuid::Uuid::nil(),
+    }
+}
+
+pub fn event(number: u64) -> Record {
+    Record::Event(Event {
+        time: Timestamp(number),
+        process: ProcessRef::default(),
+        container: None,
+        kind: EventKind::Exec,
+    })
+}
+
+pub fn entity(number: u64) -> Record {
+    Record::Host(Host { hostname: format!("host-{number}"), ..Host::default() })
+}
+
+/// The numbers that were given to [`event`].
+pub fn event_numbers(records: &[Record]) -> Vec<u64> {
+    let number = |record: &Record| match record {
+        Record::Event(event) => Some(event.time.0),
+        _ => None,
+    };
+    records.iter().filter_map(number).collect()
+}
+
+/// Where a test's publisher keeps envelopes. It outlives the publisher, as a disk does.
+pub struct Shelf {
+    envelopes: Mutex<BTreeMap<(SourceId, Lane, u64), Envelope>>,
+    arrivals: Mutex<Vec<Lane>>,
+    open: [watch::Sender<bool>; Lane::ALL.len()],
+}
+
+impl Shelf {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self {
+            envelopes: Mutex::default(),
+            arrivals: Mutex::default(),
+            open: std::array::from_fn(|_| watch::Sender::new(true)),
+        })
+    }
+
+    /// From now on, envelopes of the lane do not become durable (until [`Shelf::open`]).
+    pub fn close(&self, lane: Lane) {
+        self.open[lane.index()].send_replace(false);
+    }
+
+    pub fn open(&self, lane: Lane) {
+        self.open[lane.index()].send_replace(true);
+    }
+
+    fn put(&self, envelope: Envelope) {
+        let key = (envelope.source(), envelope.lane(), envelope.first_sequence());
+        let before = self.envelopes.lock().unwrap().insert(key, envelope.clone());
+        assert!(
+            before.is_none_or(|before| before == envelope),
+            "batch {key:?} was sent again with other contents"
+        );
+    }
+
+    /// All records of a lane in the order of their sequences, which must be without gap or overlap.
+    pub fn records(&self, lane: Lane) -> Vec<Record> {
+        let mut next = BTreeMap::new();
+        let mut records = Vec::new();
+        for ((source, its_lane, first), envelope) in self.envelopes.lock().unwrap().iter() {
+            if *its_lane == lane {
+                let expected = next.insert(*source, envelope.last_sequence() + 1).unwrap_or(1);
+                assert_eq!(*first, expected, "the {lane} lane has a gap or an overlap");
+                records.extend(decode_batch(envelope).unwrap());
+            }
+        }
+        records
+    }
+
+    /// How many records of a lane arrived.
+    pub fn count(&self, lane: Lane) -> u64 {
+        let envelopes = self.envelopes.lock().unwrap();
+        let of_lane = envelopes.values().filter(|envelope| envelope.lane() == lane);
+        of_lane.map(|envelope| u64::from(envelope.count())).sum()
+    }
+
+    pub fn losses(&self) -> Vec<Loss> {
+        let loss = |record| match record {
+            Record::Loss(loss) => Some(loss),
+            _ => None,
+        };
+        self.records(Lane::Alert).into_iter().filter_map(loss).collect()
+    }
+
+    /// The lanes of all envelopes that came, in their order, whether or not they became durable.
+    pub fn arrivals(&self) -> Vec<Lane> {
+        self.arrivals.lock().unwrap().clone()
+    }
+}
+
+impl Receiver for Shelf {
+    fn accept(&self, envelope: Envelope) -> impl Future<Output = Result<(), ReceiveError>> + Send {
+        self.arrivals.lock().unwrap().push(envelope.lane());
+        let mut open = self.open[envelope.lane().index()].subscribe();
+        async move {
+            open.wait_for(|open| *open).await.map_err(|_| ReceiveError::Ending)?;
+            self.put(envelope);
+            Ok(())
+        }
+    }
+
+    fn held(&self, source: SourceId) -> Vec<Held> {
+        let mut through = BTreeMap::new();
+        for ((its_source, lane, first), envelope) in self.envelopes.lock().unwrap().iter() {
+            let reached = through.entry(*lane).or_insert(0);
+            if *its_source == source && *first == *reached + 1 {
+                *reached = envelope.last_sequence();
+            }
+        }
+        let held = |(lane, through_sequence)| Held { lane, through_sequence };
+        through.into_iter().map(held).collect()
+    }
+}
+
+/// A publisher in a thread and runtime of its own, so that it can end like a killed process.
+pub struct Publisher {
+    kill: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Publisher {
+    pub fn start(config: ListenConfig, shelf: Arc<Shelf>) -> Self {
+        count_metrics();
+        let socket = config.socket.clone();
+        let _ = std::fs::remove_file(&socket);
+        let (kill, killed) = oneshot::channel();
+        let (bound, is_bound) = std::sync::mpsc::channel();
+        let publish = async move {
+            let listener = Listener::bind(config).await.unwrap();
+            bound.send(()).unwrap();
+            listener.serve(shelf, CancellationToken::new()).await.unwrap();
+        };
+        let thread = std::thread::spawn(move || {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                tokio::select! {
+                    () = publish => {}
+                    _ = killed => {}
+                }
+            });
+            runtime.shutdown_background();
+        });
+        is_bound.recv_timeout(PATIENCE).expect("the publisher never listened");
+        Self { kill: Some(kill), thread: Some(thread) }
+    }
+
+    /// Ends it without a word to its collectors.
+    pub fn kill(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        if let Some(kill) = self.kill.take() {
+            let _ = kill.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+pub fn listen_on(socket: PathBuf) -> ListenConfig {
+    let uid = nix::unistd::geteuid().as_raw();
+    ListenConfig { socket, allowed_uids: vec![uid], ..ListenConfig::default() }
+}
+
+/// Counters of this process, by name and labels such as `name{reason="uid"}`.
+struct Counters(Mutex<BTreeMap<String, Arc<AtomicU64>>>);
+
+static COUNTERS: OnceLock<&'static Counters> = OnceLock::new();
+
+pub fn count_metrics() {
+    COUNTERS.get_or_init(|| {
+        let counters: &'static Counters = Box::leak(Box::new(Counters(Mutex::default())));
+        let _ = metrics::set_global_recorder(counters);
+        counters
+    });
+}
+
+pub fn counted(name: &str) -> u64 {
+    let counters = COUNTERS.get().expect("count_metrics was called").0.lock().unwrap();
+    counters.get(name).map_or(0, |counter| counter.load(Ordering::Relaxed))
+}
+
+pub fn all_counted() -> Vec<String> {
+    COUNTERS.get().map_or(Vec::new(), |it| it.0.lock().unwrap().keys().cloned().collect())
+}
+
+impl metrics::Recorder for Counters {
+    fn describe_counter(
+        &self,
+        _: metrics::KeyName,
+        _: Option<metrics::Unit>,
+        _: metrics::SharedString,
+    ) {
+    }
+    fn describe_gauge(
+        &self,
+        _: metrics::KeyName,
+        _: Option<metrics::Unit>,
+        _: metrics::SharedString,
+    ) {
+    }
+    fn describe_histogram(
+        &self,
+        _: metrics::KeyName,
+        _: Option<metrics::Unit>,
+        _: metrics::SharedString,
+    ) {
+    }
+
+    fn register_counter(&self, key: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Counter {
+        let labels: Vec<_> =
+            key.labels().map(|label| format!("{}=\"{}\"", label.key(), label.value())).collect();
+        let name = format!("{}{{{}}}", key.name(), labels.join(","));
+        let counter = Arc::clone(self.0.lock().unwrap().entry(name).or_default());
+        metrics::Counter::from_arc(counter)
+    }
+
+    fn register_gauge(&self, _: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Gauge {
+        metrics::Gauge::noop()
+    }
+
+    fn register_histogram(
+        &self,
+        _: &metrics::Key,
+        _: &metrics::Metadata<'_>,
+    ) -> metrics::Histogram {
+        metrics::Histogram::noop()
+    }
+}
