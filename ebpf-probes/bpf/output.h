@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* The way to user space: the ring of a lane, and the count of what did not fit into it. */
+#ifndef DEFENDER_OUTPUT_H
+#define DEFENDER_OUTPUT_H
+
+#include "bpf.h"
+#include "record.h"
+
+/*
+ * Processes and cgroups: what all other events refer to. A ring of its own, so that a flood of
+ * lesser events never pushes an exec out. User space sets the size.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} process_ring SEC(".maps");
+
+/* How many records of each kind did not fit, per CPU, since the programs were loaded. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, RECORD_KINDS);
+	__type(key, u32);
+	__type(value, u64);
+} drops SEC(".maps");
+
+/* So many waiting bytes wake user space; below them it comes by itself, on its timer. Set by user space. */
+volatile const u64 wakeup_bytes = 65536;
+
+static __always_inline void count_drop(u32 kind)
+{
+	u64 *count = bpf_map_lookup_elem(&drops, &kind);
+
+	if (count)
+		*count += 1;
+}
+
+static __always_inline void fill_header(struct record_header *header, u16 kind, u32 size)
+{
+	header->kind = kind;
+	header->flags = 0;
+	header->size = size;
+	header->time = bpf_ktime_get_boot_ns();
+}
+
+/* Copies the record's `size` bytes, and no more, into the ring. */
+static __always_inline void send(u32 kind, void *record, u64 size)
+{
+	u64 waiting = bpf_ringbuf_query(&process_ring, BPF_RB_AVAIL_DATA);
+	u64 flags = waiting >= wakeup_bytes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+
+	if (bpf_ringbuf_output(&process_ring, record, size, flags))
+		count_drop(kind);
+}
+
+#endif

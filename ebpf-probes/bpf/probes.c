@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * All programs as one object, so that they share their maps. User space loads and attaches
+ * each program by itself.
+ *
+ * Defender is under Apache-2.0. The files of this folder may be used under MIT or GPL-2.0 instead, because
+ * the kernel offers most of its helpers to programs with a GPL-compatible license alone, and checks this string.
+ */
+#include "exec.bpf.c"
+#include "process.bpf.c"
+#include "cgroup.bpf.c"
+
+char program_license[] SEC("license") = "Dual MIT/GPL";

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* What several programs read from a task. */
+#ifndef DEFENDER_TASK_H
+#define DEFENDER_TASK_H
+
+#include "bpf.h"
+#include "record.h"
+
+static __always_inline void read_process_key(struct process_key *key, struct task_struct *task)
+{
+	key->start_time = task->group_leader->start_boottime;
+	key->pid = task->tgid;
+	key->padding = 0;
+}
+
+/* The process id as the process itself sees it. */
+static __always_inline u32 read_namespace_pid(struct task_struct *task)
+{
+	struct pid *pid = NULL;
+	u32 level = 0;
+	u32 number = 0;
+
+	read_field(pid, task->thread_pid);
+	read_field(level, pid->level);
+	bpf_probe_read_kernel(&number, sizeof(number), (void *)&pid->numbers + level * type_size(struct upid));
+	return number;
+}
+
+/* The cgroup of one controller on a v1 hierarchy. False at the hierarchy's root. */
+static __always_inline int read_controller_cgroup(struct cgroup_key *key, struct css_set *set, u64 controller)
+{
+	struct cgroup_subsys_state *state = NULL;
+	struct cgroup *cgroup = NULL;
+	struct kernfs_node *node = NULL;
+	struct cgroup_root *root = NULL;
+	int level = 0;
+
+	bpf_probe_read_kernel(&state, sizeof(state), (void *)&set->subsys + controller * sizeof(state));
+	read_field(cgroup, state->cgroup);
+	read_field(level, cgroup->level);
+	if (level == 0)
+		return 0;
+	read_field(node, cgroup->kn);
+	read_field(root, cgroup->root);
+	read_field(key->id, node->id);
+	read_field(key->hierarchy, root->hierarchy_id);
+	return 1;
+}
+
+/*
+ * The cgroup that tells a task's container: the one of cgroup v2, and where that is the root (v1
+ * and hybrid hosts), the one of the memory or the pids controller.
+ */
+static __always_inline void read_cgroup(struct cgroup_key *key, struct task_struct *task)
+{
+	struct cgroup *cgroup = task->cgroups->dfl_cgrp;
+	struct css_set *set = NULL;
+
+	key->padding = 0;
+	if (cgroup->level == 0) {
+		read_field(set, task->cgroups);
+		if (enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id) &&
+		    read_controller_cgroup(key, set, enum_value(enum cgroup_subsys_id, memory_cgrp_id)))
+			return;
+		if (enum_value_exists(enum cgroup_subsys_id, pids_cgrp_id) &&
+		    read_controller_cgroup(key, set, enum_value(enum cgroup_subsys_id, pids_cgrp_id)))
+			return;
+	}
+	key->id = cgroup->kn->id;
+	key->hierarchy = cgroup->root->hierarchy_id;
+}
+
+#endif

@@ -1,0 +1,22 @@
+//! The programs that run in the kernel, and the records they send to user space.
+//!
+//! `bpf/` holds the programs: C with CO-RE, one file per subject, compiled by `build.rs` into
+//! [`OBJECT`]. `bpf/record.h` defines the records, [`decode`] reads them with every length checked.
+//! Nothing here loads programs or does any other I/O: that is the node sensor's part.
+
+mod decode;
+#[cfg(test)]
+mod encode;
+mod fields;
+mod layout;
+mod object;
+mod record;
+#[cfg(test)]
+mod tests;
+
+pub use decode::{DecodeError, decode};
+pub use object::{OBJECT, PROBES, Probe, maps};
+pub use record::{
+    BootTime, CgroupKey, CgroupRecord, ExecRecord, ExitRecord, ForkRecord, KernelRecord,
+    RecordKind, process_key,
+};

@@ -1,0 +1,171 @@
+use event_model::{Credentials, Executable, ExitStatus, ProcessKey};
+use std::fmt;
+
+/// A moment on the clock that the kernel stamps records with: nanoseconds of CLOCK_BOOTTIME.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BootTime(pub u64);
+
+/// Which cgroup: ids are unique within a hierarchy only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CgroupKey {
+    /// The hierarchy's id as in `/proc/PID/cgroup`: 0 is cgroup v2.
+    pub hierarchy: u32,
+    /// The cgroup's id: the inode number of its directory.
+    pub id: u64,
+}
+
+/// One record from the kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // Each variant is named by the type that it holds.
+pub enum KernelRecord {
+    Exec(Box<ExecRecord>),
+    Fork(ForkRecord),
+    Exit(ExitRecord),
+    CgroupMade(CgroupRecord),
+    CgroupRemoved(CgroupRecord),
+}
+
+impl KernelRecord {
+    /// The record's kind.
+    pub const fn kind(&self) -> RecordKind {
+        match self {
+            Self::Exec(_) => RecordKind::Exec,
+            Self::Fork(_) => RecordKind::Fork,
+            Self::Exit(_) => RecordKind::Exit,
+            Self::CgroupMade(_) => RecordKind::CgroupMade,
+            Self::CgroupRemoved(_) => RecordKind::CgroupRemoved,
+        }
+    }
+
+    /// When the kernel made the record.
+    pub const fn time(&self) -> BootTime {
+        match self {
+            Self::Exec(record) => record.time,
+            Self::Fork(record) => record.time,
+            Self::Exit(record) => record.time,
+            Self::CgroupMade(record) | Self::CgroupRemoved(record) => record.time,
+        }
+    }
+}
+
+/// The kinds of records. The numbers are those of `enum record_kind` in `bpf/record.h`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs)] // Each kind is named by its record.
+pub enum RecordKind {
+    Exec = 1,
+    Fork = 2,
+    Exit = 3,
+    CgroupMade = 4,
+    CgroupRemoved = 5,
+}
+
+impl RecordKind {
+    /// All kinds.
+    pub const ALL: [Self; 5] =
+        [Self::Exec, Self::Fork, Self::Exit, Self::CgroupMade, Self::CgroupRemoved];
+
+    /// The name in coverage, losses and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Exec => "exec",
+            Self::Fork => "fork",
+            Self::Exit => "exit",
+            Self::CgroupMade => "cgroup_made",
+            Self::CgroupRemoved => "cgroup_removed",
+        }
+    }
+
+    /// The kind's number: its index in the map of drops.
+    pub const fn number(self) -> u16 {
+        self as u16
+    }
+}
+
+impl fmt::Display for RecordKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A process began another program.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExecRecord {
+    /// When.
+    pub time: BootTime,
+    /// Which process.
+    pub process: ProcessKey,
+    /// Its parent (`real_parent`). None where the kernel itself is the parent.
+    pub parent: Option<ProcessKey>,
+    /// The kernel's name for the task, at most 15 bytes.
+    pub name: String,
+    /// The program. A path of more than 4 KiB or 160 steps up to the root begins with `.../`
+    /// instead of `/`, for its upper part is not known.
+    pub executable: Executable,
+    /// The program's file does not lie below the root directory of the process: it is
+    /// anonymous, or on a mount that is not attached where the process could reach it.
+    pub outside_root: bool,
+    /// The command line, `argv[0]` included, up to 32 KiB.
+    pub arguments: Vec<String>,
+    /// Bytes of the whole command line, each argument with its NUL.
+    pub arguments_length: u32,
+    /// [`Self::arguments`] is not all of it.
+    pub arguments_truncated: bool,
+    /// Working directory, in the same form as the program's path.
+    pub working_directory: String,
+    /// Identity, after what a set-user-id bit or file capabilities changed.
+    pub credentials: Credentials,
+    /// Controlling terminal, such as `pts0`.
+    pub terminal: Option<String>,
+    /// Process id in the innermost pid namespace.
+    pub namespace_pid: u32,
+    /// The cgroup that tells the container.
+    pub cgroup: CgroupKey,
+}
+
+/// A process was made. It runs the same program as its creator. Threads are not reported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ForkRecord {
+    /// When.
+    pub time: BootTime,
+    /// Who called fork, vfork or clone.
+    pub creator: ProcessKey,
+    /// The parent of the child: after CLONE_PARENT (container runtimes use it) the creator's parent, else the creator.
+    pub parent: ProcessKey,
+    /// The new process.
+    pub child: ProcessKey,
+    /// The cgroup of the child.
+    pub cgroup: CgroupKey,
+    /// Process id of the child in its innermost pid namespace.
+    pub namespace_pid: u32,
+}
+
+/// The last thread of a process ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExitRecord {
+    /// When.
+    pub time: BootTime,
+    /// Which process.
+    pub process: ProcessKey,
+    /// What the parent is told.
+    pub status: ExitStatus,
+}
+
+/// A cgroup was made or removed. On cgroup v1 each hierarchy has its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CgroupRecord {
+    /// When.
+    pub time: BootTime,
+    /// Which cgroup.
+    pub cgroup: CgroupKey,
+    /// Its path below the hierarchy's root, at most 1023 bytes.
+    pub path: String,
+}
+
+/// `/proc/PID/stat` counts in clock ticks of 10 ms on all machines of ours (USER_HZ is 100).
+const NANOSECONDS_A_TICK: u64 = 10_000_000;
+
+/// The key of the process `pid` that began at `start_time` nanoseconds of CLOCK_BOOTTIME,
+/// which is cut to whole clock ticks so that the kernel and `/proc` give the same key.
+pub const fn process_key(pid: u32, start_time: u64) -> ProcessKey {
+    ProcessKey { pid, start_time: start_time - start_time % NANOSECONDS_A_TICK }
+}
