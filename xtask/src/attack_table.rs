@@ -60,7 +60,7 @@ fn print(outcomes: &[(Act, Result<Outcome>)]) -> Result<()> {
     for (act, outcome) in outcomes {
         match outcome {
             Ok(outcome) => {
-                println!("{:<40} {:<50} {:>9.1}", act.name, act.rule, outcome.milliseconds()?)
+                println!("{:<40} {:<50} {:>9.1}", act.name, act.rule, outcome.milliseconds()?);
             }
             Err(reason) => println!("{:<40} MISSING: {reason:#}", act.name),
         }

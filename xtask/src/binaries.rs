@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 /// What goes into images.
-pub const PROGRAMS: [&str; 4] = ["backend", "publisher-ds", "collector-ds", "collector-misc"];
+pub const PROGRAMS: [&str; 5] =
+    ["backend", "publisher-ds", "prepare-node", "collector-ds", "collector-misc"];
 
 /// How hard the compiler tries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

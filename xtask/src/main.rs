@@ -4,6 +4,8 @@ mod attack_table;
 mod bench;
 mod binaries;
 mod debian;
+#[cfg(test)]
+mod documented;
 mod folders;
 mod step;
 mod test;

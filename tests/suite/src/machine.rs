@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Loading the probes takes under a second; a slow virtual machine may take thirty.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_mins(1);
 
 /// More than the programs' own bound on draining (10 s).
 const DRAINED_WITHIN: Duration = Duration::from_secs(20);

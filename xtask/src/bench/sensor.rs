@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 const PAIRS: usize = 10;
 const SPAWNS: u32 = 2000;
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_mins(1);
 
 /// The limits of the workload's table.
 const MILLICORES: u64 = 360;
