@@ -1,0 +1,108 @@
+"""The configuration files that the chart writes: complete, and good in the eyes of the binaries themselves."""
+
+import os
+import pathlib
+import subprocess
+import tempfile
+import unittest
+
+import yaml
+
+from chart import FOLDER, VALUES, config_of, only_container, render
+
+COMPONENTS = ["collector-ds", "collector-misc", "publisher-ds", "backend"]
+
+
+class Configuration(unittest.TestCase):
+    def test_the_binaries_take_it_in_every_value_set(self):
+        binaries = os.environ.get("DEFENDER_DIST")
+        if not binaries:
+            self.skipTest("DEFENDER_DIST names no folder with the binaries")
+        for values in [None, *VALUES]:
+            objects = render(values)
+            for one in objects.kind("ConfigMap"):
+                component = one["metadata"]["name"].removeprefix("defender-")
+                if component in COMPONENTS:
+                    with self.subTest(values=values and values.name, component=component):
+                        check(pathlib.Path(binaries) / component, one["data"][f"{component}.yaml"])
+
+    def test_probes_and_scrapes_reach_the_port_where_the_admin_server_listens(self):
+        objects = render()
+        for workload in objects.workloads():
+            component = workload["metadata"]["labels"]["app.kubernetes.io/component"]
+            container = only_container(workload["spec"]["template"]["spec"])
+            (port,) = [port["containerPort"] for port in container["ports"] if port["name"] == "admin"]
+            self.assertEqual(config_of(objects, component)["admin"]["listen"], f"0.0.0.0:{port}")
+            for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+                self.assertEqual(container[probe]["httpGet"]["port"], "admin", component)
+
+    def test_collectors_and_publisher_meet_at_one_socket(self):
+        objects = render(FOLDER / "values" / "everything.yaml")
+        sockets = {config_of(objects, name)["publisher"]["socket"] for name in ("collector-ds", "collector-misc")}
+        self.assertEqual(sockets, {config_of(objects, "publisher-ds")["listen"]["socket"]})
+
+    def test_every_file_that_a_configuration_names_is_mounted(self):
+        objects = render()
+        for workload in objects.workloads():
+            component = workload["metadata"]["labels"]["app.kubernetes.io/component"]
+            container = only_container(workload["spec"]["template"]["spec"])
+            folders = [mount["mountPath"] for mount in container["volumeMounts"]] + ["/etc/defender/rules"]
+            for key, path in files(config_of(objects, component)):
+                self.assertTrue(any(path.startswith(folder) for folder in folders), f"{component}: {key}: {path}")
+
+    def test_yours_is_merged_over_the_charts(self):
+        objects = render(FOLDER / "values" / "everything.yaml")
+        config = config_of(objects, "collector-ds")
+        self.assertEqual(config["kernel"], {"ring_bytes": "8MiB"})
+        self.assertEqual(config["host_root"], "/host")
+        self.assertEqual(config["rules"]["paths"], ["/etc/defender/rules", "/etc/defender/custom-rules"])
+
+    def test_your_rules_arrive_as_you_wrote_them(self):
+        values = FOLDER / "values" / "everything.yaml"
+        written = yaml.safe_load(values.read_text())["rules"]["custom"]
+        self.assertEqual(render(values).find("ConfigMap", "defender-custom-rules")["data"], written)
+
+    def test_the_publisher_reports_to_the_service_of_this_release(self):
+        objects = render(namespace="security")
+        self.assertEqual(config_of(objects, "publisher-ds")["backend"]["url"], "https://defender-backend.security.svc:443")
+        service = objects.find("Service", "defender-backend")["spec"]
+        self.assertEqual([(port["port"], port["targetPort"]) for port in service["ports"]], [(443, "ingest")])
+
+    def test_the_services_select_the_backends_pods(self):
+        objects = render()
+        labels = objects.find("StatefulSet", "defender-backend")["spec"]["template"]["metadata"]["labels"]
+        for service in objects.kind("Service"):
+            self.assertLessEqual(service["spec"]["selector"].items(), labels.items())
+
+    def test_the_pod_monitor_selects_every_workload(self):
+        objects = render(FOLDER / "values" / "everything.yaml")
+        (monitor,) = objects.kind("PodMonitor")
+        wanted = monitor["spec"]["selector"]["matchLabels"]
+        for workload in objects.workloads():
+            self.assertLessEqual(wanted.items(), workload["spec"]["template"]["metadata"]["labels"].items())
+        for policy in objects.kind("NetworkPolicy"):
+            ports = [port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]]
+            self.assertTrue({9101, 9102, 9103, 9104} & set(ports), policy["metadata"]["name"])
+
+
+def check(binary, text):
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        file.write(text)
+        file.flush()
+        done = subprocess.run([binary, "--check-config", "--config", file.name], capture_output=True, text=True, timeout=30)
+        if done.returncode != 0:
+            raise AssertionError(f"{binary.name} refuses:\n{done.stderr}\n{text}")
+
+
+def files(config):
+    """Keys and values that are paths in the pod, but for the runtimes' sockets, which lie below the host's root."""
+    for key, value in config.items():
+        if key in ("container_runtimes", "listen") and not isinstance(value, dict):
+            continue
+        if isinstance(value, dict):
+            if key != "container_runtimes":
+                yield from files(value)
+        elif isinstance(value, str) and value.startswith("/"):
+            yield key, value
+        elif isinstance(value, list):
+            yield from ((key, each) for each in value if isinstance(each, str) and each.startswith("/"))
