@@ -1,0 +1,161 @@
+//! Wires the parts of the sensor, and turns its wheel: records, findings, ticks, connections.
+
+mod coverage;
+mod watch;
+
+use crate::config::Config;
+use crate::detect::Rules;
+use crate::enrich::Enricher;
+use crate::enrich::containers::metadata::{Metadata, RuntimeSockets};
+use crate::enrich::containers::{ContainerLimits, Containers};
+use crate::enrich::host;
+use crate::enrich::processes::{ProcessLimits, Processes};
+use crate::enrich::users::Users;
+use crate::kernel::{KernelConfig, Sensor, SensorError};
+use crate::pipeline::Pipeline;
+use crate::publish::{StatusFacts, StatusReporter};
+use anyhow::Context;
+use coverage::Coverage;
+use event_model::{Component, Host, Record, SourceDescription, SourceId};
+use node_link::{LinkConfig, Outbox};
+use service_runtime::{Part, Service};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use tokio::sync::watch::Receiver;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use watch::Watch;
+
+/// Runs the sensor until the service is to end.
+pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
+    let rules = load_rules(&config, &service)?;
+    let host = host::gather(&config.host_root, &config.node.name)?;
+    tracing::info!(node = host.node, kernel = host.kernel, "this node");
+    let description = describe_source(&host);
+    let way_out = WayOut::open(&config, &description, &service);
+    let mut status = StatusReporter::new(description);
+
+    let probes = service.part("probes");
+    let kernel_config = KernelConfig { ring_bytes: config.kernel.ring_bytes.get() };
+    let (sensor, coverage) = match Sensor::load(kernel_config) {
+        Ok(loaded) => loaded,
+        Err(error) => return Err(report_blindness(&error, &probes, &mut status, &way_out)),
+    };
+    let coverage = Coverage::new(coverage);
+    coverage.report(&probes);
+
+    let (metadata, findings, work) = Metadata::start(runtime_sockets(&config), service.shutdown());
+    service.spawn("container metadata", async move {
+        work.await;
+        anyhow::Ok(())
+    });
+    let questions = metadata.clone();
+    let pipeline = Pipeline::new(
+        enricher(&config.host_root),
+        rules,
+        host,
+        Box::new(move |container| questions.ask(container)),
+        way_out.outbox,
+    );
+    let watch = Watch::new(sensor, coverage, pipeline, metadata, status, proc_root(&config));
+    watch.run(findings, way_out.connected, service.shutdown()).await
+}
+
+fn load_rules(config: &Config, service: &Service) -> anyhow::Result<Rules> {
+    let part = service.part("rules");
+    let rules = Rules::load(&config.rules.paths).context("the rules cannot be loaded")?;
+    for warning in rules.warnings() {
+        tracing::warn!("{warning}");
+    }
+    tracing::info!(rules = rules.loaded(), "rules loaded");
+    part.ready();
+    Ok(rules)
+}
+
+fn describe_source(host: &Host) -> SourceDescription {
+    SourceDescription {
+        id: SourceId::generate(),
+        component: Component::CollectorDs,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        node: host.node.clone(),
+        boot_id: host.boot_id,
+    }
+}
+
+fn enricher(host_root: &Path) -> Enricher {
+    Enricher::new(
+        Processes::new(ProcessLimits::default()),
+        Containers::new(ContainerLimits::default()),
+        Users::of_host(host_root),
+    )
+}
+
+fn runtime_sockets(config: &Config) -> RuntimeSockets {
+    let below_root = |paths: &[PathBuf]| {
+        paths.iter().map(|path| config.below_host_root(path)).collect::<Vec<_>>()
+    };
+    RuntimeSockets {
+        cri: below_root(&config.container_runtimes.cri_sockets),
+        docker: below_root(&config.container_runtimes.docker_sockets),
+    }
+}
+
+/// The `/proc` that shows all processes of the node: the node's own where it is mounted with its
+/// root, else that of this pid namespace, which is the node's with `hostPID`.
+fn proc_root(config: &Config) -> PathBuf {
+    let of_host = config.below_host_root(Path::new("/proc"));
+    if of_host.join("1/stat").exists() { of_host } else { "/proc".into() }
+}
+
+/// Tells the backend why this node sees nothing, before the program ends with the same words.
+fn report_blindness(
+    error: &SensorError,
+    probes: &Part,
+    status: &mut StatusReporter,
+    way_out: &WayOut,
+) -> anyhow::Error {
+    probes.not_ready(error.to_string());
+    let facts = StatusFacts { problems: vec![error.to_string()], ..StatusFacts::default() };
+    if let Some(status) = status.report(facts, Instant::now()) {
+        way_out.outbox.send(Record::SensorStatus(Box::new(status)));
+    }
+    anyhow::anyhow!("the sensor sees nothing on this node: {error}")
+}
+
+/// The way to the publisher. What was sent is still delivered, for a while, after it is dropped.
+struct WayOut {
+    outbox: Outbox,
+    connected: Receiver<bool>,
+    _ends_the_link: DropGuard,
+}
+
+impl WayOut {
+    fn open(config: &Config, description: &SourceDescription, service: &Service) -> Self {
+        let link_config = LinkConfig {
+            socket: config.publisher.socket.clone(),
+            queue_bytes: config.publisher.queue_bytes.get(),
+        };
+        let (outbox, link) = node_link::connect(link_config, description.clone());
+        let connected = link.connected();
+        // The link outlives the shutdown of the rest: it has the last records to deliver.
+        let end = CancellationToken::new();
+        service.spawn("publisher link", link.run(end.clone()));
+        report_connection(connected.clone(), service);
+        Self { outbox, connected, _ends_the_link: end.drop_guard() }
+    }
+}
+
+fn report_connection(mut connected: Receiver<bool>, service: &Service) {
+    let part = service.part("publisher link");
+    service.spawn("readiness of the publisher link", async move {
+        loop {
+            if *connected.borrow_and_update() {
+                part.ready();
+            } else {
+                part.not_ready("no publisher answers at publisher.socket");
+            }
+            if connected.changed().await.is_err() {
+                return anyhow::Ok(());
+            }
+        }
+    });
+}

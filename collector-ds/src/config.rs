@@ -1,0 +1,241 @@
+//! The configuration file, key by key.
+
+use crate::detect;
+use serde::{Deserialize, Serialize};
+use service_runtime::{
+    AdminConfig, Bytes, ConfigProblem, LogConfig, ServiceConfig, SharedConfig, ShutdownConfig,
+};
+use std::path::{Path, PathBuf};
+
+/// The port of the admin server, unless `admin.listen` says otherwise.
+const ADMIN_PORT: u16 = 9101;
+
+/// The smallest ring that holds the largest record of the kernel several times.
+const MINIMUM_RING_BYTES: u64 = 256 << 10;
+/// Locked kernel memory beyond this is a mistake.
+const MAXIMUM_RING_BYTES: u64 = 256 << 20;
+/// The smallest queue that is worth having.
+const MINIMUM_QUEUE_BYTES: u64 = 1 << 20;
+
+/// The configuration of collector-ds. The defaults suit the chart's pods but for `host_root`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Which node this is.
+    pub node: NodeConfig,
+    /// Where the node's root directory is mounted: `/` on the node itself, `/host` in the chart's pods.
+    pub host_root: PathBuf,
+    /// The way out.
+    pub publisher: PublisherConfig,
+    /// What is looked for.
+    pub rules: RulesConfig,
+    /// Who knows the names of containers.
+    pub container_runtimes: ContainerRuntimesConfig,
+    /// What the kernel is asked for.
+    pub kernel: KernelConfig,
+    /// Logs.
+    pub log: LogConfig,
+    /// Metrics, health and readiness.
+    pub admin: AdminConfig,
+    /// The orderly end.
+    pub shutdown: ShutdownConfig,
+}
+
+/// The key `node`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NodeConfig {
+    /// The node's name as Kubernetes knows it. Empty: the environment's `NODE_NAME`, else the host name.
+    pub name: String,
+}
+
+/// The key `publisher`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PublisherConfig {
+    /// The Unix socket of the node's publisher-ds.
+    pub socket: PathBuf,
+    /// How much may wait for the publisher. Over it the least worthy lane loses its oldest records, counted.
+    pub queue_bytes: Bytes,
+}
+
+/// The key `rules`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RulesConfig {
+    /// Rule files, and folders whose `*.yaml` and `*.yml` are read by the order of their names.
+    pub paths: Vec<PathBuf>,
+}
+
+/// The key `container_runtimes`. Sockets that do not exist are skipped until they do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ContainerRuntimesConfig {
+    /// Sockets of the Kubernetes container runtime interface, below `host_root`.
+    pub cri_sockets: Vec<PathBuf>,
+    /// Sockets of the Docker Engine API (docker, podman), below `host_root`.
+    pub docker_sockets: Vec<PathBuf>,
+}
+
+/// The key `kernel`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct KernelConfig {
+    /// Size of the ring that the kernel writes records to: a power of two.
+    pub ring_bytes: Bytes,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            node: NodeConfig::default(),
+            host_root: "/".into(),
+            publisher: PublisherConfig::default(),
+            rules: RulesConfig::default(),
+            container_runtimes: ContainerRuntimesConfig::default(),
+            kernel: KernelConfig::default(),
+            log: LogConfig::default(),
+            admin: AdminConfig::on_port(ADMIN_PORT),
+            shutdown: ShutdownConfig::default(),
+        }
+    }
+}
+
+impl Default for PublisherConfig {
+    fn default() -> Self {
+        let socket = "/run/defender/publisher.sock".into();
+        Self { socket, queue_bytes: Bytes::mebibytes(16) }
+    }
+}
+
+impl Default for RulesConfig {
+    fn default() -> Self {
+        Self { paths: vec!["/etc/defender/rules".into()] }
+    }
+}
+
+impl Default for ContainerRuntimesConfig {
+    fn default() -> Self {
+        Self {
+            cri_sockets: vec![
+                "/run/containerd/containerd.sock".into(),
+                "/run/crio/crio.sock".into(),
+                "/run/k3s/containerd/containerd.sock".into(),
+            ],
+            docker_sockets: vec!["/var/run/docker.sock".into()],
+        }
+    }
+}
+
+impl Default for KernelConfig {
+    fn default() -> Self {
+        Self { ring_bytes: Bytes::mebibytes(4) }
+    }
+}
+
+impl Config {
+    /// A path of the node as this program reaches it.
+    pub fn below_host_root(&self, path: &Path) -> PathBuf {
+        self.host_root.join(path.strip_prefix("/").unwrap_or(path))
+    }
+
+    fn check_ring(&self) -> Result<(), ConfigProblem> {
+        let bytes = self.kernel.ring_bytes.get();
+        let bounds = MINIMUM_RING_BYTES..=MAXIMUM_RING_BYTES;
+        if bytes.is_power_of_two() && bounds.contains(&bytes) {
+            return Ok(());
+        }
+        let message = "must be a power of two from 256KiB to 256MiB, such as 4MiB";
+        Err(ConfigProblem::new("kernel.ring_bytes", message))
+    }
+
+    fn check_paths(&self) -> Result<(), ConfigProblem> {
+        let runtimes = &self.container_runtimes;
+        let paths = [("host_root", &self.host_root), ("publisher.socket", &self.publisher.socket)]
+            .into_iter()
+            .chain(keyed("container_runtimes.cri_sockets", &runtimes.cri_sockets))
+            .chain(keyed("container_runtimes.docker_sockets", &runtimes.docker_sockets));
+        for (key, path) in paths {
+            if !path.is_absolute() {
+                let message = format!("{} must be an absolute path", path.display());
+                return Err(ConfigProblem::new(key, message));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn keyed<'a>(key: &'a str, paths: &'a [PathBuf]) -> impl Iterator<Item = (&'a str, &'a PathBuf)> {
+    paths.iter().map(move |path| (key, path))
+}
+
+impl ServiceConfig for Config {
+    fn shared(&self) -> SharedConfig<'_> {
+        SharedConfig { log: &self.log, admin: &self.admin, shutdown: &self.shutdown }
+    }
+
+    /// Compiles the rules too, so that `--check-config` finds a broken rule file before a rollout does.
+    fn validate(&self) -> Result<(), ConfigProblem> {
+        if self.publisher.queue_bytes.get() < MINIMUM_QUEUE_BYTES {
+            return Err(ConfigProblem::new("publisher.queue_bytes", "must be at least 1MiB"));
+        }
+        self.check_ring()?;
+        self.check_paths()?;
+        detect::Rules::load(&self.rules.paths)
+            .map_err(|error| ConfigProblem::new("rules.paths", error.to_string()))?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn valid() -> (tempfile::TempDir, Config) {
+        let rules = tempfile::tempdir().expect("a directory");
+        let file = rules.path().join("shell.yaml");
+        let rule = "- rule: Shell\n  desc: A shell.\n  condition: evt.type = execve and proc.name = sh\n  output: A shell\n  priority: NOTICE\n";
+        std::fs::write(file, rule).expect("a rule file");
+        let paths = vec![rules.path().to_owned()];
+        (rules, Config { rules: RulesConfig { paths }, ..Config::default() })
+    }
+
+    fn problem_of(change: impl FnOnce(&mut Config)) -> String {
+        let (_rules, mut config) = valid();
+        assert_eq!(config.validate(), Ok(()));
+        change(&mut config);
+        config.validate().expect_err("the configuration is wrong").to_string()
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_by_its_key() {
+        let problem = problem_of(|config| config.kernel.ring_bytes = Bytes::new(3 << 20));
+        assert!(problem.starts_with("kernel.ring_bytes: must be a power of two"), "{problem}");
+        let problem = problem_of(|config| config.publisher.queue_bytes = Bytes::new(1));
+        assert!(problem.starts_with("publisher.queue_bytes: must be at least"), "{problem}");
+        let problem = problem_of(|config| config.host_root = "host".into());
+        assert!(problem.starts_with("host_root: host must be an absolute"), "{problem}");
+        let problem = problem_of(|config| {
+            config.container_runtimes.docker_sockets = vec!["docker.sock".into()];
+        });
+        assert!(problem.starts_with("container_runtimes.docker_sockets: "), "{problem}");
+    }
+
+    #[test]
+    fn a_broken_rule_file_is_a_wrong_configuration() {
+        let problem = problem_of(|config| {
+            let file = config.rules.paths[0].join("broken.yaml");
+            let rule = "- rule: Broken\n  desc: A.\n  condition: proc.name = and\n  output: A\n  priority: NOTICE\n";
+            std::fs::write(&file, rule).expect("a rule file");
+        });
+        assert!(problem.starts_with("rules.paths: "), "{problem}");
+        assert!(problem.contains("broken.yaml"), "{problem}");
+    }
+
+    #[test]
+    fn the_nodes_paths_are_found_below_its_root() {
+        let config = Config { host_root: "/host".into(), ..Config::default() };
+        let socket = config.below_host_root(Path::new("/run/crio/crio.sock"));
+        assert_eq!(socket, Path::new("/host/run/crio/crio.sock"));
+    }
+}

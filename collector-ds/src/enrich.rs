@@ -1,0 +1,175 @@
+//! From what the kernel says to what it means: which process, made by whom, as which user, in which container.
+
+pub mod containers;
+pub mod host;
+pub mod processes;
+pub mod users;
+
+#[cfg(test)]
+mod tests;
+
+use crate::kernel::{Snapshot, WallClock};
+use containers::{Containers, Place};
+use ebpf_probes::{
+    BootTime, CgroupKey, CgroupRecord, ExecRecord, ExitRecord, ForkRecord, KernelRecord,
+};
+use event_model::{ContainerId, Event, EventKind, Process, ProcessKey, ProcessRef};
+use processes::{Forked, Processes};
+use std::sync::Arc;
+use std::time::Instant;
+use users::Users;
+
+/// What a record of the kernel turned out to be.
+#[derive(Debug)]
+pub enum Enriched {
+    /// A process did something. The process is as it is after the act; None where it is not known.
+    Act(Event, Option<Arc<Process>>),
+    /// A container began to exist.
+    Container(ContainerId),
+    /// Nothing that is to be told.
+    Nothing,
+}
+
+/// The state that gives records their meaning.
+pub struct Enricher {
+    /// The processes of the node.
+    pub processes: Processes,
+    /// Its containers.
+    pub containers: Containers,
+    users: Users,
+    clock: WallClock,
+}
+
+impl Enricher {
+    /// Nothing is known yet.
+    pub fn new(processes: Processes, containers: Containers, users: Users) -> Self {
+        Self { processes, containers, users, clock: WallClock::now() }
+    }
+
+    /// Takes a record, in the order in which the kernel made them.
+    pub fn take(&mut self, record: KernelRecord, now: Instant) -> Enriched {
+        match record {
+            KernelRecord::Exec(record) => self.exec(*record, now),
+            KernelRecord::Fork(record) => self.fork(&record, now),
+            KernelRecord::Exit(record) => self.exit(&record, now),
+            KernelRecord::CgroupMade(record) => self.cgroup_made(&record, now),
+            KernelRecord::CgroupRemoved(record) => {
+                self.containers.cgroup_removed(record.cgroup, now);
+                Enriched::Nothing
+            }
+        }
+    }
+
+    /// Forgets what is long past, and follows adjustments of the wall clock. To be called every second or so.
+    pub fn tick(&mut self, now: Instant) {
+        self.clock = WallClock::now();
+        self.processes.expire(now);
+        self.containers.expire(now);
+    }
+
+    /// Brings containers and processes in line with what there is. Returns the containers that are new.
+    pub fn resync(&mut self, snapshot: Snapshot, now: Instant) -> Vec<ContainerId> {
+        let begun = self.containers.resync(&snapshot.cgroups, now);
+        let mut running = vec![];
+        for record in snapshot.processes {
+            let parent = record.parent;
+            running.push((self.image(record, now), parent));
+        }
+        self.processes.resync(running, now);
+        begun
+    }
+
+    fn exec(&mut self, record: ExecRecord, now: Instant) -> Enriched {
+        let parent = record.parent;
+        let image = self.image(record, now);
+        let process = self.processes.exec(image, parent, now);
+        let event = Event {
+            time: process.started_at,
+            process: process.reference,
+            container: process.container.clone(),
+            kind: EventKind::Exec,
+        };
+        Enriched::Act(event, Some(process))
+    }
+
+    /// The process that the kernel describes. Its generation and its parent are left to the cache.
+    fn image(&mut self, record: ExecRecord, now: Instant) -> Process {
+        let container = self.container(record.cgroup, record.process);
+        let user_name = match container {
+            None => self.users.name(record.credentials.uid, now).map(str::to_owned),
+            Some(_) => None, // A container has users of its own.
+        };
+        Process {
+            reference: ProcessRef { key: record.process, generation: 0 },
+            parent: None,
+            name: record.name,
+            executable: record.executable,
+            arguments: record.arguments,
+            arguments_truncated: record.arguments_truncated,
+            working_directory: record.working_directory,
+            credentials: record.credentials,
+            user_name,
+            namespace_pid: record.namespace_pid,
+            terminal: record.terminal,
+            container,
+            started_at: self.clock.timestamp(record.time),
+        }
+    }
+
+    fn fork(&mut self, record: &ForkRecord, now: Instant) -> Enriched {
+        let container = self.container(record.cgroup, record.creator);
+        let forked = Forked {
+            child: record.child,
+            creator: record.creator,
+            parent: record.parent,
+            namespace_pid: record.namespace_pid,
+            container: container.clone(),
+        };
+        self.processes.fork(&forked, now);
+        let kind = EventKind::Fork { child: record.child };
+        self.act(record.time, record.creator, container, kind)
+    }
+
+    fn exit(&mut self, record: &ExitRecord, now: Instant) -> Enriched {
+        let container = self.last_container(record.process);
+        let kind = EventKind::Exit(record.status);
+        let act = self.act(record.time, record.process, container, kind);
+        self.processes.exit(record.process, now);
+        act
+    }
+
+    fn cgroup_made(&mut self, record: &CgroupRecord, now: Instant) -> Enriched {
+        self.containers
+            .cgroup_made(record.cgroup, &record.path, now)
+            .map_or(Enriched::Nothing, Enriched::Container)
+    }
+
+    fn act(
+        &self,
+        time: BootTime,
+        key: ProcessKey,
+        container: Option<ContainerId>,
+        kind: EventKind,
+    ) -> Enriched {
+        let time = self.clock.timestamp(time);
+        let process = self.processes.reference(key);
+        Enriched::Act(
+            Event { time, process, container, kind },
+            self.processes.current(key).cloned(),
+        )
+    }
+
+    /// The container of a cgroup. Where the cgroup is not known the process is taken to be
+    /// where it was before: a process of a container cannot leave it.
+    fn container(&self, cgroup: CgroupKey, process: ProcessKey) -> Option<ContainerId> {
+        match self.containers.place(cgroup) {
+            Place::Container(id) => Some(id.clone()),
+            Place::Host => None,
+            Place::Unknown => self.last_container(process),
+        }
+    }
+
+    fn last_container(&self, process: ProcessKey) -> Option<ContainerId> {
+        self.processes.current(process).and_then(|process| process.container.clone())
+    }
+}

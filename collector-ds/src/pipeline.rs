@@ -1,0 +1,156 @@
+//! The way of a record: from the kernel's word through its meaning and the rules to the publisher.
+
+mod counters;
+#[cfg(test)]
+mod tests;
+
+pub use counters::Counters;
+
+use crate::detect::Rules;
+use crate::enrich::containers::metadata::Finding;
+use crate::enrich::{Enriched, Enricher};
+use crate::kernel::Snapshot;
+use crate::publish::Outlet;
+use detection::Act;
+use ebpf_probes::KernelRecord;
+use event_model::{Container, ContainerId, Event, EventKind, Host, Process, Record};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Asks a runtime for all that is to be known of a container; false where it has to be asked again.
+pub type AskRuntime = Box<dyn Fn(&Container) -> bool>;
+
+/// Enriches, detects and publishes, one record after another.
+pub struct Pipeline<O> {
+    enricher: Enricher,
+    rules: Rules,
+    host: Host,
+    ask_runtime: AskRuntime,
+    outlet: O,
+    counters: Counters,
+}
+
+impl<O: Outlet> Pipeline<O> {
+    /// A pipeline that has seen nothing yet; the host is told at once.
+    pub fn new(
+        enricher: Enricher,
+        rules: Rules,
+        host: Host,
+        ask_runtime: AskRuntime,
+        outlet: O,
+    ) -> Self {
+        outlet.send(Record::Host(host.clone()));
+        Self { enricher, rules, host, ask_runtime, outlet, counters: Counters::default() }
+    }
+
+    /// The loaded rules.
+    pub const fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// The way out, for records that are not made of the kernel's.
+    pub const fn outlet(&self) -> &O {
+        &self.outlet
+    }
+
+    /// What was counted since the start.
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Takes a record, in the order in which the kernel made them.
+    pub fn take(&mut self, record: KernelRecord, now: Instant) {
+        self.counters.captured(record.kind());
+        match self.enricher.take(record, now) {
+            Enriched::Act(event, process) => self.act(event, process.as_ref()),
+            Enriched::Container(id) => self.container_began(&id, now),
+            Enriched::Nothing => {}
+        }
+    }
+
+    /// Brings processes and containers in line with what there is.
+    pub fn resync(&mut self, snapshot: Snapshot, now: Instant) {
+        for id in self.enricher.resync(snapshot, now) {
+            self.container_began(&id, now);
+        }
+    }
+
+    /// A runtime told of a container: the entity is sent again where that completed it.
+    pub fn complete(&mut self, finding: Finding, now: Instant) {
+        let (told, whole) = match finding {
+            Finding::Partial(told) => (told, false),
+            Finding::Whole(told) => (told, true),
+            Finding::Nothing(id) => return self.enricher.containers.not_found(&id, now),
+        };
+        if let Some(container) = self.enricher.containers.complete(*told, whole) {
+            self.outlet.send(Record::Container(Box::new(Container::clone(&container))));
+        }
+    }
+
+    /// Tells all entities anew, as to a publisher that may have lost them.
+    pub fn announce_again(&mut self) {
+        let outlet = &self.outlet;
+        outlet.send(Record::Host(self.host.clone()));
+        self.enricher.containers.announce_again(|container| send_container(outlet, container));
+        self.enricher.processes.announce_again(|process| send_process(outlet, process));
+    }
+
+    /// Forgets what is long past, and asks the runtimes again for what they did not know. To be called every second or so.
+    pub fn tick(&mut self, now: Instant) {
+        self.enricher.tick(now);
+        self.enricher.containers.ask_for_more(now, &self.ask_runtime);
+        self.counters.observe(&self.enricher);
+    }
+
+    fn act(&mut self, event: Event, process: Option<&Arc<Process>>) {
+        if let (EventKind::Exec, Some(process)) = (&event.kind, process) {
+            self.announce(event.container.as_ref(), process);
+        }
+        if let Some(process) = process
+            && self.rules.look_at(&event.kind)
+        {
+            self.detect(&event, process);
+        }
+        self.outlet.send(Record::Event(event));
+    }
+
+    /// Tells the entities that the event refers to, unless they were told before.
+    fn announce(&mut self, container: Option<&ContainerId>, process: &Arc<Process>) {
+        let outlet = &self.outlet;
+        if let Some(id) = container {
+            self.enricher.containers.announce(id, |container| send_container(outlet, container));
+        }
+        self.enricher.processes.announce(process, |process| send_process(outlet, process));
+    }
+
+    fn detect(&mut self, event: &Event, process: &Process) {
+        let ancestors: Vec<&Process> =
+            self.enricher.processes.ancestors(process).map(Arc::as_ref).collect();
+        let container = event.container.as_ref();
+        let act = Act {
+            event,
+            process,
+            ancestors: &ancestors,
+            container: container.and_then(|id| self.enricher.containers.get(id)).map(Arc::as_ref),
+            host: &self.host,
+        };
+        for alert in self.rules.alerts(&act) {
+            self.counters.alerted(alert.priority);
+            self.outlet.send(Record::Alert(Box::new(alert)));
+        }
+    }
+
+    fn container_began(&mut self, id: &ContainerId, now: Instant) {
+        let outlet = &self.outlet;
+        self.enricher.containers.announce(id, |container| send_container(outlet, container));
+        self.enricher.containers.ask_for_more(now, &self.ask_runtime);
+    }
+}
+
+fn send_container(outlet: &impl Outlet, container: &Container) {
+    outlet.send(Record::Container(Box::new(container.clone())));
+}
+
+fn send_process(outlet: &impl Outlet, process: &Process) {
+    outlet.send(Record::Process(Box::new(process.clone())));
+}

@@ -1,0 +1,72 @@
+use crate::enrich::Enricher;
+use ebpf_probes::RecordKind;
+use event_model::Priority;
+use metrics::{Counter, counter, gauge};
+use std::collections::BTreeMap;
+
+/// What the pipeline counts, for metrics and for the sensor's status.
+pub struct Counters {
+    captured: [(Counter, u64); RecordKind::ALL.len()],
+    alerts: [(Counter, u64); Priority::ALL.len()],
+    processes_refused: u64,
+    cgroups_refused: u64,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            captured: RecordKind::ALL
+                .map(|kind| (counter!("defender_events_captured_total", "kind" => kind.name()), 0)),
+            alerts: Priority::ALL.map(|priority| {
+                (counter!("defender_alerts_total", "priority" => priority.name()), 0)
+            }),
+            processes_refused: 0,
+            cgroups_refused: 0,
+        }
+    }
+}
+
+impl Counters {
+    /// A record came from the kernel.
+    pub fn captured(&mut self, kind: RecordKind) {
+        let place = RecordKind::ALL.iter().position(|other| *other == kind);
+        if let Some((counter, total)) = place.and_then(|place| self.captured.get_mut(place)) {
+            counter.increment(1);
+            *total += 1;
+        }
+    }
+
+    /// A rule matched.
+    pub fn alerted(&mut self, priority: Priority) {
+        let place = Priority::ALL.iter().position(|other| *other == priority);
+        if let Some((counter, total)) = place.and_then(|place| self.alerts.get_mut(place)) {
+            counter.increment(1);
+            *total += 1;
+        }
+    }
+
+    /// Takes the sizes of what is remembered.
+    #[allow(clippy::cast_precision_loss)] // Sizes of caches are far below 2^52.
+    pub fn observe(&mut self, enricher: &Enricher) {
+        gauge!("defender_processes_cached").set(enricher.processes.len() as f64);
+        gauge!("defender_process_cache_bytes").set(enricher.processes.bytes() as f64);
+        gauge!("defender_containers_known").set(enricher.containers.len() as f64);
+        self.processes_refused = enricher.processes.refused();
+        self.cgroups_refused = enricher.containers.refused();
+        counter!("defender_cache_refusals_total", "cache" => "processes")
+            .absolute(self.processes_refused);
+        counter!("defender_cache_refusals_total", "cache" => "cgroups")
+            .absolute(self.cgroups_refused);
+    }
+
+    /// The counters of a [`event_model::SensorStatus`].
+    pub fn summary(&self) -> BTreeMap<String, u64> {
+        let sum = |counters: &[(Counter, u64)]| counters.iter().map(|(_, total)| total).sum();
+        BTreeMap::from([
+            ("events_captured".to_owned(), sum(&self.captured)),
+            ("alerts".to_owned(), sum(&self.alerts)),
+            ("processes_not_cached".to_owned(), self.processes_refused),
+            ("cgroups_not_known".to_owned(), self.cgroups_refused),
+        ])
+    }
+}

@@ -1,0 +1,248 @@
+use super::*;
+use crate::enrich::containers::{ContainerLimits, Containers};
+use crate::enrich::processes::{ProcessLimits, Processes};
+use crate::enrich::users::Users;
+use ebpf_probes::{CgroupKey, CgroupRecord, ExecRecord, ExitRecord, ForkRecord};
+use event_model::{Alert, ProcessKey};
+use std::cell::RefCell;
+use std::path::Path;
+use std::rc::Rc;
+
+const CONTAINER: &str = "3f5e9c1d7a2b4c6d8e0f1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e6f";
+const CGROUP: CgroupKey = CgroupKey { hierarchy: 4, id: 70 };
+
+const RULES: &str = "\
+- rule: Shell in a container
+  desc: A shell began in a container.
+  condition: evt.type = execve and container.id != host and proc.name = sh and proc.pname = runc
+  output: A shell in a container (command=%proc.cmdline container=%container.name)
+  priority: WARNING
+  tags: [T1059]
+";
+
+/// Keeps what it is given.
+#[derive(Clone, Default)]
+struct Kept(Rc<RefCell<Vec<Record>>>);
+
+impl Outlet for Kept {
+    fn send(&self, record: Record) {
+        self.0.borrow_mut().push(record);
+    }
+}
+
+impl Kept {
+    /// What was sent since the last call.
+    fn take(&self) -> Vec<Record> {
+        std::mem::take(&mut self.0.borrow_mut())
+    }
+}
+
+struct Node {
+    pipeline: Pipeline<Kept>,
+    sent: Kept,
+    asked: Rc<RefCell<Vec<ContainerId>>>,
+    now: Instant,
+}
+
+fn rules() -> Rules {
+    let folder = tempfile::tempdir().expect("a directory");
+    std::fs::write(folder.path().join("rules.yaml"), RULES).expect("a rule file");
+    Rules::load(&[folder.path().to_owned()]).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn node() -> Node {
+    let enricher = Enricher::new(
+        Processes::new(ProcessLimits::default()),
+        Containers::new(ContainerLimits::default()),
+        Users::of_host(Path::new("/nonexistent")),
+    );
+    let sent = Kept::default();
+    let asked: Rc<RefCell<Vec<ContainerId>>> = Rc::default();
+    let questions = Rc::clone(&asked);
+    let ask_runtime = Box::new(move |container: &Container| {
+        questions.borrow_mut().push(container.id.clone());
+        true
+    });
+    let host = Host { node: "node-1".to_owned(), ..Host::default() };
+    let pipeline = Pipeline::new(enricher, rules(), host, ask_runtime, sent.clone());
+    Node { pipeline, sent, asked, now: Instant::now() }
+}
+
+fn key(pid: u32) -> ProcessKey {
+    ProcessKey { pid, start_time: 10_000_000 }
+}
+
+impl Node {
+    fn cgroup_made(&mut self) {
+        let path = format!("/docker/{CONTAINER}");
+        let record = CgroupRecord { cgroup: CGROUP, path, ..CgroupRecord::default() };
+        self.pipeline.take(KernelRecord::CgroupMade(record), self.now);
+    }
+
+    fn exec(&mut self, pid: u32, name: &str, cgroup: CgroupKey) {
+        let record = ExecRecord {
+            process: key(pid),
+            name: name.to_owned(),
+            arguments: vec![name.to_owned(), "-c".to_owned()],
+            cgroup,
+            ..ExecRecord::default()
+        };
+        self.pipeline.take(KernelRecord::Exec(Box::new(record)), self.now);
+    }
+
+    fn fork(&mut self, creator: u32, child: u32) {
+        let record = ForkRecord {
+            creator: key(creator),
+            parent: key(creator),
+            child: key(child),
+            ..ForkRecord::default()
+        };
+        self.pipeline.take(KernelRecord::Fork(record), self.now);
+    }
+
+    /// A runtime starts a shell in a container.
+    fn shell_in_container(&mut self) {
+        self.cgroup_made();
+        self.exec(7, "runc", CgroupKey::default());
+        self.fork(7, 8);
+        self.exec(8, "sh", CGROUP);
+    }
+}
+
+/// A line for each record: its kind, and what it is about.
+fn outline(records: &[Record]) -> Vec<String> {
+    records
+        .iter()
+        .map(|record| match record {
+            Record::Process(process) => format!("process {}", process.name),
+            Record::Container(container) => format!("container {}", container.id.short()),
+            Record::Alert(alert) => format!("alert {}", alert.rule),
+            Record::Event(event) => format!("{} {}", event.kind.name(), event.process.key.pid),
+            other => other.kind().to_owned(),
+        })
+        .collect()
+}
+
+fn alert(records: &[Record]) -> Alert {
+    let alerts: Vec<_> = records
+        .iter()
+        .filter_map(|record| match record {
+            Record::Alert(alert) => Some(alert),
+            _ => None,
+        })
+        .collect();
+    match alerts[..] {
+        [alert] => Alert::clone(alert),
+        _ => panic!("not one alert: {:?}", outline(records)),
+    }
+}
+
+#[test]
+fn entities_go_before_the_events_that_refer_to_them_and_once() {
+    let mut node = node();
+    node.shell_in_container();
+    assert_eq!(
+        outline(&node.sent.take()),
+        [
+            "host",
+            "container 3f5e9c1d7a2b",
+            "process runc",
+            "exec 7",
+            "fork 7",
+            "process sh",
+            "alert Shell in a container",
+            "exec 8",
+        ]
+    );
+    node.exec(8, "ls", CGROUP);
+    assert_eq!(outline(&node.sent.take()), ["process ls", "exec 8"]);
+}
+
+#[test]
+fn an_alert_carries_its_evidence_whole() {
+    let mut node = node();
+    node.shell_in_container();
+    let alert = alert(&node.sent.take());
+    let chain: Vec<_> = alert.process_chain.iter().map(|process| process.name.as_str()).collect();
+    assert_eq!(chain, ["sh", "runc"]);
+    assert_eq!(alert.container.as_ref().map(|container| &*container.id.0), Some(CONTAINER));
+    assert_eq!(alert.host.node, "node-1");
+    assert!(alert.message.contains("command=sh -c"), "{}", alert.message);
+    let fields: Vec<_> = alert.matched_fields.iter().map(|field| field.field.as_str()).collect();
+    assert!(fields.contains(&"proc.pname"), "{fields:?}");
+    assert_eq!(alert.event.process, alert.process_chain[0].reference);
+}
+
+#[test]
+fn a_container_is_asked_for_when_it_begins_and_sent_again_when_it_is_known() {
+    let mut node = node();
+    node.cgroup_made();
+    assert_eq!(node.asked.take(), [ContainerId::from(CONTAINER)]);
+    node.sent.take();
+    let told = Container {
+        id: ContainerId::from(CONTAINER),
+        name: Some("web".to_owned()),
+        ..Container::default()
+    };
+    node.pipeline.complete(Finding::Whole(Box::new(told)), node.now);
+    match &node.sent.take()[..] {
+        [Record::Container(container)] => assert_eq!(container.name.as_deref(), Some("web")),
+        other => panic!("no completed container: {:?}", outline(other)),
+    }
+    node.shell_in_container();
+    let message = alert(&node.sent.take()).message;
+    assert!(message.contains("container=web"), "{message}");
+}
+
+#[test]
+fn a_container_that_no_runtime_knows_is_asked_for_again() {
+    let mut node = node();
+    node.cgroup_made();
+    node.asked.take();
+    node.pipeline.complete(Finding::Nothing(ContainerId::from(CONTAINER)), node.now);
+    node.pipeline.tick(node.now);
+    assert_eq!(node.asked.take(), [], "not at once");
+    node.pipeline.tick(node.now + std::time::Duration::from_secs(10));
+    assert_eq!(node.asked.take(), [ContainerId::from(CONTAINER)]);
+}
+
+#[test]
+fn after_a_reconnect_all_entities_are_told_again() {
+    let mut node = node();
+    node.shell_in_container();
+    let exit = ExitRecord { process: key(8), ..ExitRecord::default() };
+    node.pipeline.take(KernelRecord::Exit(exit), node.now);
+    node.sent.take();
+    node.pipeline.announce_again();
+    assert_eq!(
+        outline(&node.sent.take()),
+        ["host", "container 3f5e9c1d7a2b", "process runc"],
+        "but for the process that ended"
+    );
+}
+
+#[test]
+fn a_snapshot_is_silent_but_for_containers() {
+    let mut node = node();
+    node.sent.take();
+    let path = format!("/docker/{CONTAINER}");
+    let snapshot = Snapshot {
+        cgroups: vec![CgroupRecord { cgroup: CGROUP, path, ..CgroupRecord::default() }],
+        processes: vec![ExecRecord {
+            process: key(7),
+            name: "runc".to_owned(),
+            ..ExecRecord::default()
+        }],
+        problems: vec![],
+    };
+    node.pipeline.resync(snapshot, node.now);
+    assert_eq!(outline(&node.sent.take()), ["container 3f5e9c1d7a2b"]);
+    node.fork(7, 8);
+    node.exec(8, "sh", CGROUP);
+    let sent = node.sent.take();
+    assert_eq!(
+        outline(&sent),
+        ["fork 7", "process runc", "process sh", "alert Shell in a container", "exec 8"]
+    );
+    assert_eq!(node.pipeline.counters().summary()["events_captured"], 2);
+}

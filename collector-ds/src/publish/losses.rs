@@ -1,0 +1,102 @@
+use ebpf_probes::RecordKind;
+use event_model::{Lane, Loss, LossReason, Timestamp};
+use metrics::counter;
+
+/// Turns running totals of lost kernel records into loss records.
+#[derive(Debug)]
+pub struct KernelLosses {
+    dropped: [u64; RecordKind::ALL.len()],
+    undecodable: u64,
+    since: Timestamp,
+}
+
+impl KernelLosses {
+    /// Counts from 0; the first loss happened at or after `since`.
+    pub const fn new(since: Timestamp) -> Self {
+        Self { dropped: [0; RecordKind::ALL.len()], undecodable: 0, since }
+    }
+
+    /// What was lost since the last call, given the totals since the start.
+    pub fn account(
+        &mut self,
+        dropped: impl Fn(RecordKind) -> u64,
+        undecodable: u64,
+        until: Timestamp,
+    ) -> Vec<Loss> {
+        let mut losses = vec![];
+        let since = std::mem::replace(&mut self.since, until);
+        for (kind, told) in RecordKind::ALL.into_iter().zip(&mut self.dropped) {
+            let total = dropped(kind);
+            let count = total.saturating_sub(*told);
+            *told = total.max(*told);
+            losses.push(loss(
+                lane_of(kind),
+                kind.name(),
+                LossReason::RingFull,
+                count,
+                since,
+                until,
+            ));
+        }
+        let count = undecodable.saturating_sub(self.undecodable);
+        self.undecodable = undecodable.max(self.undecodable);
+        losses.push(loss(Lane::Telemetry, "any", LossReason::Undecodable, count, since, until));
+        losses.retain(|loss| loss.count > 0);
+        for loss in &losses {
+            let kind = loss.kind.clone();
+            counter!("defender_events_lost_total", "kind" => kind, "reason" => loss.reason.name())
+                .increment(loss.count);
+        }
+        losses
+    }
+
+    /// How many records the kernel could not hand over, and how many of those could not be read.
+    pub fn total(&self) -> u64 {
+        self.dropped.iter().sum::<u64>() + self.undecodable
+    }
+}
+
+/// The lane that a kernel record would have gone to.
+const fn lane_of(kind: RecordKind) -> Lane {
+    match kind {
+        RecordKind::Exec | RecordKind::Fork | RecordKind::Exit => Lane::Telemetry,
+        RecordKind::CgroupMade | RecordKind::CgroupRemoved => Lane::Entity,
+    }
+}
+
+fn loss(
+    lane: Lane,
+    kind: &str,
+    reason: LossReason,
+    count: u64,
+    since: Timestamp,
+    until: Timestamp,
+) -> Loss {
+    Loss { lane, kind: kind.to_owned(), reason, count, since, until }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_lost_record_is_reported_once_and_by_kind() {
+        let mut losses = KernelLosses::new(Timestamp(10));
+        assert_eq!(losses.account(|_| 0, 0, Timestamp(20)), []);
+        let dropped = |kind| match kind {
+            RecordKind::Exec => 3,
+            RecordKind::CgroupMade => 1,
+            _ => 0,
+        };
+        let told = losses.account(dropped, 2, Timestamp(30));
+        let counts: Vec<_> =
+            told.iter().map(|loss| (loss.kind.as_str(), loss.reason.name(), loss.count)).collect();
+        assert_eq!(
+            counts,
+            [("exec", "ring_full", 3), ("cgroup_made", "ring_full", 1), ("any", "undecodable", 2)]
+        );
+        assert!(told.iter().all(|loss| (loss.since, loss.until) == (Timestamp(20), Timestamp(30))));
+        assert_eq!(losses.account(dropped, 2, Timestamp(40)), []);
+        assert_eq!(losses.total(), 6);
+    }
+}
