@@ -57,6 +57,11 @@ impl Service {
         });
     }
 
+    /// What `/readyz` tells: whether all parts are ready, and the state of each, a line for each.
+    pub fn readiness_report(&self) -> (bool, String) {
+        self.readiness.report()
+    }
+
     pub(crate) fn readiness(&self) -> &Readiness {
         &self.readiness
     }

@@ -1,0 +1,72 @@
+use super::snapshots::SnapshotTrigger;
+use event_model::{KubernetesObject, Record, SensorStatus};
+use node_link::Outbox;
+use service_runtime::Part;
+use std::convert::Infallible;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// The way to the publisher, as the watches see it.
+#[derive(Clone)]
+pub(crate) struct Publisher {
+    outbox: Outbox,
+    connected: watch::Receiver<bool>,
+}
+
+impl Publisher {
+    pub(crate) fn new(outbox: Outbox, connected: watch::Receiver<bool>) -> Self {
+        Self { outbox, connected }
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        *self.connected.borrow()
+    }
+
+    /// Tells when a snapshot of all objects is due.
+    pub(crate) fn snapshots(&self) -> SnapshotTrigger {
+        SnapshotTrigger::new(self.connected.clone())
+    }
+
+    /// Sends an object as it is now.
+    pub(crate) fn send(&self, object: KubernetesObject) {
+        self.outbox.send(Record::KubernetesObject(Box::new(object)));
+    }
+
+    /// Sends that an object is gone of which only the uid is still known.
+    pub(crate) fn send_deletion(&self, api_version: &str, kind: &str, uid: String) {
+        self.send(KubernetesObject {
+            api_version: api_version.to_owned(),
+            kind: kind.to_owned(),
+            uid,
+            deleted: true,
+            ..KubernetesObject::default()
+        });
+    }
+
+    pub(crate) fn report(&self, status: SensorStatus) {
+        self.outbox.send(Record::SensorStatus(Box::new(status)));
+    }
+
+    /// Keeps `part` as ready as the link is connected, until `shutdown`.
+    pub(crate) async fn tell_state(
+        mut self,
+        part: Part,
+        shutdown: CancellationToken,
+    ) -> Result<(), Infallible> {
+        loop {
+            if *self.connected.borrow_and_update() {
+                part.ready();
+            } else {
+                part.not_ready("not connected to the publisher's socket; see the log");
+            }
+            tokio::select! {
+                changed = self.connected.changed() => {
+                    if changed.is_err() {
+                        return Ok(());
+                    }
+                }
+                () = shutdown.cancelled() => return Ok(()),
+            }
+        }
+    }
+}

@@ -1,0 +1,39 @@
+use crate::config::KubernetesConfig;
+use anyhow::Context;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use std::path::Path;
+use std::time::Duration;
+
+/// The API server is near; one that does not answer in this time is not there.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A client of the API server. Tokens and certificates that rotate on disk are read again by it.
+/// Whether the server is there is seen when it is first asked.
+pub(crate) async fn connect(config: &KubernetesConfig) -> anyhow::Result<Client> {
+    let mut config = if !config.kubeconfig.as_os_str().is_empty() {
+        from_file(&config.kubeconfig).await?
+    } else if std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() {
+        Config::incluster().context(
+            "cannot use the pod's service account; does the pod mount its token \
+             (automountServiceAccountToken)?",
+        )?
+    } else {
+        Config::from_kubeconfig(&KubeConfigOptions::default()).await.context(
+            "no Kubernetes API: this is no pod, and no kubeconfig can be used; name one by \
+             kubernetes.kubeconfig (DEFENDER_KUBERNETES__KUBECONFIG)",
+        )?
+    };
+    config.connect_timeout = Some(CONNECT_TIMEOUT);
+    // Its retries would be silent for minutes. Ours are counted, logged, and told by /readyz.
+    config.default_retry = false;
+    tracing::info!(server = %config.cluster_url, "using the Kubernetes API");
+    Client::try_from(config).context("cannot make a client of the Kubernetes API")
+}
+
+async fn from_file(path: &Path) -> anyhow::Result<Config> {
+    let wrong = || format!("kubernetes.kubeconfig {} cannot be used", path.display());
+    let kubeconfig = Kubeconfig::read_from(path).with_context(wrong)?;
+    let options = KubeConfigOptions::default();
+    Config::from_custom_kubeconfig(kubeconfig, &options).await.with_context(wrong)
+}
