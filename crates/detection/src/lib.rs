@@ -33,3 +33,28 @@
 //!     let alert: event_model::Alert = matched.into_alert(&act, Timestamp::now());
 //! }
 //! ```
+
+mod act;
+mod condition;
+mod diagnostic;
+mod documentation;
+mod engine;
+mod event_type;
+mod field;
+mod graph;
+mod load;
+mod lower;
+mod output;
+mod rule;
+mod source;
+mod test;
+mod transform;
+
+pub use act::Act;
+pub use diagnostic::{Diagnostic, LoadError, Severity};
+pub use documentation::{field_table, rule_table};
+pub use engine::{Engine, Match};
+pub use event_type::{EventType, EventTypes};
+pub use field::{Argument, Field, Kind, Provider, fields};
+pub use rule::{Rule, RuleSet};
+pub use source::SourceFile;

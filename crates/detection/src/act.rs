@@ -1,0 +1,16 @@
+use event_model::{Container, Event, Host, Process};
+
+/// Something that happened, with all that is known of who did it and where: what rules look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Act<'a> {
+    /// What happened.
+    pub event: &'a Event,
+    /// The process that [`Event::process`] refers to; after an exec, the new program.
+    pub process: &'a Process,
+    /// The parent, then its parent, and so on, as far as they are known.
+    pub ancestors: &'a [&'a Process],
+    /// The container. None on the host, and as long as nothing but the id in the event is known of it.
+    pub container: Option<&'a Container>,
+    /// The node.
+    pub host: &'a Host,
+}

@@ -1,0 +1,46 @@
+//! Tables in Markdown, made from what the engine itself uses.
+
+use crate::field::{Argument, Field, fields};
+use crate::rule::Rule;
+use std::fmt::Write as _;
+
+/// The table of fields: name, type, who tells it, meaning.
+pub fn field_table() -> String {
+    let mut table = "| Field | Type | Told by | Meaning |\n|---|---|---|---|\n".to_owned();
+    for field in fields() {
+        let mark = if field.own { " (ours)" } else { "" };
+        let (kind, provider) = (field.kind.name(), field.provider.name());
+        let meaning = cell(field.meaning);
+        // Writing to a String can't fail.
+        let _ = writeln!(
+            table,
+            "| `{}`{mark} | {kind} | {provider} | {meaning} |",
+            with_argument(field)
+        );
+    }
+    table
+}
+
+fn with_argument(field: &Field) -> String {
+    match field.argument {
+        Argument::None => field.name.to_owned(),
+        Argument::Generation => format!("{0}`, `{0}[N]", field.name),
+        Argument::Key => format!("{}[key]", field.name),
+    }
+}
+
+/// The table of rules: name, priority, tags, description.
+pub fn rule_table(rules: &[Rule]) -> String {
+    let mut table = "| Rule | Priority | Tags | What it finds |\n|---|---|---|---|\n".to_owned();
+    for rule in rules {
+        let (name, tags) = (cell(rule.name()), cell(&rule.tags().join(", ")));
+        let description = cell(rule.description());
+        let _ = writeln!(table, "| {name} | {} | {tags} | {description} |", rule.priority());
+    }
+    table
+}
+
+/// Text that does not end a cell of a table.
+fn cell(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")
+}

@@ -1,0 +1,171 @@
+//! Rules against acts.
+
+use crate::act::Act;
+use crate::event_type::{EventType, EventTypes};
+use crate::field::Facts;
+use crate::graph::{Graph, Node, NodeId};
+use crate::lower::for_event_type;
+use crate::output::shown;
+use crate::rule::{Rule, RuleSet};
+use event_model::{Alert, BlindRule, MatchedField, Process, Timestamp};
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// All rules, indexed by the type of event that they can match.
+#[derive(Debug)]
+pub struct Engine {
+    rules: Vec<Rule>,
+    graph: Graph,
+    /// For each of [`EventType::SEEN`]: the rules that can match it.
+    candidates: Vec<Vec<Candidate>>,
+}
+
+/// A rule for events of one type.
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    rule: usize,
+    /// The rule's condition with what the event's type decides left out.
+    condition: NodeId,
+}
+
+impl Engine {
+    /// Indexes the rules. What could be wrong with them was found when they were loaded.
+    pub fn compile(rules: RuleSet) -> Self {
+        let RuleSet { rules, mut graph, .. } = rules;
+        let candidates = EventType::SEEN
+            .into_iter()
+            .map(|event_type| candidates(&rules, &mut graph, event_type))
+            .collect();
+        Self { rules, graph, candidates }
+    }
+
+    /// How many rules are loaded and switched on.
+    pub fn rules_loaded(&self) -> u32 {
+        u32::try_from(self.rules.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The rules, in the order in which they are evaluated.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// The types of events that some rule wants to see.
+    pub fn event_types(&self) -> EventTypes {
+        self.rules.iter().fold(EventTypes::none(), |types, rule| types.union(rule.event_types()))
+    }
+
+    /// The rules that match nothing where only events of the types for which `sees` holds are seen.
+    pub fn blind_rules(&self, sees: impl Fn(EventType) -> bool) -> Vec<BlindRule> {
+        self.rules.iter().filter_map(|rule| blindness(rule, &sees)).collect()
+    }
+
+    /// The rules that an act matches, in their order. To report only the first, as the language's `rule_matching:
+    /// first` does, take one.
+    pub fn evaluate<'e, 'a: 'e>(
+        &'e self,
+        act: &'a Act<'a>,
+    ) -> impl Iterator<Item = Match<'e>> + use<'e, 'a> {
+        let candidates = &self.candidates[EventType::from(&act.event.kind).index()];
+        let facts = Facts::new(act);
+        candidates.iter().filter_map(move |candidate| self.matched(*candidate, &facts))
+    }
+
+    fn matched(&self, candidate: Candidate, facts: &Facts<'_>) -> Option<Match<'_>> {
+        if !self.graph.holds(candidate.condition, facts) {
+            return None;
+        }
+        let rule = &self.rules[candidate.rule];
+        let message = rule.output.render(facts);
+        let matched_fields = self.matched_fields(candidate.condition, facts);
+        Some(Match { rule, message, matched_fields })
+    }
+
+    /// The fields that made a condition hold, each once.
+    fn matched_fields(&self, condition: NodeId, facts: &Facts<'_>) -> Vec<MatchedField> {
+        let mut checks = Vec::new();
+        self.graph.evidence(condition, facts, &mut checks);
+        let mut fields: Vec<MatchedField> = Vec::with_capacity(checks.len());
+        for check in checks {
+            let field = check.field.to_string();
+            if fields.iter().any(|known| known.field == field) {
+                continue;
+            }
+            let value = check.value_that_holds(facts);
+            fields.push(MatchedField { field, value: shown(value.as_ref()) });
+        }
+        fields
+    }
+}
+
+fn candidates(rules: &[Rule], graph: &mut Graph, event_type: EventType) -> Vec<Candidate> {
+    let mut done = HashMap::new();
+    let mut candidates = Vec::new();
+    for (index, rule) in rules.iter().enumerate() {
+        let condition = for_event_type(graph, rule.condition, event_type, &mut done);
+        if *graph.node(condition) != Node::Constant(false) {
+            candidates.push(Candidate { rule: index, condition });
+        }
+    }
+    candidates
+}
+
+fn blindness(rule: &Rule, sees: &impl Fn(EventType) -> bool) -> Option<BlindRule> {
+    let EventTypes::Only(types) = rule.event_types() else {
+        return None;
+    };
+    if types.iter().any(|event_type| sees(*event_type)) {
+        return None;
+    }
+    let names: Vec<&str> = types.iter().map(|event_type| event_type.name()).collect();
+    let reason = match names.as_slice() {
+        [] => "its condition can't hold for any event".to_owned(),
+        [only] => format!("needs events of the type {only}"),
+        _ => format!("needs events of one of the types {}", names.join(", ")),
+    };
+    Some(BlindRule { rule: rule.name().to_owned(), reason })
+}
+
+/// A rule that an act matched.
+#[derive(Clone, Debug)]
+pub struct Match<'e> {
+    rule: &'e Rule,
+    message: String,
+    matched_fields: Vec<MatchedField>,
+}
+
+impl<'e> Match<'e> {
+    /// The rule.
+    pub fn rule(&self) -> &'e Rule {
+        self.rule
+    }
+
+    /// The rule's output, filled in.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The fields that the part of the condition that holds compared, and their values.
+    pub fn matched_fields(&self) -> &[MatchedField] {
+        &self.matched_fields
+    }
+
+    /// The alert, with its evidence whole. `act` is the one that matched.
+    pub fn into_alert(self, act: &Act<'_>, detected_at: Timestamp) -> Alert {
+        let ancestors = act.ancestors.iter().copied();
+        let chain: Vec<Process> = std::iter::once(act.process).chain(ancestors).cloned().collect();
+        Alert {
+            id: Uuid::now_v7(),
+            time: act.event.time,
+            detected_at,
+            rule: self.rule.name.clone(),
+            priority: self.rule.priority,
+            message: self.message,
+            tags: self.rule.tags.clone(),
+            event: act.event.clone(),
+            process_chain: chain,
+            container: act.container.cloned(),
+            host: act.host.clone(),
+            matched_fields: self.matched_fields,
+        }
+    }
+}

@@ -1,0 +1,393 @@
+//! How the value of a field is taken from an act.
+
+use super::text;
+use crate::{Act, EventType};
+use event_model::{Container, Event, EventKind, Pod, Process, Timestamp};
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::fmt;
+
+/// The value of a field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Value<'a> {
+    Text(Cow<'a, str>),
+    Number(i64),
+    Boolean(bool),
+}
+
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Number(number) => number.fmt(f),
+            Self::Boolean(truth) => truth.fmt(f),
+        }
+    }
+}
+
+impl<'a> Value<'a> {
+    fn borrowed(text: &'a str) -> Self {
+        Self::Text(Cow::Borrowed(text))
+    }
+
+    fn owned(text: String) -> Self {
+        Self::Text(Cow::Owned(text))
+    }
+
+    fn unsigned(number: u64) -> Self {
+        Self::Number(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+
+    fn time(moment: Timestamp) -> Self {
+        Self::unsigned(moment.0)
+    }
+}
+
+/// Where a field's value comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Access {
+    Event(EventField),
+    Process(ProcessField, Who),
+    Container(ContainerField),
+    ContainerLabel(Box<str>),
+    Pod(PodField),
+    PodLabel(Box<str>),
+}
+
+/// Which process of the chain is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Who {
+    /// The one that acted.
+    Itself,
+    /// 1 is the parent.
+    Ancestor(usize),
+    /// A comparison holds where it holds for some ancestor.
+    AnyAncestor,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum EventField {
+    Type,
+    Time,
+    RawTime,
+    Direction,
+    Result,
+    RawResult,
+    Hostname,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum ProcessField {
+    Name,
+    CommandLine,
+    Arguments,
+    FirstArgument,
+    WholeArguments,
+    Executable,
+    InvokedAs,
+    WorkingDirectory,
+    Pid,
+    ParentPid,
+    NamespacePid,
+    TerminalNumber,
+    Terminal,
+    UpperLayer,
+    Memfd,
+    Unlinked,
+    SetUid,
+    SetGid,
+    ExecutableOwner,
+    Inode,
+    ChangedAt,
+    ModifiedAt,
+    ChangedBeforeStart,
+    ContainerEntry,
+    Uid,
+    EffectiveUid,
+    UserName,
+    LoginUid,
+    Gid,
+    EffectiveGid,
+    CapabilitiesEffective,
+    CapabilitiesPermitted,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum ContainerField {
+    Id,
+    Name,
+    Kind,
+    Image,
+    ImageRepository,
+    ImageTag,
+    ImageDigest,
+    Privileged,
+    StartedAt,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum PodField {
+    Name,
+    Namespace,
+    Uid,
+    ServiceAccount,
+}
+
+impl Access {
+    /// The same field of an ancestor; generation 0 is the process itself.
+    pub fn of_ancestor(self, generation: usize) -> Self {
+        let who = if generation == 0 { Who::Itself } else { Who::Ancestor(generation) };
+        match self {
+            Self::Process(field, _) => Self::Process(field, who),
+            other => other,
+        }
+    }
+
+    pub fn with_key(self, key: &str) -> Self {
+        match self {
+            Self::ContainerLabel(_) => Self::ContainerLabel(key.into()),
+            Self::PodLabel(_) => Self::PodLabel(key.into()),
+            other => other,
+        }
+    }
+
+    /// The value, for fields that have one value.
+    pub fn value<'f>(&self, facts: &'f Facts<'_>) -> Option<Value<'f>> {
+        match self {
+            Self::Event(field) => facts.event_value(*field),
+            Self::Process(field, Who::Itself) => facts.own_value(*field),
+            Self::Process(field, Who::Ancestor(generation)) => {
+                facts.ancestor_value(*field, *generation)
+            }
+            // As a value, not compared: the parent's.
+            Self::Process(field, Who::AnyAncestor) => facts.ancestor_value(*field, 1),
+            Self::Container(field) => facts.container_value(*field),
+            Self::ContainerLabel(key) => label(&facts.act.container?.labels, key),
+            Self::Pod(field) => pod_value(*field, facts.act.container?.pod.as_ref()?),
+            Self::PodLabel(key) => label(&facts.act.container?.pod.as_ref()?.labels, key),
+        }
+    }
+
+    /// Whether `test` holds: for the field's value, or for that of some ancestor. Never for a missing value.
+    pub fn satisfies(&self, facts: &Facts<'_>, test: impl Fn(&Value<'_>) -> bool) -> bool {
+        self.find(facts, test).is_some()
+    }
+
+    /// The first value for which `test` holds.
+    pub fn find<'f>(
+        &self,
+        facts: &'f Facts<'_>,
+        test: impl Fn(&Value<'_>) -> bool,
+    ) -> Option<Value<'f>> {
+        match self {
+            Self::Process(field, Who::AnyAncestor) => (1..=facts.act.ancestors.len())
+                .filter_map(|generation| facts.ancestor_value(*field, generation))
+                .find(|value| test(value)),
+            _ => self.value(facts).filter(|value| test(value)),
+        }
+    }
+}
+
+/// An act, with what is derived from it at most once.
+pub(crate) struct Facts<'a> {
+    pub act: &'a Act<'a>,
+    command_line: OnceCell<String>,
+    arguments: OnceCell<String>,
+    parent_command_line: OnceCell<String>,
+    directory: OnceCell<String>,
+    capabilities: OnceCell<String>,
+}
+
+impl<'a> Facts<'a> {
+    pub fn new(act: &'a Act<'a>) -> Self {
+        Self {
+            act,
+            command_line: OnceCell::new(),
+            arguments: OnceCell::new(),
+            parent_command_line: OnceCell::new(),
+            directory: OnceCell::new(),
+            capabilities: OnceCell::new(),
+        }
+    }
+
+    fn event_value(&self, field: EventField) -> Option<Value<'_>> {
+        let event = self.act.event;
+        let exec = matches!(event.kind, EventKind::Exec);
+        Some(match field {
+            EventField::Type => Value::borrowed(EventType::from(&event.kind).name()),
+            EventField::Time => Value::owned(event.time.to_string()),
+            EventField::RawTime => Value::time(event.time),
+            // Only what has happened is told: a call's exit, in the language's words.
+            EventField::Direction => Value::borrowed("<"),
+            EventField::Result if exec => Value::borrowed("SUCCESS"),
+            EventField::RawResult if exec => Value::Number(0),
+            EventField::Result | EventField::RawResult => return None,
+            EventField::Hostname => Value::borrowed(&self.act.host.hostname),
+        })
+    }
+
+    /// A field of the process that acted; what must be put together is kept.
+    fn own_value(&self, field: ProcessField) -> Option<Value<'_>> {
+        let process = self.act.process;
+        let text = match field {
+            ProcessField::CommandLine => {
+                self.command_line.get_or_init(|| text::command_line(process))
+            }
+            ProcessField::Arguments => self.arguments.get_or_init(|| text::arguments(process)),
+            ProcessField::WorkingDirectory => {
+                present(&process.working_directory)?;
+                self.directory.get_or_init(|| text::directory(process))
+            }
+            ProcessField::CapabilitiesEffective => self
+                .capabilities
+                .get_or_init(|| text::capabilities(process.credentials.capabilities_effective)),
+            ProcessField::ParentPid => return self.parent_pid(),
+            ProcessField::ContainerEntry => return self.container_entry(),
+            _ => return process_value(field, process),
+        };
+        Some(Value::borrowed(text))
+    }
+
+    fn ancestor_value(&self, field: ProcessField, generation: usize) -> Option<Value<'_>> {
+        let process = *self.act.ancestors.get(generation.checked_sub(1)?)?;
+        if generation == 1 && field == ProcessField::CommandLine {
+            let text = self.parent_command_line.get_or_init(|| text::command_line(process));
+            return Some(Value::borrowed(text));
+        }
+        process_value(field, process)
+    }
+
+    fn parent_pid(&self) -> Option<Value<'_>> {
+        let parent =
+            self.act.process.parent.or(self.act.ancestors.first().map(|parent| parent.reference));
+        parent.map(|parent| Value::Number(parent.key.pid.into()))
+    }
+
+    /// Whether the process came into its container from outside: as its first process, or by an exec of the runtime.
+    fn container_entry(&self) -> Option<Value<'_>> {
+        let parent = self.act.ancestors.first()?;
+        let container = self.act.process.container.as_ref();
+        Some(Value::Boolean(container.is_some() && parent.container.as_ref() != container))
+    }
+
+    fn container_value(&self, field: ContainerField) -> Option<Value<'_>> {
+        match (self.container_id(), self.act.container) {
+            (None, _) => host_value(field),
+            (Some(id), None) => (field == ContainerField::Id).then(|| Value::borrowed(short(id))),
+            (Some(_), Some(container)) => known_container_value(field, container),
+        }
+    }
+
+    /// The container's id; None on the host.
+    fn container_id(&self) -> Option<&str> {
+        let Event { container, .. } = self.act.event;
+        let known = self.act.container.map(|container| &container.id);
+        let id = known.or(container.as_ref()).or(self.act.process.container.as_ref())?;
+        Some(&id.0)
+    }
+
+    /// Whether the act happened in a container, known or not.
+    pub fn in_container(&self) -> bool {
+        self.container_id().is_some()
+    }
+}
+
+fn short(id: &str) -> &str {
+    id.get(..12).unwrap_or(id)
+}
+
+fn label<'a>(
+    labels: &'a std::collections::BTreeMap<String, String>,
+    key: &str,
+) -> Option<Value<'a>> {
+    labels.get(key).map(|value| Value::borrowed(value))
+}
+
+fn process_value(field: ProcessField, process: &Process) -> Option<Value<'_>> {
+    let executable = &process.executable;
+    let identity = &process.credentials;
+    Some(match field {
+        ProcessField::Name => Value::borrowed(present(&process.name)?),
+        ProcessField::CommandLine => Value::owned(text::command_line(process)),
+        ProcessField::Arguments => Value::owned(text::arguments(process)),
+        ProcessField::FirstArgument => Value::borrowed(process.arguments.first()?),
+        ProcessField::WholeArguments => Value::owned(process.command_line()),
+        ProcessField::Executable => Value::borrowed(present(&executable.path)?),
+        ProcessField::InvokedAs => Value::borrowed(present(&executable.invoked_as)?),
+        ProcessField::WorkingDirectory => {
+            present(&process.working_directory)?;
+            Value::owned(text::directory(process))
+        }
+        ProcessField::Pid => Value::Number(process.reference.key.pid.into()),
+        ProcessField::ParentPid => Value::Number(process.parent?.key.pid.into()),
+        ProcessField::NamespacePid => Value::Number(process.namespace_pid.into()),
+        ProcessField::TerminalNumber => {
+            Value::Number(text::terminal_number(process.terminal.as_deref()))
+        }
+        ProcessField::Terminal => Value::borrowed(process.terminal.as_deref()?),
+        ProcessField::UpperLayer => Value::Boolean(executable.upper_layer),
+        ProcessField::Memfd => Value::Boolean(executable.memfd),
+        ProcessField::Unlinked => Value::Boolean(executable.unlinked),
+        ProcessField::SetUid => Value::Boolean(executable.mode & 0o4000 != 0),
+        ProcessField::SetGid => Value::Boolean(executable.mode & 0o2000 != 0),
+        ProcessField::ExecutableOwner => Value::Number(executable.owner.into()),
+        ProcessField::Inode => Value::unsigned(executable.inode),
+        ProcessField::ChangedAt => Value::time(executable.changed_at),
+        ProcessField::ModifiedAt => Value::time(executable.modified_at),
+        ProcessField::ChangedBeforeStart => {
+            Value::unsigned(process.started_at.0.saturating_sub(executable.changed_at.0))
+        }
+        ProcessField::ContainerEntry => return None,
+        ProcessField::Uid => Value::Number(identity.uid.into()),
+        ProcessField::EffectiveUid => Value::Number(identity.euid.into()),
+        ProcessField::UserName => Value::borrowed(text::user_name(process)?),
+        ProcessField::LoginUid => Value::Number(identity.login_uid.map_or(-1, i64::from)),
+        ProcessField::Gid => Value::Number(identity.gid.into()),
+        ProcessField::EffectiveGid => Value::Number(identity.egid.into()),
+        ProcessField::CapabilitiesEffective => {
+            Value::owned(text::capabilities(identity.capabilities_effective))
+        }
+        ProcessField::CapabilitiesPermitted => {
+            Value::owned(text::capabilities(identity.capabilities_permitted))
+        }
+    })
+}
+
+/// Text that the sensor could not learn is empty; to rules it is missing.
+fn present(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+/// On the host, the language calls the container `host` and knows nothing else of it.
+fn host_value(field: ContainerField) -> Option<Value<'static>> {
+    matches!(field, ContainerField::Id | ContainerField::Name | ContainerField::Kind)
+        .then_some(Value::borrowed("host"))
+}
+
+fn known_container_value(field: ContainerField, container: &Container) -> Option<Value<'_>> {
+    let image = || container.image.as_deref().map(text::Image::parse);
+    Some(match field {
+        ContainerField::Id => Value::borrowed(container.id.short()),
+        ContainerField::Name => Value::borrowed(container.name.as_deref()?),
+        ContainerField::Kind => Value::borrowed(container.runtime.as_deref()?),
+        ContainerField::Image => Value::borrowed(container.image.as_deref()?),
+        ContainerField::ImageRepository => Value::borrowed(image()?.repository),
+        ContainerField::ImageTag => Value::borrowed(image()?.tag?),
+        ContainerField::ImageDigest => {
+            let digest = container.image_digest.as_deref().or_else(|| image()?.digest);
+            Value::borrowed(digest?)
+        }
+        ContainerField::Privileged => Value::Boolean(container.privileged?),
+        ContainerField::StartedAt => Value::time(container.created_at?),
+    })
+}
+
+fn pod_value(field: PodField, pod: &Pod) -> Option<Value<'_>> {
+    let text = match field {
+        PodField::Name => pod.name.as_deref(),
+        PodField::Namespace => pod.namespace.as_deref(),
+        PodField::Uid => present(&pod.uid),
+        PodField::ServiceAccount => pod.service_account.as_deref(),
+    };
+    text.map(Value::borrowed)
+}

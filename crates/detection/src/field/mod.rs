@@ -1,0 +1,156 @@
+//! The fields that conditions compare and outputs print: one table, from which the documentation is made too.
+
+mod access;
+mod table;
+mod text;
+
+pub(crate) use access::{Access, Facts, Value};
+pub use table::fields;
+
+use std::fmt;
+
+/// A field of the rule language.
+#[derive(Debug)]
+pub struct Field {
+    /// As rules write it, without its argument.
+    pub name: &'static str,
+    /// What its values are.
+    pub kind: Kind,
+    /// Whether an argument follows in brackets.
+    pub argument: Argument,
+    /// What it means, in one line.
+    pub meaning: &'static str,
+    /// Which part of the sensor tells it.
+    pub provider: Provider,
+    /// Not known to other engines of the language.
+    pub own: bool,
+    access: Access,
+}
+
+/// What the values of a field are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Text.
+    Text,
+    /// The name of a kind of event.
+    EventType,
+    /// A whole number.
+    Number,
+    /// `true` or `false`.
+    Boolean,
+    /// Nanoseconds since 1970.
+    Time,
+    /// Nanoseconds.
+    Duration,
+}
+
+impl Kind {
+    /// As the documentation calls it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::EventType => "event type",
+            Self::Number => "number",
+            Self::Boolean => "true or false",
+            Self::Time => "nanoseconds since 1970",
+            Self::Duration => "nanoseconds",
+        }
+    }
+}
+
+/// What stands in brackets behind a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Argument {
+    /// Nothing.
+    None,
+    /// How many generations up; without it, any ancestor.
+    Generation,
+    /// A name, such as a label's.
+    Key,
+}
+
+/// Which part of the sensor tells a field's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Provider {
+    /// Every event.
+    Event,
+    /// The probe that sees programs begin.
+    Exec,
+    /// The probes that see programs begin and processes made.
+    ProcessTree,
+    /// The cgroup that a process is in.
+    Cgroup,
+    /// The container runtime, a moment after the container began.
+    ContainerRuntime,
+    /// The operating system.
+    Host,
+}
+
+impl Provider {
+    /// As the documentation calls it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Event => "the event",
+            Self::Exec => "sched_process_exec",
+            Self::ProcessTree => "sched_process_exec, sched_process_fork",
+            Self::Cgroup => "cgroup of the process",
+            Self::ContainerRuntime => "container runtime (CRI or Docker socket)",
+            Self::Host => "the host",
+        }
+    }
+}
+
+/// A field with its argument, as one place of a rule uses it.
+#[derive(Clone, Debug)]
+pub(crate) struct FieldUse {
+    pub field: &'static Field,
+    pub argument: Option<String>,
+    pub access: Access,
+}
+
+/// Why a field can't be used as written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum FieldProblem {
+    Unknown,
+    NoArgumentTaken,
+    KeyMissing,
+    /// The argument is not a small whole number.
+    NotAGeneration,
+}
+
+/// The oldest ancestor that a rule can name.
+const OLDEST_ANCESTOR: usize = 1000;
+
+impl FieldUse {
+    /// Looks a field up.
+    pub fn named(name: &str, argument: Option<&str>) -> Result<Self, FieldProblem> {
+        let field =
+            fields().iter().find(|field| field.name == name).ok_or(FieldProblem::Unknown)?;
+        let access = match (field.argument, argument) {
+            (Argument::None, None) => field.access.clone(),
+            (Argument::None, Some(_)) => return Err(FieldProblem::NoArgumentTaken),
+            (Argument::Key, None) => return Err(FieldProblem::KeyMissing),
+            (Argument::Key, Some(key)) => field.access.clone().with_key(key),
+            (Argument::Generation, None) => field.access.clone(),
+            (Argument::Generation, Some(number)) => match number.parse() {
+                Ok(generation) if generation <= OLDEST_ANCESTOR => {
+                    field.access.clone().of_ancestor(generation)
+                }
+                _ => return Err(FieldProblem::NotAGeneration),
+            },
+        };
+        Ok(Self { field, argument: argument.map(str::to_owned), access })
+    }
+
+    /// The kind of the field's values.
+    pub fn kind(&self) -> Kind {
+        self.field.kind
+    }
+}
+
+impl fmt::Display for FieldUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.field.name)?;
+        self.argument.as_ref().map_or(Ok(()), |argument| write!(f, "[{argument}]"))
+    }
+}

@@ -1,0 +1,173 @@
+//! From files to rules.
+
+mod definitions;
+mod entries;
+mod exception;
+mod item;
+mod version;
+mod yaml;
+
+use crate::condition::Expression;
+use crate::diagnostic::{Diagnostic, LoadError, Report, Severity};
+use crate::lower::{Lowered, Lowering};
+use crate::output::Template;
+use crate::rule::{Rule, RuleSet};
+use crate::source::{LocatedText, SourceFile};
+use definitions::{Collection, Definition, RuleDefinition};
+use std::collections::HashSet;
+use yaml::{Node, Value};
+
+pub(crate) use definitions::Definitions;
+
+/// The source whose events this engine evaluates; rules that name none are of it.
+const SOURCE: &str = "syscall";
+
+/// Loads files in their order: a later one overrides an earlier one.
+pub(crate) fn load(files: &[SourceFile<'_>]) -> Result<RuleSet, LoadError> {
+    let mut report = Report::new(files);
+    let collection = collect(files, &mut report);
+    report.subject = None;
+    let rules = lower(&collection, &mut report);
+    let (errors, warnings) = sorted(report);
+    if !errors.is_empty() {
+        return Err(LoadError { diagnostics: errors, faulty_rules: rules.faulty });
+    }
+    Ok(RuleSet { rules: rules.rules, graph: rules.graph, warnings })
+}
+
+fn collect(files: &[SourceFile<'_>], report: &mut Report<'_>) -> Collection {
+    let mut collection = Collection::default();
+    for (index, file) in (0..).zip(files) {
+        let Some(root) = yaml::parse(report, index, file) else { continue };
+        for node in items(&root, report) {
+            if let Some(item) = item::read(node, report) {
+                collection.add(item, report);
+            }
+        }
+        report.subject = None;
+    }
+    collection
+}
+
+/// The items of a file; an empty file has none.
+fn items<'n>(root: &'n Node, report: &mut Report<'_>) -> &'n [Node] {
+    match &root.value {
+        Value::Sequence(items) => items,
+        Value::Null => &[],
+        _ => {
+            let message = format!("a rule file is a list of items, this is {}", root.kind());
+            report.error(root.place, message).help("begin each item with `- `");
+            &[]
+        }
+    }
+}
+
+struct LoadedRules {
+    rules: Vec<Rule>,
+    faulty: Vec<String>,
+    graph: crate::graph::Graph,
+}
+
+fn lower(collection: &Collection, report: &mut Report<'_>) -> LoadedRules {
+    let mut lowering = Lowering::new(&collection.lists, &collection.macros, report);
+    let (mut rules, mut faulty) = (Vec::with_capacity(collection.rules.len()), Vec::new());
+    for definition in collection.rules.iter() {
+        report.subject = Some(format!("rule `{}`", definition.name.value));
+        if let Some(source) =
+            definition.value.source.as_ref().filter(|source| source.value != SOURCE)
+        {
+            let message = format!(
+                "there are no events of the source `{}` here: the rule is skipped",
+                source.value
+            );
+            report.warning(source.place, message);
+            continue;
+        }
+        match lower_rule(definition, &mut lowering, report) {
+            Ok(rule) => rules.extend(rule.filter(|rule| rule.enabled)),
+            Err(Faulty) => faulty.push(definition.name.value.clone()),
+        }
+    }
+    LoadedRules { rules, faulty, graph: lowering.into_graph() }
+}
+
+/// The rule has errors, which were reported.
+struct Faulty;
+
+/// The rule; none where it is to be skipped.
+fn lower_rule(
+    definition: &Definition<RuleDefinition>,
+    lowering: &mut Lowering<'_>,
+    report: &mut Report<'_>,
+) -> Result<Option<Rule>, Faulty> {
+    let rule = &definition.value;
+    let mut problems = Vec::new();
+    let condition = expression(rule, report).ok_or(Faulty);
+    let condition = condition.map(|condition| lowering.rule(&condition, report, &mut problems));
+    let output = Template::parse(&rule.output, report, &mut problems);
+    if rule.skip_if_unknown_filter
+        && !problems.is_empty()
+        && problems.iter().all(|problem| problem.unknown_name)
+    {
+        let message = format!("the rule is skipped: {}", problems[0].diagnostic.message);
+        report.warning(definition.name.place, message);
+        return Ok(None);
+    }
+    report.diagnostics.extend(problems.into_iter().map(|problem| problem.diagnostic));
+    let (Some(Lowered { condition, fields, event_types }), Some(output)) = (condition?, output)
+    else {
+        return Err(Faulty);
+    };
+    Ok(Some(Rule {
+        name: definition.name.value.clone(),
+        description: rule.description.trim().to_owned(),
+        priority: rule.priority,
+        tags: rule.tags.clone(),
+        enabled: rule.enabled,
+        output,
+        condition,
+        fields,
+        event_types,
+    }))
+}
+
+/// The rule's condition, and its exceptions.
+fn expression(rule: &RuleDefinition, report: &mut Report<'_>) -> Option<Expression> {
+    let condition = parsed(&rule.condition, report);
+    let errors_before = report.diagnostics.len();
+    let exceptions: Vec<Expression> = rule
+        .exceptions
+        .iter()
+        .filter_map(|exception| exception::condition(exception, report))
+        .collect();
+    if report.diagnostics.len() > errors_before {
+        return None;
+    }
+    let mut parts = vec![condition?];
+    parts.extend(exceptions.into_iter().map(|exception| Expression::Not(Box::new(exception))));
+    Some(if parts.len() == 1 { parts.remove(0) } else { Expression::And(parts) })
+}
+
+/// The condition, or an error in the report.
+fn parsed(text: &LocatedText, report: &mut Report<'_>) -> Option<Expression> {
+    match crate::condition::parse(text) {
+        Ok(expression) => Some(expression),
+        Err(error) => {
+            report.error(error.place, error.message).help = error.help;
+            None
+        }
+    }
+}
+
+/// Errors and warnings, each once, in the order of the files as they were read.
+fn sorted(report: Report<'_>) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
+    let order = |diagnostic: &Diagnostic| {
+        let file = report.files.iter().position(|file| file.name == diagnostic.file);
+        (file, diagnostic.line, diagnostic.column)
+    };
+    let mut seen = HashSet::new();
+    let mut diagnostics = report.diagnostics;
+    diagnostics.retain(|d| seen.insert((d.file.clone(), d.line, d.column, d.message.clone())));
+    diagnostics.sort_by_cached_key(order);
+    diagnostics.into_iter().partition(|diagnostic| diagnostic.severity == Severity::Error)
+}

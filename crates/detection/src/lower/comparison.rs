@@ -1,0 +1,378 @@
+//! One comparison: its field is looked up, its values are read by the field's type.
+
+use super::Problem;
+use super::lists::Lists;
+use crate::condition::{
+    Check, Comparison, ListOperator, Literal, Operator, Quantifier, Subject, Transformer,
+};
+use crate::diagnostic::{Report, Severity};
+use crate::event_type::EventType;
+use crate::field::{FieldProblem, FieldUse, Kind, fields};
+use crate::graph;
+use crate::source::Place;
+use crate::test::{NumberTest, Test, TextSet, TextTest, glob_expression};
+use regex::{Regex, RegexBuilder};
+
+/// Most memory that a compiled expression may take, in bytes.
+const LARGEST_EXPRESSION: usize = 1 << 20;
+
+/// A value as it is compared, and where it was written.
+struct Wanted {
+    text: String,
+    place: Place,
+}
+
+/// Lowers a check, with the text that tells it from others.
+pub(super) fn lower(
+    check: &Check,
+    lists: &Lists<'_>,
+    report: &Report<'_>,
+) -> Result<(String, graph::Check), Problem> {
+    let context = Context { lists, report, check };
+    let field = context.field(&check.subject)?;
+    let kind = kind_after(&check.subject, field.kind(), report)?;
+    let test = context.test(kind)?;
+    let identity = context.identity(&field);
+    Ok((
+        identity,
+        graph::Check { field, transformers: check.subject.transformers.clone().into(), test },
+    ))
+}
+
+/// A field as an output names it.
+pub(crate) fn field_use(
+    name: &str,
+    argument: Option<&str>,
+    place: Place,
+    report: &Report<'_>,
+) -> Result<FieldUse, Problem> {
+    FieldUse::named(name, argument).map_err(|problem| {
+        let message = match problem {
+            FieldProblem::Unknown => format!("there is no field `{name}`"),
+            FieldProblem::NoArgumentTaken => format!("`{name}` takes nothing in brackets"),
+            FieldProblem::KeyMissing => {
+                format!("`{name}` needs a key in brackets, such as `{name}[app]`")
+            }
+            FieldProblem::NotAGeneration => {
+                format!("`{name}` takes a number of generations in brackets")
+            }
+        };
+        let unknown_name = problem == FieldProblem::Unknown;
+        let mut diagnostic = report.diagnostic(Severity::Error, place, message);
+        if unknown_name {
+            diagnostic.suggest(name, fields().iter().map(|field| field.name));
+        }
+        Problem { diagnostic, unknown_name }
+    })
+}
+
+/// The type of a field's values after the transformers around it.
+pub(crate) fn kind_after(
+    subject: &Subject,
+    kind: Kind,
+    report: &Report<'_>,
+) -> Result<Kind, Problem> {
+    let mut kind = kind;
+    for transformer in subject.transformers.iter().rev() {
+        if !matches!(kind, Kind::Text | Kind::EventType) {
+            let message = format!("`{}` takes a text, not a {}", transformer.name(), kind.name());
+            let diagnostic = report.diagnostic(Severity::Error, subject.place, message);
+            return Err(Problem { diagnostic, unknown_name: false });
+        }
+        kind = if *transformer == Transformer::Length { Kind::Number } else { Kind::Text };
+    }
+    Ok(kind)
+}
+
+struct Context<'c> {
+    lists: &'c Lists<'c>,
+    report: &'c Report<'c>,
+    check: &'c Check,
+}
+
+impl Context<'_> {
+    fn problem(&self, place: Place, message: String, help: Option<String>) -> Problem {
+        let mut diagnostic = self.report.diagnostic(Severity::Error, place, message);
+        diagnostic.help = help;
+        Problem { diagnostic, unknown_name: false }
+    }
+
+    fn field(&self, subject: &Subject) -> Result<FieldUse, Problem> {
+        field_use(&subject.field, subject.argument.as_deref(), subject.place, self.report)
+    }
+
+    /// Equal for equal questions, however they were written.
+    fn identity(&self, field: &FieldUse) -> String {
+        use std::fmt::Write as _;
+        let mut text = String::new();
+        for transformer in &self.check.subject.transformers {
+            text.push_str(transformer.name());
+            text.push('(');
+        }
+        // Writing to a String can't fail.
+        let _ = write!(text, "{field}");
+        let (operator, literals) = match &self.check.comparison {
+            Comparison::Exists => ("exists".to_owned(), [].as_slice()),
+            Comparison::Value(operator, literal) => {
+                (operator.spelling().to_owned(), std::slice::from_ref(literal))
+            }
+            Comparison::List(operator, literals) => {
+                (operator.spelling().to_owned(), literals.as_slice())
+            }
+            Comparison::Quantified(operator, quantifier, literals) => {
+                (format!("{} {}", operator.spelling(), quantifier.spelling()), literals.as_slice())
+            }
+        };
+        let _ = write!(text, " {operator}");
+        for wanted in self.wanted(literals) {
+            let _ = write!(text, " {:?}", wanted.text);
+        }
+        text
+    }
+
+    /// The values, with lists written out.
+    fn wanted(&self, literals: &[Literal]) -> Vec<Wanted> {
+        let mut wanted = Vec::with_capacity(literals.len());
+        for literal in literals {
+            let place = literal.place;
+            match self.lists.values_of(literal) {
+                Some(values) => {
+                    wanted.extend(values.iter().map(|text| Wanted { text: text.clone(), place }))
+                }
+                None => wanted.push(Wanted { text: literal.text.clone(), place }),
+            }
+        }
+        wanted
+    }
+
+    /// The only value; a list may stand for it if it has one value.
+    fn single(&self, literal: &Literal) -> Result<Wanted, Problem> {
+        let mut wanted = self.wanted(std::slice::from_ref(literal));
+        match wanted.pop() {
+            Some(only) if wanted.is_empty() => Ok(only),
+            other => {
+                let count = wanted.len() + usize::from(other.is_some());
+                let message =
+                    format!("`{}` is a list of {count} values, here one is needed", literal.text);
+                let help = format!("write `in ({})`", literal.text);
+                Err(self.problem(literal.place, message, Some(help)))
+            }
+        }
+    }
+
+    fn test(&self, kind: Kind) -> Result<Test, Problem> {
+        match &self.check.comparison {
+            Comparison::Exists => Ok(Test::Exists),
+            Comparison::Value(operator, literal) => {
+                self.value_test(kind, *operator, &self.single(literal)?)
+            }
+            Comparison::Quantified(operator, quantifier, literals) => {
+                let wanted = self.wanted(literals);
+                let tests: Result<Vec<Test>, Problem> =
+                    wanted.iter().map(|wanted| self.value_test(kind, *operator, wanted)).collect();
+                Ok(match quantifier {
+                    Quantifier::Any => Test::Any(tests?.into()),
+                    Quantifier::All => Test::All(tests?.into()),
+                    Quantifier::ExactlyOne => Test::ExactlyOne(tests?.into()),
+                })
+            }
+            Comparison::List(operator, literals) => self.list_test(kind, *operator, literals),
+        }
+    }
+
+    fn value_test(&self, kind: Kind, operator: Operator, wanted: &Wanted) -> Result<Test, Problem> {
+        match kind {
+            Kind::Text => self.text_test(operator, wanted).map(Test::Text),
+            Kind::EventType => {
+                if matches!(operator, Operator::Equal | Operator::NotEqual) {
+                    self.known_event_type(wanted)?;
+                }
+                self.text_test(operator, wanted).map(Test::Text)
+            }
+            Kind::Number | Kind::Time | Kind::Duration => {
+                self.number_test(kind, operator, wanted).map(Test::Number)
+            }
+            Kind::Boolean => self.boolean_test(operator, wanted),
+        }
+    }
+
+    fn text_test(&self, operator: Operator, wanted: &Wanted) -> Result<TextTest, Problem> {
+        let text: Box<str> = wanted.text.as_str().into();
+        Ok(match operator {
+            Operator::Equal => TextTest::Equal(text),
+            Operator::NotEqual => TextTest::NotEqual(text),
+            Operator::Contains => TextTest::Contains(text),
+            Operator::IContains => TextTest::ContainsIgnoringCase(text),
+            Operator::StartsWith => TextTest::StartsWith(text),
+            Operator::EndsWith => TextTest::EndsWith(text),
+            Operator::Glob => {
+                TextTest::Matches(self.expression(&glob_expression(&text), "(?s)", wanted)?)
+            }
+            Operator::IGlob => {
+                TextTest::Matches(self.expression(&glob_expression(&text), "(?si)", wanted)?)
+            }
+            Operator::Regex => TextTest::Matches(self.expression(&text, "", wanted)?),
+            _ => return Err(self.not_for(operator, Kind::Text)),
+        })
+    }
+
+    /// An expression that must match from the first character to the last.
+    fn expression(&self, expression: &str, flags: &str, wanted: &Wanted) -> Result<Regex, Problem> {
+        let whole = format!("{flags}^(?:{expression})$");
+        RegexBuilder::new(&whole).size_limit(LARGEST_EXPRESSION).build().map_err(|error| {
+            let reason = match error {
+                regex::Error::Syntax(text) => {
+                    text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+                }
+                regex::Error::CompiledTooBig(_) => "it is too large".to_owned(),
+                other => other.to_string(),
+            };
+            self.problem(wanted.place, format!("this expression can't be used: {reason}"), None)
+        })
+    }
+
+    fn number_test(
+        &self,
+        kind: Kind,
+        operator: Operator,
+        wanted: &Wanted,
+    ) -> Result<NumberTest, Problem> {
+        let number = self.number(kind, wanted)?;
+        Ok(match operator {
+            Operator::Equal => NumberTest::Equal(number),
+            Operator::NotEqual => NumberTest::NotEqual(number),
+            Operator::Less => NumberTest::Less(number),
+            Operator::LessOrEqual => NumberTest::LessOrEqual(number),
+            Operator::Greater => NumberTest::Greater(number),
+            Operator::GreaterOrEqual => NumberTest::GreaterOrEqual(number),
+            _ => return Err(self.not_for(operator, kind)),
+        })
+    }
+
+    fn number(&self, kind: Kind, wanted: &Wanted) -> Result<i64, Problem> {
+        let text = &wanted.text;
+        let hexadecimal = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
+        let number = match hexadecimal {
+            Some(digits) => i64::from_str_radix(digits, 16).ok(),
+            None => text.parse().ok(),
+        };
+        number.ok_or_else(|| {
+            let message =
+                format!("`{}` is a {}, `{text}` is not", self.check.subject.field, kind.name());
+            self.problem(wanted.place, message, None)
+        })
+    }
+
+    fn boolean_test(&self, operator: Operator, wanted: &Wanted) -> Result<Test, Problem> {
+        let truth = self.truth(wanted)?;
+        match operator {
+            Operator::Equal => Ok(Test::Boolean(truth)),
+            Operator::NotEqual => Ok(Test::Boolean(!truth)),
+            _ => Err(self.not_for(operator, Kind::Boolean)),
+        }
+    }
+
+    fn truth(&self, wanted: &Wanted) -> Result<bool, Problem> {
+        wanted.text.parse().map_err(|_| {
+            let message =
+                format!("`{}` is true or false, not `{}`", self.check.subject.field, wanted.text);
+            self.problem(wanted.place, message, None)
+        })
+    }
+
+    fn known_event_type(&self, wanted: &Wanted) -> Result<(), Problem> {
+        if EventType::named(&wanted.text).is_some() {
+            return Ok(());
+        }
+        let mut unknown =
+            self.problem(wanted.place, format!("there is no event type `{}`", wanted.text), None);
+        unknown.diagnostic.suggest(&wanted.text, EventType::names());
+        Err(Problem { unknown_name: true, ..unknown })
+    }
+
+    fn not_for(&self, operator: Operator, kind: Kind) -> Problem {
+        let field = &self.check.subject.field;
+        let message = match operator {
+            Operator::BContains | Operator::BStartsWith => {
+                format!("`{}` compares bytes, `{field}` has none", operator.spelling())
+            }
+            _ if kind == Kind::Text => {
+                format!("`{}` compares numbers, `{field}` is a text", operator.spelling())
+            }
+            _ => {
+                format!("`{}` compares texts, `{field}` is a {}", operator.spelling(), kind.name())
+            }
+        };
+        self.problem(self.check.place, message, None)
+    }
+
+    fn list_test(
+        &self,
+        kind: Kind,
+        operator: ListOperator,
+        literals: &[Literal],
+    ) -> Result<Test, Problem> {
+        self.bare_list_name(literals)?;
+        let wanted = self.wanted(literals);
+        if wanted.is_empty() {
+            return Ok(Test::Never);
+        }
+        if operator == ListOperator::PathMatch {
+            return self.path_test(kind, wanted);
+        }
+        match kind {
+            Kind::Text | Kind::EventType => {
+                if kind == Kind::EventType {
+                    wanted.iter().try_for_each(|wanted| self.known_event_type(wanted))?;
+                }
+                let texts = wanted.into_iter().map(|wanted| wanted.text.into()).collect();
+                Ok(Test::Text(TextTest::OneOf(TextSet::new(texts))))
+            }
+            Kind::Number | Kind::Time | Kind::Duration => {
+                let numbers: Result<Vec<i64>, Problem> =
+                    wanted.iter().map(|wanted| self.number(kind, wanted)).collect();
+                let mut numbers = numbers?;
+                numbers.sort_unstable();
+                Ok(Test::Number(NumberTest::OneOf(numbers.into())))
+            }
+            Kind::Boolean => {
+                let tests: Result<Vec<Test>, Problem> =
+                    wanted.iter().map(|wanted| self.truth(wanted).map(Test::Boolean)).collect();
+                Ok(Test::Any(tests?.into()))
+            }
+        }
+    }
+
+    /// Without parentheses, the name must be that of a list.
+    fn bare_list_name(&self, literals: &[Literal]) -> Result<(), Problem> {
+        let [only] = literals else { return Ok(()) };
+        let ends_the_check =
+            only.place.file == self.check.place.file && only.place.end == self.check.place.end;
+        if only.quoted || !ends_the_check || self.lists.values_of(only).is_some() {
+            return Ok(());
+        }
+        let mut unknown =
+            self.problem(only.place, format!("there is no list `{}`", only.text), None);
+        unknown.diagnostic.suggest(&only.text, self.lists.names());
+        if unknown.diagnostic.help.is_none() {
+            unknown
+                .diagnostic
+                .help(format!("a single value stands in parentheses: `({})`", only.text));
+        }
+        Err(unknown)
+    }
+
+    fn path_test(&self, kind: Kind, wanted: Vec<Wanted>) -> Result<Test, Problem> {
+        if kind != Kind::Text {
+            let message = format!(
+                "`pmatch` compares paths, `{}` is a {}",
+                self.check.subject.field,
+                kind.name()
+            );
+            return Err(self.problem(self.check.place, message, None));
+        }
+        let paths =
+            wanted.into_iter().map(|wanted| wanted.text.trim_end_matches('/').into()).collect();
+        Ok(Test::Text(TextTest::Below(paths)))
+    }
+}
