@@ -3,12 +3,16 @@
 /// `sizeof(struct record_header)`.
 pub const HEADER_SIZE: usize = 16;
 /// `sizeof(struct exec_record)`.
+#[cfg(test)]
 pub const EXEC_SIZE: usize = 184;
 /// `sizeof(struct fork_record)`.
+#[cfg(test)]
 pub const FORK_SIZE: usize = 88;
 /// `sizeof(struct exit_record)`.
+#[cfg(test)]
 pub const EXIT_SIZE: usize = 40;
 /// `sizeof(struct cgroup_record)`.
+#[cfg(test)]
 pub const CGROUP_SIZE: usize = 40;
 
 /// Length of `exec_record.name`.

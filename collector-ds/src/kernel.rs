@@ -1,0 +1,26 @@
+//! What the kernel tells: its records as they happen, and what stood before the first of them.
+//!
+//! [`Sensor::load`] attaches the programs of `ebpf-probes`. Then [`snapshot()`] lists what already runs.
+//! Apply the snapshot first and the sensor's records after it: the programs were attached before
+//! the snapshot was taken, so whatever changed meanwhile waits in the ring and has the last word.
+
+mod capabilities;
+mod clock;
+mod drops;
+mod error;
+mod features;
+mod loader;
+mod refusal;
+mod sensor;
+mod snapshot;
+
+pub use capabilities::{Capabilities, Capability};
+pub use clock::WallClock;
+pub use drops::Drops;
+pub use ebpf_probes::{
+    BootTime, CgroupKey, CgroupRecord, ExecRecord, ExitRecord, ForkRecord, KernelRecord,
+    RecordKind, process_key,
+};
+pub use error::SensorError;
+pub use sensor::{KernelConfig, Sensor};
+pub use snapshot::{Snapshot, snapshot};

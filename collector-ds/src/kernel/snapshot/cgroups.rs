@@ -1,0 +1,206 @@
+use super::mountinfo::Mount;
+use crate::kernel::clock::boot_time_now;
+use ebpf_probes::{CgroupKey, CgroupRecord};
+use std::fs;
+use std::os::unix::fs::{DirEntryExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+/// More cgroups than any node has: a bound on memory.
+const MAXIMUM_CGROUPS: usize = 100_000;
+
+/// A cgroup hierarchy that is mounted. Cgroup v2 is hierarchy 0.
+#[derive(Debug)]
+struct Hierarchy {
+    id: u32,
+    directory: PathBuf,
+}
+
+/// The mounted hierarchies.
+#[derive(Debug, Default)]
+pub struct Hierarchies(Vec<Hierarchy>);
+
+impl Hierarchies {
+    /// Looks through the eyes of process 1, whose mounts are the host's, else through our own.
+    pub fn find(proc_root: &Path) -> Self {
+        let of_first = Self::seen_by(&proc_root.join("1"));
+        if of_first.0.is_empty() { Self::seen_by(&proc_root.join("self")) } else { of_first }
+    }
+
+    fn seen_by(process: &Path) -> Self {
+        let read = |file: &str| fs::read_to_string(process.join(file)).unwrap_or_default();
+        Self::from_files(&read("mountinfo"), &read("cgroup"), &process.join("root"))
+    }
+
+    /// Finds a mount for each line of a `/proc/PID/cgroup`.
+    fn from_files(mountinfo: &str, memberships: &str, root: &Path) -> Self {
+        let mounts: Vec<_> = mountinfo.lines().filter_map(Mount::parse).collect();
+        let hierarchies = memberships.lines().filter_map(Membership::parse).filter_map(|line| {
+            let mount = mounts.iter().find(|mount| line.is_mounted_as(mount))?;
+            let below_root = mount.mount_point.strip_prefix("/").ok()?;
+            Some(Hierarchy { id: line.hierarchy, directory: root.join(below_root) })
+        });
+        Self(hierarchies.collect())
+    }
+
+    /// All cgroups, parents first.
+    pub fn walk(&self, problems: &mut Vec<String>) -> Vec<CgroupRecord> {
+        let mut found = Vec::new();
+        if self.0.is_empty() {
+            problems.push(
+                "no cgroup hierarchy is mounted where it can be seen: containers that ran before the sensor can't be recognised"
+                    .to_owned(),
+            );
+        }
+        for hierarchy in &self.0 {
+            if let Err(error) = hierarchy.walk(&mut found) {
+                let directory = hierarchy.directory.display();
+                problems.push(format!("the cgroups of {directory} can't be listed: {error}"));
+            }
+        }
+        if found.len() >= MAXIMUM_CGROUPS {
+            problems.push(format!("only the first {MAXIMUM_CGROUPS} cgroups were listed"));
+        }
+        found
+    }
+
+    /// The cgroup that tells a process's container: chosen among the lines of its
+    /// `/proc/PID/cgroup` as the kernel programs choose (`read_cgroup` in bpf/task.h).
+    pub fn of_process(&self, memberships: &str) -> CgroupKey {
+        let lines: Vec<_> = memberships.lines().filter_map(Membership::parse).collect();
+        let unified = lines.iter().find(|line| line.is_unified());
+        let below_root = |line: &&Membership<'_>| line.path != "/";
+        let controlled = |controller| {
+            lines.iter().find(|line| line.controllers.contains(&controller)).filter(below_root)
+        };
+        let chosen = unified
+            .filter(below_root)
+            .or_else(|| controlled("memory"))
+            .or_else(|| controlled("pids"))
+            .or(unified);
+        chosen.map_or_else(CgroupKey::default, |line| self.key(line))
+    }
+
+    /// An id of 0, which no cgroup has, where the directory is not to be seen.
+    fn key(&self, line: &Membership<'_>) -> CgroupKey {
+        let hierarchy = self.0.iter().find(|hierarchy| hierarchy.id == line.hierarchy);
+        let id = hierarchy
+            .map(|hierarchy| hierarchy.directory.join(line.path.trim_start_matches('/')))
+            .and_then(|directory| fs::metadata(directory).ok())
+            .map_or(0, |metadata| metadata.ino());
+        CgroupKey { hierarchy: line.hierarchy, id }
+    }
+}
+
+impl Hierarchy {
+    fn walk(&self, found: &mut Vec<CgroupRecord>) -> std::io::Result<()> {
+        let time = boot_time_now();
+        let mut record = |id: u64, path: String| {
+            let cgroup = CgroupKey { hierarchy: self.id, id };
+            found.push(CgroupRecord { time, cgroup, path });
+            found.len() < MAXIMUM_CGROUPS
+        };
+        record(fs::metadata(&self.directory)?.ino(), "/".to_owned());
+        let mut to_visit = vec![(self.directory.clone(), String::new())];
+        while let Some((directory, path)) = to_visit.pop() {
+            // One that was removed meanwhile has nothing below it.
+            let Ok(entries) = fs::read_dir(&directory) else { continue };
+            for entry in entries.flatten() {
+                if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    continue;
+                }
+                let below = format!("{path}/{}", entry.file_name().to_string_lossy());
+                // A directory's inode number is its cgroup's id.
+                if !record(entry.ino(), below.clone()) {
+                    return Ok(());
+                }
+                to_visit.push((entry.path(), below));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A line of `/proc/PID/cgroup`: `4:memory:/a/b`, `9:name=systemd:/`, or `0::/a/b` for cgroup v2.
+#[derive(Debug, PartialEq, Eq)]
+struct Membership<'line> {
+    hierarchy: u32,
+    controllers: Vec<&'line str>,
+    path: &'line str,
+}
+
+impl<'line> Membership<'line> {
+    fn parse(line: &'line str) -> Option<Self> {
+        let mut fields = line.splitn(3, ':');
+        let hierarchy = fields.next()?.parse().ok()?;
+        let controllers = fields.next()?.split(',').filter(|name| !name.is_empty()).collect();
+        Some(Self { hierarchy, controllers, path: fields.next()? })
+    }
+
+    const fn is_unified(&self) -> bool {
+        self.hierarchy == 0
+    }
+
+    fn is_mounted_as(&self, mount: &Mount<'_>) -> bool {
+        mount.root == "/"
+            && if self.is_unified() {
+                mount.file_system == "cgroup2"
+            } else {
+                mount.file_system == "cgroup"
+                    && self.controllers.iter().all(|controller| mount.has_option(controller))
+            }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HYBRID_MOUNTS: &str = "\
+30 23 0:26 / /sys/fs/cgroup rw shared:4 - tmpfs tmpfs rw,mode=755
+31 30 0:27 / /sys/fs/cgroup/unified rw,nosuid shared:5 - cgroup2 cgroup2 rw,nsdelegate
+32 30 0:28 / /sys/fs/cgroup/systemd rw shared:6 - cgroup cgroup rw,xattr,name=systemd
+33 30 0:29 /docker/1 /mnt/bound rw shared:7 - cgroup cgroup rw,memory
+34 30 0:29 / /sys/fs/cgroup/memory rw shared:7 - cgroup cgroup rw,memory
+35 30 0:30 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct
+";
+    const HYBRID_MEMBERSHIPS: &str = "\
+12:cpu,cpuacct:/
+4:memory:/docker/1
+2:pids:/docker/1
+1:name=systemd:/user.slice
+0::/
+";
+
+    fn hybrid() -> Hierarchies {
+        Hierarchies::from_files(HYBRID_MOUNTS, HYBRID_MEMBERSHIPS, Path::new("/proc/1/root"))
+    }
+
+    #[test]
+    fn each_hierarchy_is_found_by_its_controllers_where_its_root_is_mounted() {
+        let found: Vec<_> = hybrid()
+            .0
+            .into_iter()
+            .map(|hierarchy| (hierarchy.id, hierarchy.directory.display().to_string()))
+            .collect();
+        let expected = [(12, "cpu,cpuacct"), (4, "memory"), (1, "systemd"), (0, "unified")]
+            .map(|(id, name)| (id, format!("/proc/1/root/sys/fs/cgroup/{name}")));
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn on_a_hybrid_host_the_memory_controller_tells_the_cgroup() {
+        assert_eq!(hybrid().of_process(HYBRID_MEMBERSHIPS).hierarchy, 4);
+        assert_eq!(hybrid().of_process("4:memory:/\n2:pids:/x\n0::/\n").hierarchy, 2);
+        assert_eq!(hybrid().of_process("4:memory:/\n2:pids:/\n0::/\n").hierarchy, 0);
+    }
+
+    #[test]
+    fn a_cgroup_of_v2_goes_before_the_controllers() {
+        assert_eq!(hybrid().of_process("4:memory:/a\n0::/system.slice\n").hierarchy, 0);
+    }
+
+    #[test]
+    fn a_process_that_tells_nothing_has_no_cgroup() {
+        assert_eq!(hybrid().of_process(""), CgroupKey::default());
+    }
+}
