@@ -15,6 +15,7 @@ RUN apt-get update \
 WORKDIR /source
 COPY . .
 ARG TARGETARCH
+ARG REVISION=""
 # --target is named although it is the machine's own: only so do the flags for static linking keep away from
 # build scripts and procedural macros.
 RUN case "${TARGETARCH}" in \
@@ -22,7 +23,7 @@ RUN case "${TARGETARCH}" in \
       arm64) target=aarch64-unknown-linux-gnu ;; \
       *) echo "no target for architecture '${TARGETARCH}'" >&2; exit 1 ;; \
     esac \
- && RUSTFLAGS='-C target-feature=+crt-static' cargo build --locked --release --target "$target" \
+ && DEFENDER_REVISION="${REVISION}" RUSTFLAGS='-C target-feature=+crt-static' cargo build --locked --release --target "$target" \
       --package collector-ds --package collector-misc --package publisher-ds --package prepare-node --package backend \
  && mkdir /binaries \
  && cd "target/$target/release" \

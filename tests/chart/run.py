@@ -1,6 +1,5 @@
-"""Runs the tests beside it and closes with their count."""
+"""Runs the tests of a folder (test_*.py) and closes with their count: run.py FOLDER"""
 
-import pathlib
 import sys
 import time
 import unittest
@@ -29,7 +28,7 @@ class Result(unittest.TextTestResult):
 
 def main():
     sys.dont_write_bytecode = True
-    suite = unittest.defaultTestLoader.discover(str(pathlib.Path(__file__).parent), pattern="test_*.py")
+    suite = unittest.defaultTestLoader.discover(sys.argv[1], pattern="test_*.py")
     begin = time.monotonic()
     result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2, resultclass=Result).run(suite)
     skipped, failed = len(result.skipped), len(result.unsuccessful)

@@ -4,4 +4,4 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 source ./tools.sh
-exec "$PYTHON" run.py
+exec "$PYTHON" run.py .
