@@ -45,7 +45,7 @@ async fn garbage_is_cut_off_counted_and_harms_nobody() {
         let mut stream = UnixStream::connect(scratch.socket()).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let junk: Vec<u8> =
-            (0..4096_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+            (0..4096_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
         let _ = stream.write_all(&junk);
         // The publisher hangs up; what it may have said before (a GOAWAY) does not matter.
         let _ = stream.read_to_end(&mut Vec::new());

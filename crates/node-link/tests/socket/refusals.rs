@@ -169,7 +169,7 @@ async fn a_message_that_is_no_protobuf_is_refused() {
     let frames = tokio_stream::iter([wire::Credit { bytes: 7 }]);
     let path = tonic::codegen::http::uri::PathAndQuery::from_static("/defender.v1.Node/Publish");
     let answer = grpc.streaming(tonic::Request::new(frames), path, codec).await;
-    let status = answer.err().expect("the message was taken");
+    let status = answer.expect_err("the message was taken");
     assert_eq!(status.code(), Code::InvalidArgument);
     assert!(status.message().contains("malformed"), "{status}");
 }

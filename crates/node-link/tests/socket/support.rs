@@ -107,11 +107,11 @@ impl Shelf {
         self.open[lane.index()].send_replace(true);
     }
 
-    fn put(&self, envelope: Envelope) {
+    fn put(&self, envelope: &Envelope) {
         let key = (envelope.source(), envelope.lane(), envelope.first_sequence());
         let before = self.envelopes.lock().unwrap().insert(key, envelope.clone());
         assert!(
-            before.is_none_or(|before| before == envelope),
+            before.is_none_or(|before| before == *envelope),
             "batch {key:?} was sent again with other contents"
         );
     }
@@ -157,7 +157,7 @@ impl Receiver for Shelf {
         let mut open = self.open[envelope.lane().index()].subscribe();
         async move {
             open.wait_for(|open| *open).await.map_err(|_| ReceiveError::Ending)?;
-            self.put(envelope);
+            self.put(&envelope);
             Ok(())
         }
     }

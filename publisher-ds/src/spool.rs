@@ -1,0 +1,35 @@
+//! The durable queue between the collectors and the backend.
+//!
+//! Each lane is a queue of segment files (`<directory>/<lane>/<number>.segment`), appended to at one end, read and
+//! removed at the other. All work on the disk is done by one thread; the rest of the program talks to it through
+//! [`Spool`].
+//!
+//! # Invariants
+//! Each has a test in `store/`.
+//! 1. An envelope that was acknowledged to a collector is handed out until the backend acknowledged it, whatever
+//!    crashes in between, unless its loss is counted and reported.
+//! 2. Within a lane, envelopes are handed out in the order in which they came.
+//! 3. An envelope that comes twice is kept once, across restarts too.
+//! 4. The segments never take more than `maximum_bytes` (a report of loss may exceed it by its own size). Over it
+//!    the least worthy lane loses its oldest segment, never one worthier than what came.
+//! 5. Records that are lost are counted to the record, and the report of them is durable before the file is gone
+//!    (on a full disk: as soon as there is room).
+//! 6. A torn last write is cut off and costs nothing; damage elsewhere costs the damaged frames only, and the
+//!    damaged file is set aside.
+//! 7. A full or failing disk acknowledges nothing and loses nothing: collectors wait, and it goes on by itself.
+
+mod cursor;
+mod frame;
+mod handle;
+mod lane_queue;
+mod own_source;
+mod recovery;
+mod scan;
+mod segment;
+mod sources;
+mod store;
+mod worker;
+
+pub use handle::{Closed, Outgoing, Spool};
+pub use store::{SpoolConfig, SpoolError};
+pub use worker::SpoolState;

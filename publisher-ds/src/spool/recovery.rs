@@ -1,0 +1,134 @@
+//! What a start finds on disk: whole segments, a torn end where a crash cut the last write, damage.
+
+use super::lane_queue::LaneQueue;
+use super::scan::{self, Contents};
+use super::segment::{self, Position, Segment};
+use super::sources::Sources;
+use bytes::Bytes;
+use event_model::Lane;
+use std::collections::VecDeque;
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+
+const DIRECTORY_MODE: u32 = 0o700;
+
+/// A lane as it was found.
+pub(crate) struct Recovered {
+    pub(crate) queue: LaneQueue,
+    /// Segments to mend once their loss is on record.
+    pub(crate) damaged: Vec<u64>,
+    /// Records that are lost to damage.
+    pub(crate) lost_records: u64,
+}
+
+/// Reads a lane's directory, making it where it is missing. Each segment is read whole: after this, every frame
+/// that was not cut off or reported as damaged is known to be what was written.
+pub(crate) fn recover(
+    lane: Lane,
+    spool: &Path,
+    settled: Position,
+    sources: &mut Sources,
+) -> io::Result<Recovered> {
+    let directory = spool.join(lane.name());
+    DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(&directory)?;
+    segment::finish_mends(&directory)?;
+    let mut finding = Finding::new(lane, &directory, settled);
+    let numbers = segment::numbers(&directory)?;
+    for number in &numbers {
+        let is_last = numbers.last() == Some(number);
+        finding.look_at(*number, is_last, sources)?;
+    }
+    let Finding { segments, settled, damaged, lost_records, .. } = finding;
+    let queue = LaneQueue::new(lane, directory.clone(), segments, settled);
+    Ok(Recovered { queue, damaged, lost_records })
+}
+
+struct Finding<'a> {
+    lane: Lane,
+    directory: &'a Path,
+    segments: VecDeque<Segment>,
+    settled: Position,
+    damaged: Vec<u64>,
+    lost_records: u64,
+}
+
+impl<'a> Finding<'a> {
+    fn new(lane: Lane, directory: &'a Path, settled: Position) -> Self {
+        let (segments, damaged) = (VecDeque::new(), Vec::new());
+        Self { lane, directory, segments, settled, damaged, lost_records: 0 }
+    }
+
+    fn look_at(&mut self, number: u64, is_last: bool, sources: &mut Sources) -> io::Result<()> {
+        if number < self.settled.segment {
+            return segment::remove(self.directory, number);
+        }
+        let file = match fs::read(segment::path(self.directory, number)) {
+            Ok(file) => Bytes::from(file),
+            Err(error) => return self.give_up(number, &error),
+        };
+        let contents = scan::scan(&file);
+        for found in &contents.frames {
+            sources.note(found.source, self.lane, found.last_sequence);
+        }
+        let is_torn = is_last && contents.unreadable_from.is_some();
+        if is_torn {
+            self.cut_off(number, &contents)?;
+        }
+        let is_damaged =
+            contents.damaged_records > 0 || (contents.unreadable_from.is_some() && !is_torn);
+        if is_damaged {
+            self.note_damage(number, &contents, is_torn);
+        }
+        self.take_in(number, &contents, file.len() as u64, is_torn);
+        Ok(())
+    }
+
+    /// The disk gives the file no more: that must not keep the rest from its way.
+    fn give_up(&mut self, number: u64, error: &io::Error) -> io::Result<()> {
+        tracing::error!(lane = %self.lane, number, %error, "a segment of the spool can't be read and is lost");
+        self.lost_records += scan::AT_LEAST;
+        segment::set_aside(self.directory, number)
+    }
+
+    /// A last write that a crash cut short was never acknowledged: nothing is lost by cutting it off.
+    fn cut_off(&self, number: u64, contents: &Contents) -> io::Result<()> {
+        let length = contents.unreadable_from.unwrap_or(0);
+        tracing::info!(lane = %self.lane, number, length, "the torn end of a segment is cut off");
+        segment::truncate(self.directory, number, length)
+    }
+
+    fn note_damage(&mut self, number: u64, contents: &Contents, is_torn: bool) {
+        let unreadable = if is_torn { 0 } else { contents.unreadable_records };
+        let lost = contents.damaged_records + unreadable;
+        tracing::error!(lane = %self.lane, number, lost_records = lost, "a segment of the spool is damaged");
+        self.lost_records += lost;
+        self.damaged.push(number);
+        if number == self.settled.segment {
+            self.settled.offset = mended_offset(contents, self.settled.offset);
+        }
+    }
+
+    fn take_in(&mut self, number: u64, contents: &Contents, length: u64, is_torn: bool) {
+        let settled = self.settled;
+        let is_settled = |end: u64| {
+            number < settled.segment || (number == settled.segment && end <= settled.offset)
+        };
+        let records = contents.frames.iter().map(|found| found.records).sum();
+        let done = contents.frames.iter().filter(|found| is_settled(found.end));
+        let bytes = contents.unreadable_from.filter(|_| is_torn).unwrap_or(length);
+        self.segments.push_back(Segment {
+            number,
+            bytes,
+            records,
+            settled_records: done.map(|found| found.records).sum(),
+        });
+    }
+}
+
+/// Where an offset lies once the damaged stretches before it are gone.
+fn mended_offset(contents: &Contents, offset: u64) -> u64 {
+    let before = contents.frames.iter().filter(|found| found.end <= offset);
+    scan::MAGIC.len() as u64 + before.map(|found| found.end - found.start).sum::<u64>()
+}

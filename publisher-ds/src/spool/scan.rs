@@ -1,0 +1,199 @@
+//! Reads a whole segment: which frames stand in it, and what is damaged.
+
+use super::frame::{HEADER_BYTES, Header};
+use bytes::Bytes;
+use event_model::SourceId;
+use prost::Message;
+use proto::wire;
+use uuid::Uuid;
+
+/// A segment begins with this: the format's name and version.
+pub(crate) const MAGIC: [u8; 8] = *b"DFSPOOL1";
+
+/// Records of a stretch whose headers are unreadable too: at least one was there.
+pub(crate) const AT_LEAST: u64 = 1;
+
+/// A frame that is whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// Where its header begins.
+    pub(crate) start: u64,
+    /// Where the next frame begins.
+    pub(crate) end: u64,
+    pub(crate) source: SourceId,
+    pub(crate) first_sequence: u64,
+    pub(crate) last_sequence: u64,
+    pub(crate) records: u64,
+}
+
+/// What a segment holds.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Contents {
+    pub(crate) frames: Vec<Found>,
+    /// Records in damaged stretches that whole frames follow.
+    pub(crate) damaged_records: u64,
+    /// Where an unreadable end begins: no whole frame follows.
+    pub(crate) unreadable_from: Option<u64>,
+    /// What the headers of the unreadable end say of its records; at least one.
+    pub(crate) unreadable_records: u64,
+}
+
+/// Finds all whole frames. A file that does not begin with [`MAGIC`] is unreadable from its start.
+pub(crate) fn scan(file: &Bytes) -> Contents {
+    let mut contents = Contents::default();
+    let mut at = MAGIC.len();
+    if !file.starts_with(&MAGIC) {
+        contents.unreadable_from = Some(0);
+        contents.unreadable_records = AT_LEAST;
+        return contents;
+    }
+    while at < file.len() {
+        if let Some(found) = frame_at(file, at) {
+            at = to_place(found.end);
+            contents.frames.push(found);
+            continue;
+        }
+        let Some(next) = next_whole(file, at) else {
+            contents.unreadable_from = Some(at as u64);
+            contents.unreadable_records = told_by_headers(file, at, file.len()).max(AT_LEAST);
+            break;
+        };
+        let last = contents.frames.last().copied();
+        contents.damaged_records += lost_between(last, &next)
+            .unwrap_or_else(|| told_by_headers(file, at, to_place(next.start)).max(AT_LEAST));
+        at = to_place(next.start);
+    }
+    contents
+}
+
+/// The whole frame at a place, if there is one.
+fn frame_at(file: &Bytes, at: usize) -> Option<Found> {
+    let (header, body) = split(file, at)?;
+    if !header.matches(&body) {
+        return None;
+    }
+    let envelope = wire::Envelope::decode(body).ok()?;
+    let source = SourceId(Uuid::from_slice(&envelope.source_id).ok()?);
+    let records = u64::from(envelope.count);
+    Some(Found {
+        start: at as u64,
+        end: at as u64 + header.frame_bytes(),
+        source,
+        first_sequence: envelope.first_sequence,
+        last_sequence: envelope.first_sequence + records.saturating_sub(1),
+        records,
+    })
+}
+
+fn split(file: &Bytes, at: usize) -> Option<(Header, Bytes)> {
+    let body_at = at + HEADER_BYTES;
+    let header = Header::read(file.get(at..body_at)?.try_into().ok()?)?;
+    let end = body_at.checked_add(header.length as usize)?;
+    (end <= file.len()).then(|| (header, file.slice(body_at..end)))
+}
+
+/// Tries every byte: a damaged length must not hide the frames behind it.
+fn next_whole(file: &Bytes, after: usize) -> Option<Found> {
+    (after + 1..file.len()).find_map(|at| frame_at(file, at))
+}
+
+/// Where the frames before and after a damaged stretch are of one source, its sequences tell exactly.
+fn lost_between(before: Option<Found>, after: &Found) -> Option<u64> {
+    let before = before.filter(|before| before.source == after.source)?;
+    after.first_sequence.checked_sub(before.last_sequence + 1).filter(|lost| *lost > 0)
+}
+
+/// Sums what readable headers in a damaged stretch say.
+fn told_by_headers(file: &Bytes, from: usize, to: usize) -> u64 {
+    let mut records = 0;
+    let mut at = from;
+    while at + HEADER_BYTES <= to {
+        let header = file[at..at + HEADER_BYTES].try_into().ok().and_then(Header::read);
+        let Some(header) = header else { break };
+        records += u64::from(header.records);
+        at = at.saturating_add(to_place(header.frame_bytes()));
+    }
+    records
+}
+
+/// Places in a file that is in memory fit.
+fn to_place(offset: u64) -> usize {
+    usize::try_from(offset).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spool::frame;
+
+    const ONE: Uuid = Uuid::from_u128(1);
+    const TWO: Uuid = Uuid::from_u128(2);
+
+    fn segment(envelopes: &[wire::Envelope]) -> (Vec<u8>, Vec<usize>) {
+        let mut file = MAGIC.to_vec();
+        let mut starts = Vec::new();
+        for envelope in envelopes {
+            starts.push(file.len());
+            frame::append(&mut file, envelope);
+        }
+        (file, starts)
+    }
+
+    fn batch(source: Uuid, first_sequence: u64, count: u32) -> wire::Envelope {
+        wire::Envelope {
+            source_id: source.as_bytes().to_vec(),
+            first_sequence,
+            count,
+            payload: vec![7; 50].into(),
+            ..wire::Envelope::default()
+        }
+    }
+
+    fn firsts(contents: &Contents) -> Vec<u64> {
+        contents.frames.iter().map(|found| found.first_sequence).collect()
+    }
+
+    #[test]
+    fn a_whole_segment_has_all_its_frames() {
+        let (file, _) = segment(&[batch(ONE, 1, 10), batch(TWO, 1, 5), batch(ONE, 11, 3)]);
+        let contents = scan(&file.into());
+        assert_eq!(firsts(&contents), [1, 1, 11]);
+        assert_eq!((contents.damaged_records, contents.unreadable_from), (0, None));
+    }
+
+    #[test]
+    fn a_damaged_body_costs_only_its_own_records() {
+        let (mut file, starts) = segment(&[batch(ONE, 1, 10), batch(TWO, 1, 5), batch(ONE, 11, 3)]);
+        file[starts[1] + HEADER_BYTES + 30] ^= 0xff;
+        let contents = scan(&file.into());
+        assert_eq!(firsts(&contents), [1, 11]);
+        assert_eq!(contents.damaged_records, 5);
+    }
+
+    #[test]
+    fn a_damaged_header_is_skipped_and_the_sequences_tell_what_was_lost() {
+        let (mut file, starts) =
+            segment(&[batch(ONE, 1, 10), batch(ONE, 11, 5), batch(ONE, 16, 3)]);
+        file[starts[1]] ^= 0xff;
+        let contents = scan(&file.into());
+        assert_eq!(firsts(&contents), [1, 16]);
+        assert_eq!(contents.damaged_records, 5);
+    }
+
+    #[test]
+    fn a_torn_end_is_told_from_damage_within() {
+        let (file, starts) = segment(&[batch(ONE, 1, 10), batch(ONE, 11, 5)]);
+        for length in starts[1] + 1..file.len() {
+            let contents = scan(&Bytes::copy_from_slice(&file[..length]));
+            assert_eq!(firsts(&contents), [1], "cut at {length}");
+            assert_eq!(contents.unreadable_from, Some(starts[1] as u64), "cut at {length}");
+            assert_eq!(contents.damaged_records, 0, "cut at {length}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_another_kind_is_unreadable_from_its_start() {
+        let contents = scan(&Bytes::from_static(b"#!/bin/sh\necho hello\n"));
+        assert_eq!(contents.unreadable_from, Some(0));
+    }
+}
