@@ -51,12 +51,19 @@ pub fn snapshot(proc_root: &Path) -> Snapshot {
     })
 }
 
+/// The host's cgroup namespace as it shows in `/proc/PID/ns/cgroup`: `PROC_CGROUP_INIT_INO` in every kernel.
+const HOST_CGROUP_NAMESPACE: &str = "cgroup:[4026531835]";
+
 fn enter_cgroup_namespace(proc_root: &Path) -> Result<(), String> {
+    let own = fs::read_link("/proc/thread-self/ns/cgroup");
+    if own.is_ok_and(|own| own == Path::new(HOST_CGROUP_NAMESPACE)) {
+        return Ok(());
+    }
     let path = proc_root.join("1/ns/cgroup");
     let problem = |why: String| {
         format!(
             "the host's cgroup namespace ({}) can't be entered: {why}. Containers that ran before the sensor may not be \
-             recognised; CAP_SYS_ADMIN and CAP_SYS_PTRACE are needed",
+             recognised. CAP_SYS_ADMIN and CAP_SYS_PTRACE are needed, and an AppArmor profile that allows ptrace",
             path.display()
         )
     };

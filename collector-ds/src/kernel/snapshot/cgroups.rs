@@ -20,22 +20,28 @@ struct Hierarchy {
 pub struct Hierarchies(Vec<Hierarchy>);
 
 impl Hierarchies {
-    /// Looks through the eyes of process 1, whose mounts are the host's, else through our own.
+    /// Looks through the eyes of process 1, whose mounts are the host's, else (where policy forbids that) through our own.
     pub fn find(proc_root: &Path) -> Self {
-        let of_first = Self::seen_by(&proc_root.join("1"));
-        if of_first.0.is_empty() { Self::seen_by(&proc_root.join("self")) } else { of_first }
+        Self::seen_by(&proc_root.join("1"))
+            .or_else(|| Self::seen_by(&proc_root.join("self")))
+            .unwrap_or_default()
     }
 
-    fn seen_by(process: &Path) -> Self {
-        let read = |file: &str| fs::read_to_string(process.join(file)).unwrap_or_default();
-        Self::from_files(&read("mountinfo"), &read("cgroup"), &process.join("root"))
+    /// None where the process does not let us see its files.
+    fn seen_by(process: &Path) -> Option<Self> {
+        let root = process.join("root");
+        fs::read_dir(&root).ok()?;
+        let mountinfo = fs::read_to_string(process.join("mountinfo")).ok()?;
+        let memberships = fs::read_to_string(process.join("cgroup")).ok()?;
+        Some(Self::from_files(&mountinfo, &memberships, &root))
     }
 
     /// Finds a mount for each line of a `/proc/PID/cgroup`.
     fn from_files(mountinfo: &str, memberships: &str, root: &Path) -> Self {
         let mounts: Vec<_> = mountinfo.lines().filter_map(Mount::parse).collect();
         let hierarchies = memberships.lines().filter_map(Membership::parse).filter_map(|line| {
-            let mount = mounts.iter().find(|mount| line.is_mounted_as(mount))?;
+            let mounted = mounts.iter().filter(|mount| line.is_mounted_as(mount));
+            let mount = mounted.max_by_key(|mount| mount.root.len())?;
             let below_root = mount.mount_point.strip_prefix("/").ok()?;
             Some(Hierarchy { id: line.hierarchy, directory: root.join(below_root) })
         });
@@ -140,8 +146,10 @@ impl<'line> Membership<'line> {
         self.hierarchy == 0
     }
 
+    /// Whether this is the whole hierarchy. From within a cgroup namespace its root shows as `/../..`, longer
+    /// than the `/` of a mount that ends at the namespace.
     fn is_mounted_as(&self, mount: &Mount<'_>) -> bool {
-        mount.root == "/"
+        mount.root.split('/').all(|component| matches!(component, "" | ".."))
             && if self.is_unified() {
                 mount.file_system == "cgroup2"
             } else {
@@ -185,6 +193,17 @@ mod tests {
         let expected = [(12, "cpu,cpuacct"), (4, "memory"), (1, "systemd"), (0, "unified")]
             .map(|(id, name)| (id, format!("/proc/1/root/sys/fs/cgroup/{name}")));
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn from_within_a_cgroup_namespace_the_hosts_mount_goes_before_our_own() {
+        let mounts = "\
+50 40 0:31 / /sys/fs/cgroup ro - cgroup2 cgroup rw
+60 40 0:31 /../../.. /host/sys/fs/cgroup rw - cgroup2 cgroup2 rw
+";
+        let found = Hierarchies::from_files(mounts, "0::/\n", Path::new("/proc/self/root"));
+        let directory = found.0[0].directory.display().to_string();
+        assert_eq!(directory, "/proc/self/root/host/sys/fs/cgroup");
     }
 
     #[test]

@@ -23,7 +23,8 @@ impl Unreadable {
     pub fn problem(&self) -> Option<String> {
         (self.0 > 0).then(|| {
             format!(
-                "the programs of {} running processes can't be read: CAP_SYS_PTRACE is needed",
+                "the programs of {} running processes can't be read: CAP_SYS_PTRACE is needed, and an AppArmor profile \
+                 that allows ptrace",
                 self.0
             )
         })

@@ -1,0 +1,151 @@
+//! Who runs a program: against what `/proc` tells of the same process.
+
+use crate::acts::{Running, TRUE, copy_of_true, in_thread, run};
+use crate::recorder::recorder;
+use collector_ds::kernel::{ExecRecord, snapshot};
+use event_model::Executable;
+use nix::libc;
+use nix::sched::{CloneFlags, unshare};
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+const NOBODY: u32 = 65534;
+
+/// What `/proc` tells of a process.
+fn from_proc(pid: u32) -> ExecRecord {
+    let snapshot = snapshot(Path::new("/proc"));
+    let found = snapshot.processes.into_iter().find(|record| record.process.pid == pid);
+    found.unwrap_or_else(|| panic!("process {pid} is not in /proc"))
+}
+
+/// What the kernel's record tells and `/proc` can't, taken out.
+fn without_kernel_knowledge(exec: ExecRecord, like: &ExecRecord) -> ExecRecord {
+    ExecRecord {
+        time: like.time,
+        executable: Executable {
+            invoked_as: String::new(),
+            upper_layer: false,
+            ..exec.executable.clone()
+        },
+        ..exec
+    }
+}
+
+fn assert_same_as_proc(process: &Running) {
+    let exec = recorder().exec_of(process.pid());
+    let expected = from_proc(process.pid());
+    assert!(exec.time >= expected.time, "it began before its process");
+    assert_eq!(without_kernel_knowledge(exec, &expected), expected);
+}
+
+#[test]
+fn an_exec_tells_what_proc_tells() {
+    recorder();
+    let process = Running::sleep(|command| command.args(["600", "1"]).current_dir("/usr"));
+    assert_same_as_proc(&process);
+    let exec = recorder().exec_of(process.pid());
+    assert_eq!(exec.arguments, ["/bin/sleep", "600", "600", "1"]);
+    assert_eq!(exec.executable.invoked_as, "/bin/sleep");
+    assert_eq!(exec.name, "sleep");
+    assert_eq!(exec.working_directory, "/usr");
+    assert_eq!(exec.parent, Some(recorder().own_key()));
+    assert_eq!(exec.terminal, None);
+}
+
+#[test]
+fn a_process_without_privileges_tells_what_proc_tells() {
+    recorder();
+    let process = Running::sleep(|command| command.uid(NOBODY).gid(NOBODY - 1).current_dir("/"));
+    assert_same_as_proc(&process);
+    let credentials = recorder().exec_of(process.pid()).credentials;
+    assert_eq!((credentials.uid, credentials.euid), (NOBODY, NOBODY));
+    assert_eq!((credentials.gid, credentials.egid), (NOBODY - 1, NOBODY - 1));
+    assert_eq!(credentials.capabilities_effective, 0);
+}
+
+#[test]
+fn a_set_user_id_program_shows_who_called_it_and_whom_it_acts_for() {
+    let recorder = recorder();
+    let folder = tempfile::Builder::new()
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .tempdir()
+        .unwrap();
+    let program = copy_of_true(&folder.path().join("setuid"), 0o4755);
+    let exec = recorder.exec_of(run(Command::new(program).uid(NOBODY).gid(NOBODY)));
+    assert_eq!((exec.credentials.uid, exec.credentials.euid), (NOBODY, 0));
+    assert_eq!((exec.credentials.gid, exec.credentials.egid), (NOBODY, NOBODY));
+    assert_eq!(exec.executable.mode & 0o7777, 0o4755);
+    assert_eq!(exec.executable.owner, 0);
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let bounding = status.lines().find_map(|line| line.strip_prefix("CapBnd:\t")).unwrap();
+    let bounding = u64::from_str_radix(bounding, 16).unwrap();
+    assert_eq!(exec.credentials.capabilities_effective, bounding);
+    assert_eq!(exec.credentials.capabilities_permitted, bounding);
+}
+
+#[test]
+fn who_logged_in_stays_known() {
+    recorder();
+    let log_in = || fs::write("/proc/self/loginuid", "1234");
+    let process = Running::sleep(|command| {
+        // SAFETY: the child writes a few bytes to a file; glibc keeps the allocator usable across fork.
+        unsafe { command.pre_exec(log_in) }
+    });
+    assert_same_as_proc(&process);
+    assert_eq!(recorder().exec_of(process.pid()).credentials.login_uid, Some(1234));
+}
+
+#[test]
+fn a_process_in_its_own_pid_namespace_shows_both_ids() {
+    let recorder = recorder();
+    let exec = recorder.exec_of(in_thread(|| {
+        unshare(CloneFlags::CLONE_NEWPID).unwrap();
+        run(&mut Command::new(TRUE))
+    }));
+    assert_eq!(exec.namespace_pid, 1);
+    assert_eq!(recorder.fork_of(exec.process.pid).namespace_pid, 1);
+    assert_ne!(exec.process.pid, 1);
+}
+
+/// A new pseudo-terminal: its master, and the number of its slave.
+fn open_terminal() -> (File, u32) {
+    let master = OpenOptions::new().read(true).write(true).open("/dev/ptmx").unwrap();
+    let (mut number, unlocked) = (0_u32, 0_i32);
+    // SAFETY: both requests take a pointer to one int, which lives until they return.
+    let results = unsafe {
+        [
+            libc::ioctl(master.as_raw_fd(), libc::TIOCGPTN, &raw mut number),
+            libc::ioctl(master.as_raw_fd(), libc::TIOCSPTLCK, &raw const unlocked),
+        ]
+    };
+    assert_eq!(results, [0, 0], "{}", io::Error::last_os_error());
+    (master, number)
+}
+
+#[test]
+fn a_process_at_a_terminal_shows_it() {
+    recorder();
+    let (_master, number) = open_terminal();
+    let path = format!("/dev/pts/{number}");
+    let slave = OpenOptions::new().read(true).write(true).open(path).unwrap();
+    let slave_number = slave.as_raw_fd();
+    let take_terminal = move || {
+        nix::unistd::setsid()?;
+        // SAFETY: TIOCSCTTY takes a plain number.
+        match unsafe { libc::ioctl(slave_number, libc::TIOCSCTTY, 0) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    };
+    let process = Running::sleep(|command| {
+        // SAFETY: the child makes two system calls.
+        unsafe { command.pre_exec(take_terminal) }
+    });
+    assert_same_as_proc(&process);
+    let terminal = recorder().exec_of(process.pid()).terminal;
+    assert_eq!(terminal, Some(format!("pts{number}")));
+}

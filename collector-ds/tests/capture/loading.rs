@@ -1,0 +1,65 @@
+//! Bringing the programs into the kernel.
+
+use crate::acts::{TRUE, in_thread, run};
+use crate::recorder::describe;
+use collector_ds::kernel::{KernelConfig, KernelRecord, RecordKind, Sensor, SensorError};
+use event_model::{ProbeState, Timestamp};
+use nix::libc;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+const CONFIG: KernelConfig = KernelConfig { ring_bytes: 1 << 20 };
+
+#[test]
+fn every_program_is_loaded_and_attached() {
+    let begin = Instant::now();
+    let (sensor, coverage) =
+        Sensor::load(CONFIG).unwrap_or_else(|error| panic!("root and BTF are needed: {error}"));
+    println!("loaded in {} ms", begin.elapsed().as_millis());
+    for probe in &coverage {
+        println!("{}", describe(probe));
+    }
+    for problem in sensor.problems() {
+        println!("problem: {problem}");
+    }
+    assert!(coverage.iter().all(|probe| probe.state == ProbeState::Active), "{coverage:?}");
+    for kind in RecordKind::ALL {
+        assert!(coverage.iter().any(|probe| probe.probe == kind.name()), "nothing covers {kind}");
+    }
+}
+
+#[test]
+fn a_thread_without_privileges_is_told_which_capability_it_lacks() {
+    let result = in_thread(|| {
+        // SAFETY: the raw call changes the ids of this thread alone, which ends right after.
+        let dropped = unsafe { libc::syscall(libc::SYS_setresuid, 65534, 65534, 65534) };
+        assert_eq!(dropped, 0);
+        Sensor::load(CONFIG).map(|_| ())
+    });
+    let error = result.expect_err("nobody may load programs");
+    assert!(matches!(error, SensorError::MissingCapability), "{error}");
+    assert!(error.to_string().starts_with("CAP_SYS_ADMIN is missing"), "{error}");
+}
+
+#[tokio::test]
+async fn a_single_record_is_waited_for_and_comes_soon() {
+    let (mut sensor, _) = Sensor::load(CONFIG).unwrap();
+    let pid = run(&mut Command::new(TRUE));
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let mut latency = None;
+    while latency.is_none() {
+        assert!(Instant::now() < deadline, "the exec of {pid} did not come");
+        sensor.wait().await.unwrap();
+        let clock = sensor.clock();
+        sensor.poll(usize::MAX, |record| match &record {
+            KernelRecord::Exec(exec) if exec.process.pid == pid => {
+                let happened = clock.timestamp(record.time());
+                latency = Some(Timestamp::now().milliseconds_since(happened));
+            }
+            _ => {}
+        });
+    }
+    println!("an exec was read {latency:?} ms after it happened");
+    assert!(latency.is_some_and(|latency| latency > 0.0 && latency < 5_000.0), "{latency:?}");
+    assert_eq!(sensor.undecodable(), 0);
+}
