@@ -9,6 +9,7 @@ use service_runtime::Service;
 
 /// Starts all parts of the collector.
 pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
+    watch::describe_metrics();
     let kubernetes = service.part("kubernetes");
     let link_part = service.part("publisher");
     let description = publish::describe(&config.node.name).context("cannot tell who we are")?;

@@ -2,6 +2,7 @@
 
 use super::bounds::bounded;
 use super::health::{Health, KindReport};
+use super::metrics;
 use super::reason::{Reason, chain};
 use super::strategy::Strategy;
 use super::watched::Watched;
@@ -10,7 +11,6 @@ use crate::publish::{Publisher, SnapshotTrigger};
 use futures::StreamExt;
 use kube::runtime::watcher::{DefaultBackoff, Error as WatchError, Event};
 use kube::{Api, Client};
-use metrics::{Counter, counter, gauge};
 use std::convert::Infallible;
 use std::pin::pin;
 use std::time::Duration;
@@ -49,10 +49,7 @@ enum Restart {
 
 impl<K: Watched> Watch<K> {
     /// The watch, and its place in `health`.
-    pub(crate) fn new(client: Client, publisher: Publisher, health: &Health) -> Self
-    where
-        Api<K>: Clone,
-    {
+    pub(crate) fn new(client: Client, publisher: Publisher, health: &Health) -> Self {
         Self {
             api: Api::all(client),
             index: Index::default(),
@@ -216,7 +213,7 @@ impl<K: Watched> Watch<K> {
     }
 
     fn note(&mut self, reason: Reason, words: &str) {
-        self.errors(reason).increment(1);
+        metrics::error(K::KIND, reason);
         if reason.is_ordinary() {
             tracing::info!(
                 kind = K::KIND,
@@ -247,24 +244,14 @@ impl<K: Watched> Watch<K> {
     }
 
     fn count(&self, change: Change) {
-        counter!("defender_kubernetes_changes_total", "kind" => K::KIND, "change" => change.name())
-            .increment(1);
+        metrics::change(K::KIND, change);
         if !self.is_listing {
             self.tell_count();
         }
     }
 
-    #[allow(clippy::cast_precision_loss)] // Objects are fewer than 2^53.
     fn tell_count(&self) {
-        gauge!("defender_kubernetes_objects", "kind" => K::KIND).set(self.index.len() as f64);
+        metrics::objects(K::KIND, self.index.len());
         self.report.objects(self.index.len());
-    }
-
-    fn errors(&self, reason: Reason) -> Counter {
-        counter!(
-            "defender_kubernetes_watch_errors_total",
-            "kind" => K::KIND,
-            "reason" => reason.name(),
-        )
     }
 }

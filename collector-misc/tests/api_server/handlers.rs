@@ -25,7 +25,7 @@ pub async fn list_or_watch(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    if let Err(refusal) = admit(&shared, &plural, query, &headers) {
+    if let Some(refusal) = refuse(&shared, &plural, query, &headers) {
         return refusal;
     }
     if parameters.get("watch").is_some_and(|watch| watch == "true") {
@@ -35,23 +35,21 @@ pub async fn list_or_watch(
     }
 }
 
-fn admit(
+/// Notes the request, and says why it is not for this client.
+fn refuse(
     shared: &Shared,
     plural: &str,
     query: Option<String>,
     headers: &HeaderMap,
-) -> Result<(), Response> {
+) -> Option<Response> {
     let mut cluster = shared.cluster();
     cluster.requests.push((plural.to_owned(), query.unwrap_or_default()));
     let token = headers.get("authorization").and_then(|value| value.to_str().ok());
     if token != Some(&format!("Bearer {}", cluster.token)) {
-        return Err(status::response(401, "Unauthorized", "Unauthorized"));
+        return Some(status::response(401, "Unauthorized", "Unauthorized"));
     }
-    if cluster.forbidden.contains(plural) {
-        let message = format!("{plural} is forbidden: User cannot list resource");
-        return Err(status::response(403, "Forbidden", &message));
-    }
-    Ok(())
+    let message = format!("{plural} is forbidden: User cannot list resource");
+    cluster.forbidden.contains(plural).then(|| status::response(403, "Forbidden", &message))
 }
 
 fn list(shared: &Shared, plural: &str, parameters: &Parameters) -> Response {

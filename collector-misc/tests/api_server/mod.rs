@@ -73,15 +73,12 @@ impl ApiServer {
             .with_state(Arc::clone(&self.shared))
             .into_make_service();
         let handle = self.handle.clone();
-        match self.tls.clone() {
-            Some(tls) => {
-                let server = axum_server::from_tcp_rustls(listener, tls).unwrap().handle(handle);
-                tokio::spawn(server.serve(router));
-            }
-            None => {
-                let server = axum_server::from_tcp(listener).unwrap().handle(handle);
-                tokio::spawn(server.serve(router));
-            }
+        if let Some(tls) = self.tls.clone() {
+            let server = axum_server::from_tcp_rustls(listener, tls).unwrap().handle(handle);
+            tokio::spawn(server.serve(router));
+        } else {
+            let server = axum_server::from_tcp(listener).unwrap().handle(handle);
+            tokio::spawn(server.serve(router));
         }
     }
 

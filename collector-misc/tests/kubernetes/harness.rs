@@ -1,7 +1,7 @@
 //! The collector between a test API server and a real publisher's socket.
 
 use crate::api_server::{ApiServer, TOKEN};
-use collector_misc::config::Config;
+use collector_misc::config::{Config, KubernetesConfig, NodeConfig, PublisherConfig};
 use event_model::{KubernetesObject, Record, SensorStatus};
 use node_link::{ListenConfig, ReceiveError, Receiver};
 use proto::{Envelope, decode_batch};
@@ -173,10 +173,15 @@ pub struct Collector {
 impl Collector {
     pub fn start(server: &ApiServer, publisher: &Publisher) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut config = Config::default();
-        config.node.name = "worker-1".to_owned();
-        config.kubernetes.kubeconfig = kubeconfig(folder.path(), server, TOKEN);
-        config.publisher.socket = publisher.socket().to_owned();
+        let config = Config {
+            node: NodeConfig { name: "worker-1".to_owned() },
+            kubernetes: KubernetesConfig { kubeconfig: kubeconfig(folder.path(), server, TOKEN) },
+            publisher: PublisherConfig {
+                socket: publisher.socket().to_owned(),
+                ..PublisherConfig::default()
+            },
+            ..Config::default()
+        };
         let service = Service::default();
         let application = collector_misc::app::run(config, service.clone());
         let supervised = service.clone();

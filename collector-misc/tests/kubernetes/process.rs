@@ -5,7 +5,8 @@ use crate::harness::{Publisher, kubeconfig, poll};
 use axum_server::tls_rustls::RustlsConfig;
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::json;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -31,7 +32,7 @@ impl Process {
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                gathered.lock().unwrap().push_str(&format!("{line}\n"));
+                gathered.lock().unwrap().extend([line.as_str(), "\n"]);
             }
         });
         Self { child, log }
@@ -74,6 +75,55 @@ async fn a_wrong_token_is_logged_with_the_way_out() {
         .await;
     let log = process.log.lock().unwrap().clone();
     assert!(!log.contains("the-wrong-token"), "the log tells the token: {log}");
+}
+
+/// The address of the admin server, from the log line that tells it.
+async fn admin(process: &Process) -> String {
+    process.expect_log(&["\"admin\":"]).await;
+    let log = process.log.lock().unwrap().clone();
+    let (_, rest) = log.split_once("\"admin\":\"").unwrap();
+    rest.split('"').next().unwrap().to_owned()
+}
+
+fn metrics(admin: &str) -> String {
+    let mut connection = TcpStream::connect(admin).unwrap();
+    connection.write_all(b"GET /metrics HTTP/1.1\r\nhost: test\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_count_objects_changes_and_errors() {
+    let (server, publisher) = (ApiServer::start(), Publisher::start());
+    server.change(|cluster| {
+        cluster.forbidden.insert("nodes".to_owned());
+        for name in ["shop-1", "shop-2", "shop-3"] {
+            cluster.create("pods", json!({"metadata": {"name": name, "namespace": "web"}}));
+        }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::start(
+        Command::new(PROGRAM)
+            .env("DEFENDER_KUBERNETES__KUBECONFIG", kubeconfig(folder.path(), &server, TOKEN))
+            .env("DEFENDER_PUBLISHER__SOCKET", publisher.socket()),
+    );
+    publisher.expect("the last pod", |object| object.name == "shop-3").await;
+    server.change(|cluster| cluster.delete("pods", "shop-2"));
+    let admin = admin(&process).await;
+    poll("all counts", || {
+        let metrics = metrics(&admin);
+        let expected = [
+            "defender_kubernetes_objects{kind=\"Pod\"} 2\n",
+            "defender_kubernetes_changes_total{kind=\"Pod\",change=\"added\"} 3\n",
+            "defender_kubernetes_changes_total{kind=\"Pod\",change=\"deleted\"} 1\n",
+            "defender_kubernetes_watch_errors_total{kind=\"Node\",reason=\"forbidden\"} ",
+            "# HELP defender_kubernetes_objects ",
+        ];
+        let are_there = expected.iter().all(|line| metrics.contains(line));
+        if are_there { Ok(()) } else { Err(metrics) }
+    })
+    .await;
 }
 
 #[test]
