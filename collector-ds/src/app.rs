@@ -1,6 +1,7 @@
 //! Wires the parts of the sensor, and turns its wheel: records, findings, ticks, connections.
 
 mod coverage;
+mod metrics;
 mod watch;
 
 use crate::config::Config;
@@ -27,6 +28,7 @@ use watch::Watch;
 
 /// Runs the sensor until the service is to end.
 pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
+    metrics::describe();
     let rules = load_rules(&config, &service)?;
     let host = host::gather(&config.host_root, &config.node.name)?;
     tracing::info!(node = host.node, kernel = host.kernel, "this node");

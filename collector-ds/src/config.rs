@@ -225,11 +225,11 @@ mod tests {
     fn a_broken_rule_file_is_a_wrong_configuration() {
         let problem = problem_of(|config| {
             let file = config.rules.paths[0].join("broken.yaml");
-            let rule = "- rule: Broken\n  desc: A.\n  condition: proc.name = and\n  output: A\n  priority: NOTICE\n";
+            let rule = "- rule: Broken\n  desc: A.\n  condition: evt.type = execve and proc.nme = sh\n  output: A\n  priority: NOTICE\n";
             std::fs::write(&file, rule).expect("a rule file");
         });
         assert!(problem.starts_with("rules.paths: "), "{problem}");
-        assert!(problem.contains("broken.yaml"), "{problem}");
+        assert!(problem.contains("broken.yaml:3"), "{problem}");
     }
 
     #[test]

@@ -1,0 +1,24 @@
+use metrics::{Unit, describe_counter, describe_gauge};
+
+/// Tells Prometheus what the sensor's metrics mean.
+pub(super) fn describe() {
+    describe_counter!("defender_events_captured_total", "Records taken from the kernel.");
+    describe_counter!("defender_events_lost_total", "Records of the kernel's that were lost.");
+    describe_counter!("defender_alerts_total", "Alerts raised.");
+    describe_counter!(
+        "defender_container_metadata_requests_total",
+        "Questions about containers to their runtimes."
+    );
+    describe_counter!(
+        "defender_cache_refusals_total",
+        "Processes and cgroups that were not remembered, for want of room."
+    );
+    describe_gauge!("defender_probe_state", "1 for the state that a probe is in.");
+    describe_gauge!("defender_processes_cached", "Processes that are remembered.");
+    describe_gauge!(
+        "defender_process_cache_bytes",
+        Unit::Bytes,
+        "Memory of the processes that are remembered."
+    );
+    describe_gauge!("defender_containers_known", "Containers that are remembered.");
+}

@@ -1,0 +1,93 @@
+//! Containers of a Docker Engine.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+/// An image with a static busybox, made from files of this machine.
+pub const IMAGE: &str = "defender-test/node:1";
+
+/// The image's applets.
+const APPLETS: [&str; 6] = ["sh", "sleep", "true", "echo", "id", "cat"];
+
+/// The engine's socket.
+pub fn socket() -> PathBuf {
+    std::env::var_os("DEFENDER_TEST_DOCKER_SOCKET")
+        .map_or_else(|| PathBuf::from("/var/run/docker.sock"), PathBuf::from)
+}
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new("docker")
+        .arg("--host")
+        .arg(format!("unix://{}", socket().display()))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the docker client is needed: install Debian's package docker.io")
+}
+
+/// What the client prints.
+pub fn docker(arguments: &[&str]) -> String {
+    let output = run(arguments);
+    assert!(
+        output.status.success(),
+        "docker {} failed: {}\nThese tests need a Docker Engine at {}; DEFENDER_TEST_DOCKER_SOCKET names another socket.",
+        arguments.join(" "),
+        String::from_utf8_lossy(&output.stderr).trim(),
+        socket().display()
+    );
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// Makes [`IMAGE`], once.
+pub fn image() -> &'static str {
+    static MADE: OnceLock<()> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let folder = tempfile::tempdir().expect("a directory");
+        let archive = folder.path().join("image.tar");
+        archive_root(&folder.path().join("root"), &archive);
+        let change = "--change=CMD [\"/bin/sleep\", \"3600\"]";
+        docker(&["import", change, archive.to_str().expect("a plain path"), IMAGE]);
+    });
+    IMAGE
+}
+
+fn archive_root(root: &Path, archive: &Path) {
+    for folder in ["bin", "etc", "proc", "sys", "dev", "tmp"] {
+        std::fs::create_dir_all(root.join(folder)).expect("a directory");
+    }
+    std::fs::copy("/bin/busybox", root.join("bin/busybox"))
+        .expect("/bin/busybox is needed: install Debian's package busybox-static");
+    for applet in APPLETS {
+        std::os::unix::fs::symlink("busybox", root.join("bin").join(applet)).expect("a link");
+    }
+    std::fs::write(root.join("etc/passwd"), "root:x:0:0::/:/bin/sh\n").expect("passwd");
+    let mut tar = Command::new("tar");
+    let made = tar.arg("-C").arg(root).arg("-cf").arg(archive).arg(".").status().expect("tar");
+    assert!(made.success(), "{tar:?} ended with {made}");
+}
+
+/// A container that runs until it is dropped.
+pub struct Container {
+    pub id: String,
+}
+
+impl Container {
+    /// Runs `sleep` in [`IMAGE`].
+    pub fn start(options: &[&str]) -> Self {
+        let begin = ["run", "--detach", "--network=none"];
+        let id = docker(&[&begin, options, &[image(), "sleep", "3600"]].concat());
+        Self { id }
+    }
+
+    /// Runs a command to its end, in the container.
+    pub fn exec(&self, command: &[&str]) {
+        docker(&[&["exec", &self.id], command].concat());
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        run(&["rm", "--force", &self.id]);
+    }
+}
