@@ -4,4 +4,10 @@
 //! and `egress/` carries them there over mutual TLS. The publisher reads nothing of a batch but its envelope.
 //! It is itself a source (`report`): of what it lost, and of how it is.
 
+pub mod app;
+pub mod config;
+pub mod egress;
+pub mod identity;
+pub mod receive;
+pub mod report;
 pub mod spool;

@@ -203,7 +203,7 @@ fn lanes_are_handed_out_in_order_of_worth_and_credit_is_kept_for_alerts() {
     let lanes = |outgoing: Vec<Outgoing>| -> Vec<i32> {
         outgoing.into_iter().map(|it| it.envelope.lane).collect()
     };
-    assert_eq!(lanes(store.take(499, 0, 99)), [], "no credit, no envelope");
+    assert!(store.take(499, 0, 99).is_empty(), "no credit, no envelope");
     assert_eq!(lanes(store.take(1500, 600, 99)), [1, 1], "the rest is kept for alerts");
     assert_eq!(lanes(store.take(u64::MAX, 600, 3)), [2, 2, 4]);
     assert_eq!(lanes(store.take(u64::MAX, 600, 3)), [4]);
