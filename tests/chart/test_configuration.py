@@ -8,8 +8,9 @@ import unittest
 
 import yaml
 
-from chart import FOLDER, VALUES, config_of, only_container, render
+from chart import CHART, FOLDER, VALUES, config_of, only_container, render
 
+RULES = CHART.parent.parent / "rules"
 COMPONENTS = ["collector-ds", "collector-misc", "publisher-ds", "backend"]
 
 
@@ -24,7 +25,7 @@ class Configuration(unittest.TestCase):
                 component = one["metadata"]["name"].removeprefix("defender-")
                 if component in COMPONENTS:
                     with self.subTest(values=values and values.name, component=component):
-                        check(pathlib.Path(binaries) / component, one["data"][f"{component}.yaml"])
+                        check(pathlib.Path(binaries) / component, one["data"][f"{component}.yaml"], custom_rules(objects))
 
     def test_probes_and_scrapes_reach_the_port_where_the_admin_server_listens(self):
         objects = render()
@@ -85,13 +86,23 @@ class Configuration(unittest.TestCase):
             self.assertTrue({9101, 9102, 9103, 9104} & set(ports), policy["metadata"]["name"])
 
 
-def check(binary, text):
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-        file.write(text)
-        file.flush()
-        done = subprocess.run([binary, "--check-config", "--config", file.name], capture_output=True, text=True, timeout=30)
+def check(binary, text, rules):
+    """Has the binary read the file; the folders with rules, which it reads too, lie elsewhere than in the pod."""
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        for name, content in rules.items():
+            (folder / name).write_text(content)
+        text = text.replace("/etc/defender/custom-rules", str(folder)).replace("/etc/defender/rules", str(RULES))
+        file = folder / "configuration"
+        file.write_text(text)
+        done = subprocess.run([binary, "--check-config", "--config", file], capture_output=True, text=True, timeout=30)
         if done.returncode != 0:
             raise AssertionError(f"{binary.name} refuses:\n{done.stderr}\n{text}")
+
+
+def custom_rules(objects):
+    found = [one["data"] for one in objects.kind("ConfigMap") if one["metadata"]["name"] == "defender-custom-rules"]
+    return found[0] if found else {}
 
 
 def files(config):

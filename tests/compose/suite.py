@@ -170,9 +170,9 @@ def import_act_image():
 
 
 def third_capability():
-    """SYS_RESOURCE, unless this machine's engine holds none to give; then one that is given anyway."""
+    """SYS_RESOURCE, unless this machine has none to give; then one that is given anyway, in its other spelling."""
     bounding = int(re.search(r"CapBnd:\s*(\w+)", pathlib.Path("/proc/1/status").read_text())[1], 16)
-    return "SYS_RESOURCE" if bounding >> 24 & 1 else "SYS_PTRACE"
+    return "SYS_RESOURCE" if bounding >> 24 & 1 else "CAP_SYS_PTRACE"
 
 
 def host_mount():
