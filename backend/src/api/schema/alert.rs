@@ -1,0 +1,129 @@
+use super::container::Container;
+use super::event::{Exit, particulars};
+use super::process::{Process, ProcessKey};
+use crate::alerts::CompleteAlert;
+use event_model as model;
+use model::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// A match of a rule, with its evidence.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Alert {
+    /// The alert's id.
+    #[schema(value_type = String, format = "uuid")]
+    pub id: Uuid,
+    /// Its place in the order of arrival: the `id:` of the stream.
+    pub number: i64,
+    /// The rule's name.
+    #[schema(example = "Shell in a container")]
+    pub rule: String,
+    /// The rule's priority.
+    #[schema(example = "warning")]
+    pub priority: &'static str,
+    /// The rule's output, filled in.
+    pub message: String,
+    /// The rule's tags, MITRE techniques among them.
+    pub tags: Vec<String>,
+    /// When the act happened, by the kernel's clock.
+    #[schema(value_type = String, format = DateTime)]
+    pub time: Timestamp,
+    /// When the rule matched.
+    #[schema(value_type = String, format = DateTime)]
+    pub detected_at: Timestamp,
+    /// When the alert arrived here.
+    #[schema(value_type = String, format = DateTime)]
+    pub received_at: Timestamp,
+    /// The cluster, as the publisher's certificate says.
+    pub cluster: String,
+    /// The node, as the publisher's certificate says.
+    pub node: String,
+    /// The kind of event that matched: `exec`, `fork` or `exit`.
+    pub event_type: &'static str,
+    /// The new process, of a fork.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub child: Option<ProcessKey>,
+    /// How the process ended, of an exit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit: Option<Exit>,
+    /// The command line of the process that acted.
+    pub command_line: Option<String>,
+    /// The process that acted, then its parent, and so on to the root.
+    pub process_chain: Vec<Process>,
+    /// The container it acted in; null on the host itself.
+    pub container: Option<Container>,
+    /// The fields that the rule's condition compared, and their values then.
+    pub matched_fields: Vec<MatchedField>,
+    /// The host.
+    pub host: Host,
+}
+
+/// A field that made a rule match.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct MatchedField {
+    /// Such as `proc.name`.
+    pub field: String,
+    /// The value as the rule language prints it.
+    pub value: String,
+}
+
+/// A host, as its sensor describes it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Host {
+    /// The kernel's boot id.
+    #[schema(value_type = String, format = "uuid")]
+    pub boot_id: Uuid,
+    /// Host name.
+    pub hostname: String,
+    /// `/etc/machine-id`.
+    pub machine_id: Option<String>,
+    /// Kernel release.
+    pub kernel: String,
+    /// PRETTY_NAME of os-release.
+    pub operating_system: String,
+    /// Machine architecture.
+    pub architecture: String,
+}
+
+impl From<model::Host> for Host {
+    fn from(host: model::Host) -> Self {
+        Self {
+            boot_id: host.boot_id,
+            hostname: host.hostname,
+            machine_id: host.machine_id,
+            kernel: host.kernel,
+            operating_system: host.operating_system,
+            architecture: host.architecture,
+        }
+    }
+}
+
+impl From<CompleteAlert> for Alert {
+    fn from(complete: CompleteAlert) -> Self {
+        let CompleteAlert { number, received_at, publisher, alert } = complete;
+        let (child, exit) = particulars(&alert.event.kind);
+        let field = |matched: model::MatchedField| MatchedField { field: matched.field, value: matched.value };
+        Self {
+            id: alert.id,
+            number,
+            rule: alert.rule,
+            priority: alert.priority.name(),
+            message: alert.message,
+            tags: alert.tags,
+            time: alert.time,
+            detected_at: alert.detected_at,
+            received_at,
+            cluster: publisher.cluster.to_string(),
+            node: publisher.node.to_string(),
+            event_type: alert.event.kind.name(),
+            child,
+            exit,
+            command_line: alert.process_chain.first().map(model::Process::command_line),
+            process_chain: alert.process_chain.iter().map(Into::into).collect(),
+            container: alert.container.map(Into::into),
+            matched_fields: alert.matched_fields.into_iter().map(field).collect(),
+            host: alert.host.into(),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Where publishers connect: mutual TLS, then one stream of envelopes a publisher.
+//!
+//! A connection passes, in this order, through [`listener`] (limits, handshake, who is it),
+//! [`service`] (how many streams a node may have), and a [`session`], which greets, decodes, hands
+//! batches to the store, and acknowledges what became durable. A peer can cost no more than its
+//! bounds here: connections, streams, the size of a message, unacknowledged bytes (credit), time.
+
+mod config;
+mod decode;
+mod greeting;
+mod identity;
+mod listener;
+mod rejection;
+mod service;
+mod session;
+
+pub use config::IngestConfig;
+pub use identity::IdentityError;
+
+use crate::store::Intake;
+use crate::tls::{Renewal, TlsError};
+use anyhow::Context;
+use arc_swap::ArcSwap;
+use listener::Listener;
+use proto::wire::ingest_server::IngestServer;
+use service::IngestService;
+use service_runtime::Part;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::transport::Server;
+
+/// A peer that does not answer a ping within the time-out after it is gone.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+/// Bytes a stream, and a connection, may have under way before the backend reads them.
+const STREAM_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 2 << 20;
+/// Requests of one connection at a time.
+const STREAMS_A_CONNECTION: u32 = 4;
+/// The greeting's headers are a few hundred bytes.
+const LARGEST_HEADERS: u32 = 16 << 10;
+/// What a message has around its payload, generously.
+const FRAME_BYTES: usize = 64 << 10;
+
+/// The ingest server, bound to its address.
+pub struct Ingest {
+    listener: Listener,
+    renewal: Renewal,
+    tls: Arc<ArcSwap<rustls::ServerConfig>>,
+    service: IngestService,
+    largest_message: usize,
+    sessions: TaskTracker,
+    shutdown: CancellationToken,
+}
+
+impl Ingest {
+    /// Reads the certificates and binds the address.
+    pub async fn bind(
+        config: &IngestConfig,
+        intake: Intake,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let (tls, renewal) = Renewal::begin(config.tls_files())
+            .map_err(|error: TlsError| anyhow::anyhow!(error))
+            .context("ingest: no TLS, see ingest.certificate_file, key_file and client_ca_file")?;
+        let tls = Arc::new(ArcSwap::new(tls));
+        let tcp = TcpListener::bind(config.listen)
+            .await
+            .with_context(|| format!("ingest: cannot listen on {}", config.listen))?;
+        let sessions = TaskTracker::new();
+        let largest_envelope = usize::try_from(config.maximum_envelope_bytes.get())?;
+        let limits = session::Limits::for_envelopes_of(largest_envelope);
+        Ok(Self {
+            listener: Listener::new(tcp, Arc::clone(&tls), config.maximum_connections),
+            renewal,
+            tls,
+            service: IngestService::new(intake, limits, sessions.clone(), shutdown.clone()),
+            // Up to twice the limit an envelope is refused by name; beyond, the stream ends.
+            largest_message: 2 * largest_envelope + FRAME_BYTES,
+            sessions,
+            shutdown,
+        })
+    }
+
+    /// The address it is bound to.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.address()
+    }
+
+    /// Serves until shutdown; then lets sessions acknowledge what they handed over.
+    pub async fn serve(self, part: Part) -> anyhow::Result<()> {
+        let (connections, accepted) = tokio::sync::mpsc::channel(64);
+        let accepting = self.listener.run(connections, self.shutdown.clone());
+        let tls = self.tls;
+        let renewing = self.renewal.follow(self.shutdown.clone(), move |config| tls.store(config));
+        let service =
+            IngestServer::new(self.service).max_decoding_message_size(self.largest_message);
+        let serving = Server::builder()
+            .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL))
+            .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_concurrent_streams(STREAMS_A_CONNECTION)
+            .http2_max_header_list_size(LARGEST_HEADERS)
+            .add_service(service)
+            .serve_with_incoming_shutdown(
+                ReceiverStream::new(accepted),
+                self.shutdown.clone().cancelled_owned(),
+            );
+        part.ready();
+        let ((), (), served) = tokio::join!(accepting, renewing, serving);
+        self.sessions.close();
+        self.sessions.wait().await;
+        served.context("ingest: the server failed")
+    }
+}

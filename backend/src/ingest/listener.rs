@@ -1,0 +1,189 @@
+use super::identity::{self, Credential, IdentityError};
+use arc_swap::ArcSwap;
+use rustls::ServerConfig;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::transport::server::Connected;
+
+/// From the first byte to the last of a handshake.
+const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
+/// How long to wait after a connection could not be accepted, as when descriptors ran out.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
+
+/// Accepts connections and proves who is behind them.
+pub(super) struct Listener {
+    tcp: TcpListener,
+    tls: Arc<ArcSwap<ServerConfig>>,
+    /// A permit for each connection that may live at a time.
+    permits: Arc<Semaphore>,
+}
+
+/// A connection whose peer holds a certificate of a trusted authority.
+pub(super) struct Connection {
+    tls: TlsStream<TcpStream>,
+    peer: Peer,
+    _permit: OwnedSemaphorePermit,
+    _counted: Counted,
+}
+
+/// Who is at the other end.
+#[derive(Clone, Debug)]
+pub(super) struct Peer {
+    pub(super) address: SocketAddr,
+    /// What the certificate says. Refused in words only once the peer asks for something: an
+    /// alert of TLS could not say what is wrong.
+    pub(super) credential: Result<Credential, IdentityError>,
+}
+
+impl Listener {
+    pub(super) fn new(
+        tcp: TcpListener,
+        tls: Arc<ArcSwap<ServerConfig>>,
+        maximum_connections: usize,
+    ) -> Self {
+        Self { tcp, tls, permits: Arc::new(Semaphore::new(maximum_connections)) }
+    }
+
+    pub(super) fn address(&self) -> io::Result<SocketAddr> {
+        self.tcp.local_addr()
+    }
+
+    /// Accepts until shutdown. Handshakes do not wait for one another.
+    pub(super) async fn run(
+        self,
+        connections: mpsc::Sender<io::Result<Connection>>,
+        shutdown: CancellationToken,
+    ) {
+        let handshakes = TaskTracker::new();
+        while let Some(accepted) = shutdown.run_until_cancelled(self.tcp.accept()).await {
+            match accepted {
+                Ok((tcp, address)) => self.admit(tcp, address, &handshakes, &connections),
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_AGAIN).await;
+                }
+            }
+        }
+    }
+
+    fn admit(
+        &self,
+        tcp: TcpStream,
+        address: SocketAddr,
+        handshakes: &TaskTracker,
+        connections: &mpsc::Sender<io::Result<Connection>>,
+    ) {
+        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
+            refused(address, "too_many_connections", "ingest.maximum_connections is reached");
+            return;
+        };
+        let acceptor = TlsAcceptor::from(self.tls.load_full());
+        let connections = connections.clone();
+        handshakes.spawn(async move {
+            let handshake = shake_hands(acceptor, tcp, address, permit);
+            match tokio::time::timeout(HANDSHAKE_DEADLINE, handshake).await {
+                Ok(Ok(connection)) => drop(connections.send(Ok(connection)).await),
+                Ok(Err(error)) => refused(address, "handshake", &error.to_string()),
+                Err(_) => refused(address, "handshake_timeout", "the handshake took too long"),
+            }
+        });
+    }
+}
+
+async fn shake_hands(
+    acceptor: TlsAcceptor,
+    tcp: TcpStream,
+    address: SocketAddr,
+    permit: OwnedSemaphorePermit,
+) -> io::Result<Connection> {
+    tcp.set_nodelay(true)?;
+    let tls = acceptor.accept(tcp).await?;
+    let (_, session) = tls.get_ref();
+    if session.alpn_protocol() != Some(b"h2") {
+        return Err(io::Error::other("the client does not offer HTTP/2 (ALPN h2)"));
+    }
+    let certificate = session.peer_certificates().and_then(<[_]>::first);
+    let credential = certificate.map_or(Err(IdentityError::Missing), identity::read);
+    let peer = Peer { address, credential };
+    Ok(Connection { tls, peer, _permit: permit, _counted: Counted::new() })
+}
+
+fn refused(address: SocketAddr, reason: &'static str, message: &str) {
+    metrics::counter!("defender_ingest_rejected_total", "reason" => reason).increment(1);
+    tracing::warn!(peer = %address, reason, message, "connection refused");
+}
+
+/// Counts a connection for as long as it lives.
+struct Counted;
+
+impl Counted {
+    fn new() -> Self {
+        metrics::gauge!("defender_ingest_connections").increment(1.0);
+        Self
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        metrics::gauge!("defender_ingest_connections").decrement(1.0);
+    }
+}
+
+impl Connected for Connection {
+    type ConnectInfo = Peer;
+
+    fn connect_info(&self) -> Peer {
+        self.peer.clone()
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tls).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.tls).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.tls).poll_write_vectored(context, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.tls.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tls).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tls).poll_shutdown(context)
+    }
+}

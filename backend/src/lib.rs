@@ -1,0 +1,15 @@
+//! The backend: what the nodes' publishers send becomes alerts on a page.
+//!
+//! In the order in which data flows: [`ingest`] takes envelopes over mutual TLS,
+//! [`store`] keeps each record exactly once, [`alerts`] completes alerts with what
+//! became known later and follows new ones, [`api`] answers in JSON, [`console`]
+//! is the page at `/`. [`app`] wires them together.
+
+pub mod alerts;
+pub mod api;
+pub mod app;
+pub mod config;
+pub mod console;
+pub mod ingest;
+pub mod store;
+pub mod tls;

@@ -1,0 +1,181 @@
+//! What events and alerts refer to: each newest state replaces the one before.
+
+use super::body::Body;
+use super::container_key::ContainerKey;
+use super::publisher::Publisher;
+use super::sources::SourceRow;
+use event_model::{Container, Host, KubernetesObject, Process, ProcessKey, Timestamp};
+use rusqlite::Connection;
+
+/// Containers of a pod that are joined to it: more than the API server admits in practice.
+const MOST_CONTAINERS: usize = 256;
+
+pub(crate) fn put_host(
+    state: &Connection,
+    publisher: &Publisher,
+    host: &Host,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    state
+        .prepare_cached("INSERT OR REPLACE INTO hosts (cluster, node, boot_id, seen, body) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute((
+            &publisher.cluster,
+            &publisher.node,
+            host.boot_id.as_bytes(),
+            super::moment(now),
+            host.encode(),
+        ))?;
+    Ok(())
+}
+
+pub(crate) fn put_container(
+    state: &Connection,
+    publisher: &Publisher,
+    container: &Container,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let pod = container.pod.as_ref();
+    state
+        .prepare_cached(
+            "INSERT INTO containers (cluster, node, id, name, pod_uid, pod, namespace, seen, body)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+             ON CONFLICT DO UPDATE SET
+                name = ?4, pod_uid = ?5, pod = ?6, namespace = ?7, seen = ?8, body = ?9",
+        )?
+        .execute((
+            &publisher.cluster,
+            &publisher.node,
+            ContainerKey::from(&*container.id.0),
+            &container.name,
+            pod.map(|pod| &pod.uid),
+            pod.and_then(|pod| pod.name.as_ref()),
+            pod.and_then(|pod| pod.namespace.as_ref()),
+            super::moment(now),
+            container.encode(),
+        ))?;
+    Ok(())
+}
+
+pub(crate) fn put_process(
+    state: &Connection,
+    source: SourceRow,
+    process: &Process,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let reference = process.reference;
+    state
+        .prepare_cached(
+            "INSERT INTO processes (source, pid, start_time, generation, executable, seen, body)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             ON CONFLICT DO UPDATE SET executable = ?5, seen = ?6, body = ?7",
+        )?
+        .execute((
+            source,
+            reference.key.pid,
+            reference.key.start_time.cast_signed(),
+            reference.generation,
+            &process.executable.path,
+            super::moment(now),
+            process.encode(),
+        ))?;
+    Ok(())
+}
+
+/// Takes note that a process ended: its entity may go when the events that refer to it have gone.
+pub(crate) fn end_process(
+    state: &Connection,
+    source: SourceRow,
+    process: ProcessKey,
+    time: Timestamp,
+) -> rusqlite::Result<()> {
+    state
+        .prepare_cached(
+            "UPDATE processes SET ended_at = ?4 WHERE source = ?1 AND pid = ?2 AND start_time = ?3",
+        )?
+        .execute((source, process.pid, process.start_time.cast_signed(), super::moment(time)))?;
+    Ok(())
+}
+
+/// A deleted object stays for the alerts that refer to it, marked.
+pub(crate) fn put_kubernetes_object(
+    state: &Connection,
+    publisher: &Publisher,
+    object: &KubernetesObject,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let cluster = &publisher.cluster;
+    let seen = super::moment(now);
+    let changed = state
+        .prepare_cached(
+            "INSERT INTO kubernetes_objects (cluster, uid, kind, namespace, name, seen, deleted_at, body)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+             ON CONFLICT DO UPDATE SET
+                kind = ?3, namespace = ?4, name = ?5, seen = ?6, deleted_at = ?7, body = ?8
+             WHERE ?7 IS NULL",
+        )?
+        .execute((
+            cluster,
+            &object.uid,
+            &object.kind,
+            &object.namespace,
+            &object.name,
+            seen,
+            object.deleted.then_some(seen),
+            object.encode(),
+        ))?;
+    if changed == 0 {
+        // The notice of a deletion may be bare: what was known before stays.
+        state
+            .prepare_cached("UPDATE kubernetes_objects SET deleted_at = ?3 WHERE cluster = ?1 AND uid = ?2")?
+            .execute((cluster, &object.uid, seen))?;
+        return Ok(());
+    }
+    let ids = object.containers.iter().filter_map(|container| container.container_id.as_deref());
+    for id in ids.take(MOST_CONTAINERS) {
+        state
+            .prepare_cached("INSERT OR REPLACE INTO pod_containers (cluster, container, pod_uid) VALUES (?1, ?2, ?3)")?
+            .execute((cluster, ContainerKey::from(id), &object.uid))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing;
+
+    #[test]
+    fn the_notice_of_a_deletion_keeps_what_was_known() {
+        let (_folder, state) = testing::state();
+        let publisher = testing::publisher();
+        let pod = KubernetesObject {
+            kind: "Pod".into(),
+            name: "web".into(),
+            uid: "u1".into(),
+            namespace: Some("shop".into()),
+            ..KubernetesObject::default()
+        };
+        put_kubernetes_object(&state, &publisher, &pod, Timestamp(1)).unwrap();
+        let gone = KubernetesObject { uid: "u1".into(), deleted: true, ..KubernetesObject::default() };
+        put_kubernetes_object(&state, &publisher, &gone, Timestamp(2)).unwrap();
+        let row = state.query_row("SELECT name, deleted_at FROM kubernetes_objects", [], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?))
+        });
+        assert_eq!(row.unwrap(), ("web".to_owned(), 2));
+    }
+
+    #[test]
+    fn an_exit_ends_all_programs_of_a_process() {
+        let (_folder, state) = testing::state();
+        let mut process = Process::default();
+        process.reference.key = ProcessKey { pid: 7, start_time: u64::MAX };
+        for generation in 0..2 {
+            process.reference.generation = generation;
+            put_process(&state, SourceRow(1), &process, Timestamp(1)).unwrap();
+        }
+        end_process(&state, SourceRow(1), process.reference.key, Timestamp(9)).unwrap();
+        let ended: u32 =
+            state.query_row("SELECT count(*) FROM processes WHERE ended_at = 9", [], |row| row.get(0)).unwrap();
+        assert_eq!(ended, 2);
+    }
+}

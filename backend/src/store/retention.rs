@@ -1,0 +1,124 @@
+//! Keeps the store within its bound: the oldest events go first, with the entities that
+//! nothing refers to any more; then, where the state alone is too large, the oldest of it.
+
+use super::database;
+use super::error::{At, StoreError};
+use super::event_store::Removed;
+use super::group::Databases;
+use super::moment;
+use event_model::Timestamp;
+use rusqlite::Connection;
+use std::path::Path;
+
+/// Rows that one step removes, so that batches do not wait long behind it.
+const ROWS_A_STEP: u32 = 20_000;
+/// Sources that sent nothing for so long are forgotten, once their events have gone.
+const FORGOTTEN_AFTER_NANOSECONDS: u64 = 7 * 86_400_000_000_000;
+
+/// The bytes of the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sizes {
+    pub(crate) state: u64,
+    pub(crate) events: u64,
+}
+
+impl Databases {
+    /// Measures the store.
+    pub(crate) fn sizes(&self, path: &Path) -> Result<Sizes, StoreError> {
+        let state = database::used_bytes(&self.state).at(path)?;
+        Ok(Sizes { state, events: self.events.bytes()? })
+    }
+
+    /// Takes one step towards the bound. False: the store is within it, or nothing can go.
+    pub(crate) fn make_room(&mut self, path: &Path, maximum: u64) -> Result<bool, StoreError> {
+        let sizes = self.sizes(path)?;
+        if sizes.state > maximum / 2 {
+            return self.remove_state(path);
+        }
+        if sizes.state + sizes.events <= maximum {
+            return Ok(false);
+        }
+        let Some(removed) = self.events.remove_oldest()? else { return Ok(false) };
+        self.note_removal(path, removed)?;
+        Ok(true)
+    }
+
+    fn note_removal(&mut self, path: &Path, removed: Removed) -> Result<(), StoreError> {
+        let Removed { events, before } = removed;
+        tracing::warn!(events, %before, "store.maximum_bytes is reached: the oldest events were removed");
+        let unreferenced = remove_unreferenced(&self.state, before).at(path)?;
+        note(&self.state, "event", events).at(path)?;
+        note(&self.state, "process", unreferenced).at(path)?;
+        forget_sources(&self.state, before).at(path)?;
+        self.sources.forget();
+        self.positions.forget();
+        Ok(())
+    }
+
+    /// The oldest of the state goes: processes, then containers, then alerts.
+    fn remove_state(&mut self, path: &Path) -> Result<bool, StoreError> {
+        for (kind, sql) in [
+            ("process", "DELETE FROM processes WHERE rowid IN (
+                SELECT rowid FROM processes ORDER BY seen LIMIT ?1)"),
+            ("container", "DELETE FROM containers WHERE rowid IN (
+                SELECT rowid FROM containers ORDER BY seen LIMIT ?1)"),
+            ("alert", "DELETE FROM alerts WHERE number IN (
+                SELECT number FROM alerts ORDER BY number LIMIT ?1)"),
+        ] {
+            let rows = self.state.execute(sql, [ROWS_A_STEP]).at(path)? as u64;
+            if rows == 0 {
+                continue;
+            }
+            tracing::warn!(kind, rows, "the state passes half of store.maximum_bytes: the oldest was removed");
+            note(&self.state, kind, rows).at(path)?;
+            let orphans = "DELETE FROM alert_tags WHERE alert < (SELECT coalesce(min(number), 0) FROM alerts)";
+            self.state.execute(orphans, []).at(path)?;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+}
+
+/// Entities that only removed events referred to: processes that ended, or whose sensor did.
+fn remove_unreferenced(state: &Connection, before: Timestamp) -> rusqlite::Result<u64> {
+    let before = moment(before);
+    let processes = state.execute(
+        "DELETE FROM processes WHERE seen < ?1 AND (ended_at < ?1
+            OR source IN (SELECT id FROM sources WHERE last_seen < ?1))",
+        [before],
+    )?;
+    state.execute(
+        "DELETE FROM pod_containers WHERE (cluster, pod_uid) IN (
+            SELECT cluster, uid FROM kubernetes_objects WHERE deleted_at < ?1)",
+        [before],
+    )?;
+    state.execute("DELETE FROM kubernetes_objects WHERE deleted_at < ?1", [before])?;
+    Ok(processes as u64)
+}
+
+/// Forgets sources that sent nothing for long, and whose records have gone.
+fn forget_sources(state: &Connection, before: Timestamp) -> rusqlite::Result<()> {
+    let long_ago = Timestamp::now().0.saturating_sub(FORGOTTEN_AFTER_NANOSECONDS);
+    let limit = moment(before.min(Timestamp(long_ago)));
+    let old = "SELECT id FROM sources WHERE last_seen < ?1
+        AND NOT EXISTS (SELECT 1 FROM alerts WHERE alerts.source = sources.id)";
+    for table in ["positions", "sequence_gaps", "losses", "processes"] {
+        state.execute(&format!("DELETE FROM {table} WHERE source IN ({old})"), [limit])?;
+    }
+    state.execute(&format!("DELETE FROM sources WHERE id IN ({old})"), [limit])?;
+    Ok(())
+}
+
+/// Retention is loss too: it is counted, and shown with the sensors.
+fn note(state: &Connection, kind: &'static str, count: u64) -> rusqlite::Result<()> {
+    metrics::counter!("defender_store_removed_total", "kind" => kind).increment(count);
+    if count == 0 {
+        return Ok(());
+    }
+    state.execute(
+        "INSERT INTO removed (kind, count, last_removed_at) VALUES (?1, ?2, ?3)
+         ON CONFLICT DO UPDATE SET count = count + ?2, last_removed_at = ?3",
+        (kind, count.cast_signed(), moment(Timestamp::now())),
+    )?;
+    Ok(())
+}
