@@ -63,11 +63,7 @@ impl Rules {
 
     /// The alerts that an event raises.
     pub fn alerts(&self, act: &Act<'_>) -> Vec<Alert> {
-        self.engine
-            .evaluate(act)
-            .into_iter()
-            .map(|matched| matched.into_alert(act, Timestamp::now()))
-            .collect()
+        self.engine.evaluate(act).map(|matched| matched.into_alert(act, Timestamp::now())).collect()
     }
 }
 

@@ -154,13 +154,11 @@ impl Containers {
 
     /// A runtime told of a container. Returns the entity where that changed it.
     pub fn complete(&mut self, told: Container, whole: bool) -> Option<Arc<Container>> {
-        match self.known.get_mut(&told.id) {
-            Some(known) => known.complete(told, whole),
-            None => {
-                self.expect(told);
-                None
-            }
+        if let Some(known) = self.known.get_mut(&told.id) {
+            return known.complete(told, whole);
         }
+        self.expect(told);
+        None
     }
 
     /// No runtime knows the container now: it is asked for again, ever more rarely.

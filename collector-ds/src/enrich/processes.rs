@@ -98,7 +98,7 @@ impl Processes {
 
     /// What a process runs now, or ran last.
     pub fn current(&self, key: ProcessKey) -> Option<&Arc<Process>> {
-        self.entries.get(&key).map(|entry| entry.current())
+        self.entries.get(&key).map(Entry::current)
     }
 
     /// A process as it was at that generation; its present program where the older one is forgotten.

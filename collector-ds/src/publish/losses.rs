@@ -2,6 +2,9 @@ use ebpf_probes::RecordKind;
 use event_model::{Lane, Loss, LossReason, Timestamp};
 use metrics::counter;
 
+/// The kind of a record that could not be read.
+const ANY: &str = "any";
+
 /// Turns running totals of lost kernel records into loss records.
 #[derive(Debug)]
 pub struct KernelLosses {
@@ -12,7 +15,11 @@ pub struct KernelLosses {
 
 impl KernelLosses {
     /// Counts from 0; the first loss happened at or after `since`.
-    pub const fn new(since: Timestamp) -> Self {
+    pub fn new(since: Timestamp) -> Self {
+        for kind in RecordKind::ALL {
+            lost(kind.name(), LossReason::RingFull, 0);
+        }
+        lost(ANY, LossReason::Undecodable, 0);
         Self { dropped: [0; RecordKind::ALL.len()], undecodable: 0, since }
     }
 
@@ -40,12 +47,10 @@ impl KernelLosses {
         }
         let count = undecodable.saturating_sub(self.undecodable);
         self.undecodable = undecodable.max(self.undecodable);
-        losses.push(loss(Lane::Telemetry, "any", LossReason::Undecodable, count, since, until));
+        losses.push(loss(Lane::Telemetry, ANY, LossReason::Undecodable, count, since, until));
         losses.retain(|loss| loss.count > 0);
         for loss in &losses {
-            let kind = loss.kind.clone();
-            counter!("defender_events_lost_total", "kind" => kind, "reason" => loss.reason.name())
-                .increment(loss.count);
+            lost(&loss.kind, loss.reason, loss.count);
         }
         losses
     }
@@ -54,6 +59,12 @@ impl KernelLosses {
     pub fn total(&self) -> u64 {
         self.dropped.iter().sum::<u64>() + self.undecodable
     }
+}
+
+fn lost(kind: &str, reason: LossReason, count: u64) {
+    let kind = kind.to_owned();
+    counter!("defender_events_lost_total", "kind" => kind, "reason" => reason.name())
+        .increment(count);
 }
 
 /// The lane that a kernel record would have gone to.

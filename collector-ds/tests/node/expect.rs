@@ -21,10 +21,11 @@ pub fn wait_for<T>(
             return value;
         }
         if Instant::now() >= end {
-            panic!("waited in vain for {what}; instead:\n{}", instead());
+            break;
         }
         std::thread::sleep(Duration::from_millis(10));
     }
+    panic!("waited in vain for {what}; instead:\n{}", instead())
 }
 
 /// An exec, with the process that it made.

@@ -89,7 +89,8 @@ fn lookup(table: &[(&str, &'static str)], key: &str) -> Option<&'static str> {
     table.iter().find(|(name, _)| *name == key).map(|(_, runtime)| *runtime)
 }
 
-fn is_id(text: &str) -> bool {
+/// Whether a text has the form of a container's id.
+pub(super) fn is_id(text: &str) -> bool {
     text.len() == ID_DIGITS && is_lower_hex(text)
 }
 

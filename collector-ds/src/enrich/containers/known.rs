@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Pauses between questions about a container that no runtime knows grow from the first to the second.
-const ASK_AGAIN_AFTER: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
+const ASK_AGAIN_AFTER: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(5));
 
 /// A container, and how far it is known.
 pub(super) struct Known {

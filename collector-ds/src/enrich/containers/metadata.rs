@@ -7,6 +7,8 @@
 mod cri;
 mod docker;
 mod labels;
+#[cfg(test)]
+mod tests;
 mod unix_http;
 
 use cri::Cri;

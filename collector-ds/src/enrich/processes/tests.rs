@@ -77,7 +77,7 @@ fn a_parent_that_ended_stays_while_its_children_are_known() {
     let miner = exec(&mut processes, key(3), "miner", now);
     processes.exit(key(2), now);
 
-    let much_later = now + Duration::from_secs(3600);
+    let much_later = now + Duration::from_hours(1);
     processes.expire(much_later);
     assert_eq!(names(processes.ancestors(&miner)), ["sh", "init"]);
 
@@ -111,7 +111,7 @@ fn a_reused_process_id_is_another_process() {
     assert_eq!(processes.current(first).map(|process| process.name.as_str()), Some("first"));
     assert_eq!(processes.current(second).map(|process| process.name.as_str()), Some("second"));
 
-    processes.expire(now + Duration::from_secs(60));
+    processes.expire(now + Duration::from_mins(1));
     assert!(processes.current(first).is_none(), "reuse of its id told that the first ended");
     assert!(processes.current(second).is_some());
 }
@@ -145,7 +145,7 @@ fn a_snapshot_mends_what_was_missed() {
     assert_eq!(names(processes.ancestors(&new)), ["changed", "init"]);
     assert_eq!(processes.reference(ROOT).generation, 0, "the same program is no exec");
 
-    processes.expire(now + Duration::from_secs(60));
+    processes.expire(now + Duration::from_mins(1));
     assert!(processes.current(key(3)).is_none(), "what the snapshot lacks has ended");
 }
 
@@ -276,9 +276,9 @@ proptest! {
                 prop_assert!(processes.entries.contains_key(key), "{} lives unknown", key);
             }
         }
-        now += Duration::from_secs(3600);
+        now += Duration::from_hours(1);
         processes.resync(vec![], now);
-        now += Duration::from_secs(3600);
+        now += Duration::from_hours(1);
         processes.expire(now);
         prop_assert!(processes.is_empty(), "{} processes that ended are kept", processes.len());
     }

@@ -86,7 +86,13 @@ impl Cri {
         let extra = Extra::read(&answer.info);
         let mut container = self.describe(id, status);
         container.privileged = extra.privileged();
-        if let Some(sandbox) = self.sandbox_of(id, extra.sandbox_id).await? {
+        let sandbox_id = match extra.sandbox_id {
+            None => self.sandbox_id_of(id).await?,
+            told => told,
+        };
+        if let Some(sandbox_id) = sandbox_id
+            && let Some(sandbox) = self.sandbox(sandbox_id).await?
+        {
             container.pod = Some(describe_pod(sandbox));
         }
         Ok(Some(container))
@@ -108,22 +114,11 @@ impl Cri {
         }
     }
 
-    /// The sandbox that a container lies in; its id where the runtime told it beside the status.
-    async fn sandbox_of(
-        &self,
-        id: &ContainerId,
-        sandbox_id: Option<String>,
-    ) -> Result<Option<v1::PodSandbox>, RuntimeError> {
-        let sandbox_id = match sandbox_id {
-            Some(sandbox_id) => sandbox_id,
-            None => {
-                let filter = v1::ContainerFilter { id: id.to_string(), ..Default::default() };
-                let found = self.containers(filter).await?.into_iter().next();
-                let Some(found) = found else { return Ok(None) };
-                found.pod_sandbox_id
-            }
-        };
-        self.sandbox(sandbox_id).await
+    /// The sandbox that a container lies in, where the runtime did not tell it beside the status.
+    async fn sandbox_id_of(&self, id: &ContainerId) -> Result<Option<String>, RuntimeError> {
+        let filter = v1::ContainerFilter { id: id.to_string(), ..Default::default() };
+        let found = self.containers(filter).await?;
+        Ok(found.into_iter().next().map(|container| container.pod_sandbox_id))
     }
 
     async fn find_sandbox(&self, id: &ContainerId) -> Result<Option<Container>, RuntimeError> {
@@ -227,6 +222,8 @@ impl Extra {
     }
 }
 
+/// Takes the status by value, as `map_err` hands it over.
+#[allow(clippy::needless_pass_by_value)]
 fn refused(status: Status) -> RuntimeError {
     match status.code() {
         Code::Unimplemented => RuntimeError::Answer(

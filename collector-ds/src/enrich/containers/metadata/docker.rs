@@ -1,6 +1,7 @@
 //! The Docker Engine API (<https://docs.docker.com/reference/api/engine/>), which podman serves too.
 
 use super::{Finding, RuntimeError, labels, unix_http};
+use crate::enrich::containers::cgroup_path::is_id;
 use bytes::BytesMut;
 use event_model::{Container, ContainerId, Timestamp};
 use http_body_util::BodyExt;
@@ -51,7 +52,8 @@ impl Docker {
     pub async fn find(&self, id: &ContainerId) -> Result<Option<Container>, RuntimeError> {
         let Some(found) = self.inspect(id).await? else { return Ok(None) };
         let sandbox = found.config.labels.as_ref().and_then(|labels| labels.get(SANDBOX_ID));
-        let sandbox = sandbox.filter(|sandbox| **sandbox != *found.id.0).cloned();
+        // A label can say anything; only an id may become part of an address.
+        let sandbox = sandbox.filter(|sandbox| is_id(sandbox) && **sandbox != *found.id.0).cloned();
         let image_id = found.image.clone();
         let mut container = found.into_container(self.runtime);
         container.image_digest = self.image_digest(&image_id).await?;
