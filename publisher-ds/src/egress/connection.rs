@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -21,6 +21,10 @@ const CONNECT: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
 const HTTPS_PORT: u16 = 443;
+
+/// The backend speaks first, unless something between us waits for the client's first word.
+const FIRST_WORD: Duration = Duration::from_millis(500);
+const FIRST_WORD_BYTES: usize = 256;
 
 /// What the TLS layer said last: HTTP/2 keeps only its text, and with TLS 1.3 a refusal of the client's
 /// certificate comes after the handshake.
@@ -69,7 +73,10 @@ async fn connect(section: &BackendSection, verdict: &TlsVerdict) -> Result<Chann
     if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
         return Err(Trouble::NoHttp2);
     }
-    speak_http2(uri, WatchedStream { stream, verdict: verdict.clone() }).await
+    let mut stream = WatchedStream { stream, verdict: verdict.clone(), early: Vec::new() };
+    let heard = stream.hear_first_word().await;
+    heard.map_err(|error| verdict.explain(section, Trouble::Transport(error.to_string())))?;
+    speak_http2(uri, stream).await
 }
 
 async fn connect_tcp(host: &str, port: u16) -> Result<TcpStream, Trouble> {
@@ -123,9 +130,27 @@ async fn speak_http2(uri: Uri, stream: WatchedStream) -> Result<Channel, Trouble
 struct WatchedStream {
     stream: TlsStream<TcpStream>,
     verdict: TlsVerdict,
+    /// Read before HTTP/2 began.
+    early: Vec<u8>,
 }
 
 impl WatchedStream {
+    /// Waits for the first bytes before anything is sent. A backend that refuses our certificate sends an alert
+    /// and closes; were we writing then, the kernel would throw the alert away with the connection.
+    async fn hear_first_word(&mut self) -> io::Result<()> {
+        let mut early = vec![0; FIRST_WORD_BYTES];
+        match tokio::time::timeout(FIRST_WORD, self.read(&mut early)).await {
+            Err(_silence) => Ok(()),
+            Ok(Ok(0)) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(Ok(count)) => {
+                early.truncate(count);
+                self.early = early;
+                Ok(())
+            }
+            Ok(Err(error)) => Err(error),
+        }
+    }
+
     fn watch<T>(&self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if let Poll::Ready(Err(error)) = &polled {
             self.verdict.note(error);
@@ -140,6 +165,12 @@ impl AsyncRead for WatchedStream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.early.is_empty() {
+            let count = self.early.len().min(buffer.remaining());
+            buffer.put_slice(&self.early[..count]);
+            self.early.drain(..count);
+            return Poll::Ready(Ok(()));
+        }
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
         self.watch(polled)
     }

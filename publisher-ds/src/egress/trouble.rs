@@ -97,6 +97,9 @@ fn name_problem(error: &CertificateError, ca_file: &std::path::Path) -> String {
                 "no authority in backend.ca_file {ca_file} signed it: mount the authority that did"
             )
         }
+        CertificateError::BadSignature => format!(
+            "backend.ca_file {ca_file} holds an authority of the right name and the wrong key: mount the one that signed it"
+        ),
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             "it has expired: renew it, or set this node's clock".into()
         }
@@ -116,6 +119,9 @@ fn name_alert(alert: &rustls::AlertDescription) -> String {
         Alert::CertificateExpired => "it has expired: renew it".into(),
         Alert::UnknownCA => {
             "the backend does not know the authority that signed it: use one of its client authority".into()
+        }
+        Alert::DecryptError => {
+            "the backend knows an authority of the right name and another key: use a certificate of its client authority".into()
         }
         Alert::CertificateRequired => "it was not sent, and the backend wants one".into(),
         Alert::CertificateRevoked => "it is revoked: renew it".into(),

@@ -260,7 +260,7 @@ fn in_words(error: &io::Error) -> String {
         io::ErrorKind::PermissionDenied => "let the publisher's user write to spool.directory",
         _ => "look at the health of the disk that spool.directory lies on",
     };
-    format!("the spool can't be written ({error}); collectors wait and nothing is lost: {way_out}")
+    format!("the spool can't be written ({error}), and collectors wait: {way_out}")
 }
 
 #[allow(clippy::cast_precision_loss)] // Gauges.

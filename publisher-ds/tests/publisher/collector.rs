@@ -1,0 +1,104 @@
+//! A collector: the real link, and records that are numbered.
+
+use crate::waiting::PATIENCE;
+use event_model::{
+    Component, ContainerId, Event, EventKind, Lane, Loss, LossReason, ProcessRef, Record,
+    SensorStatus, SourceDescription, SourceId, Timestamp,
+};
+use node_link::{LinkConfig, LinkError, Outbox, connect};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+const ROOMY: u64 = 256 << 20;
+
+pub struct Collector {
+    pub outbox: Outbox,
+    shutdown: CancellationToken,
+    task: JoinHandle<Result<(), LinkError>>,
+}
+
+impl Collector {
+    pub fn start(socket: PathBuf) -> Self {
+        let (outbox, link) = connect(LinkConfig { socket, queue_bytes: ROOMY }, description());
+        let shutdown = CancellationToken::new();
+        let task = tokio::spawn(link.run(shutdown.clone()));
+        Self { outbox, shutdown, task }
+    }
+
+    /// Ends once the publisher has everything.
+    pub async fn finish(self) {
+        self.shutdown.cancel();
+        let ended = tokio::time::timeout(PATIENCE, self.task).await.expect("the link never ended");
+        ended.unwrap().unwrap();
+    }
+}
+
+fn description() -> SourceDescription {
+    SourceDescription {
+        id: SourceId::generate(),
+        component: Component::CollectorDs,
+        version: "0.0.0".into(),
+        node: "node-1".into(),
+        boot_id: Uuid::nil(),
+    }
+}
+
+pub fn event(number: u64) -> Record {
+    Record::Event(Event {
+        time: Timestamp(number),
+        process: ProcessRef::default(),
+        container: None,
+        kind: EventKind::Exec,
+    })
+}
+
+/// A numbered event that no compressor makes small.
+pub fn bulky_event(number: u64) -> Record {
+    let random: String = (0..8).map(|_| Uuid::new_v4().simple().to_string()).collect();
+    Record::Event(Event {
+        time: Timestamp(number),
+        process: ProcessRef::default(),
+        container: Some(ContainerId(Arc::from(random))),
+        kind: EventKind::Exec,
+    })
+}
+
+/// Travels in the alert lane, and is no smaller than 64 KiB.
+pub fn bulky_status() -> Record {
+    let problem: String = (0..4096).map(|_| Uuid::new_v4().simple().to_string()).collect();
+    Record::SensorStatus(Box::new(SensorStatus {
+        description: description(),
+        started_at: Timestamp(1),
+        observed_at: Timestamp(2),
+        problems: vec![problem],
+        probes: Vec::new(),
+        rules_loaded: 0,
+        blind_rules: Vec::new(),
+        counters: BTreeMap::new(),
+    }))
+}
+
+/// Travels in the alert lane.
+pub fn report_of_loss(count: u64) -> Record {
+    Record::Loss(Loss {
+        lane: Lane::Telemetry,
+        kind: "exec".into(),
+        reason: LossReason::RingFull,
+        count,
+        since: Timestamp(1),
+        until: Timestamp(2),
+    })
+}
+
+/// The numbers that were given to [`event`].
+pub fn event_numbers(records: &[Record]) -> Vec<u64> {
+    let number = |record: &Record| match record {
+        Record::Event(event) => Some(event.time.0),
+        _ => None,
+    };
+    records.iter().filter_map(number).collect()
+}
