@@ -16,6 +16,7 @@ use uuid::Uuid;
 pub struct Engine {
     rules: Vec<Rule>,
     graph: Graph,
+    event_types: EventTypes,
     /// For each of [`EventType::SEEN`]: the rules that can match it.
     candidates: Vec<Vec<Candidate>>,
 }
@@ -36,7 +37,9 @@ impl Engine {
             .into_iter()
             .map(|event_type| candidates(&rules, &mut graph, event_type))
             .collect();
-        Self { rules, graph, candidates }
+        let none = EventTypes::none();
+        let event_types = rules.iter().fold(none, |types, rule| types.union(rule.event_types()));
+        Self { rules, graph, event_types, candidates }
     }
 
     /// How many rules are loaded and switched on.
@@ -50,8 +53,8 @@ impl Engine {
     }
 
     /// The types of events that some rule wants to see.
-    pub fn event_types(&self) -> EventTypes {
-        self.rules.iter().fold(EventTypes::none(), |types, rule| types.union(rule.event_types()))
+    pub fn event_types(&self) -> &EventTypes {
+        &self.event_types
     }
 
     /// The rules that match nothing where only events of the types for which `sees` holds are seen.
@@ -169,3 +172,6 @@ impl<'e> Match<'e> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,7 @@
 //!
 //! engine.rules_loaded();                                                // u32, enabled rules
 //! engine.rules();                                                       // &[Rule]: name, priority, tags, fields(), event_types()
-//! engine.event_types();                                                 // EventTypes: what the rules want to see
+//! engine.event_types();                                                 // &EventTypes: what the rules want to see
 //! engine.blind_rules(|event_type| sensor_sees(event_type));             // Vec<event_model::BlindRule>
 //!
 //! let act = Act {

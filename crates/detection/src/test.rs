@@ -30,7 +30,7 @@ pub(crate) enum TextTest {
     Contains(Box<str>),
     /// Compared without regard to the case of ASCII letters.
     ContainsIgnoringCase(Box<str>),
-    /// An expression that must match the whole text: `regex`, `glob`, `iglob`.
+    /// An expression: for `regex`, `glob` and `iglob` one that matches the whole text, else one of several parts.
     Matches(Regex),
     /// Paths without a slash at their ends: the text is one of them or lies below one.
     Below(Box<[Box<str>]>),

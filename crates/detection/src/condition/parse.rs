@@ -22,7 +22,7 @@ use winnow::prelude::*;
 use winnow::stream::{LocatingSlice, Location as _, Stateful};
 use winnow::token::{any, literal, one_of, take_while};
 
-/// Deepest nesting of parentheses and transformers.
+/// Deepest nesting of parentheses.
 const DEEPEST: usize = 256;
 
 /// What keeps a text from being a condition.
@@ -64,14 +64,9 @@ pub(crate) fn parse_items(text: &LocatedText) -> Result<Vec<Literal>, SyntaxErro
     whole(text, items)
 }
 
-type Input<'i> = Stateful<LocatingSlice<&'i str>, State<'i>>;
+/// The text, with the places in files of its bytes beside it.
+type Input<'i> = Stateful<LocatingSlice<&'i str>, &'i LocatedText>;
 type Parsed<T> = Result<T, ErrMode<Problem>>;
-
-#[derive(Clone, Copy, Debug)]
-struct State<'i> {
-    text: &'i LocatedText,
-    depth: usize,
-}
 
 #[derive(Debug)]
 struct Problem {
@@ -95,7 +90,7 @@ impl<'i> ParserError<Input<'i>> for Problem {
 }
 
 fn input(text: &LocatedText) -> Input<'_> {
-    Stateful { input: LocatingSlice::new(text.as_str()), state: State { text, depth: 0 } }
+    Stateful { input: LocatingSlice::new(text.as_str()), state: text }
 }
 
 fn whole<T>(text: &LocatedText, part: fn(&mut Input<'_>) -> Parsed<T>) -> Result<T, SyntaxError> {
@@ -172,33 +167,86 @@ fn skip_blank(input: &mut Input<'_>) -> bool {
 }
 
 fn place_since(input: &Input<'_>, start: usize) -> Place {
-    input.state.text.place(start..input.previous_token_end())
+    input.state.place(start..input.previous_token_end())
 }
 
+/// One pair of parentheses that is being read, or the whole condition.
+#[derive(Default)]
+struct Level {
+    /// Joined by `or`; each complete.
+    alternatives: Vec<Expression>,
+    /// Joined by `and`, since the last `or`.
+    conjuncts: Vec<Expression>,
+    /// Whether a `not` stands before what comes next.
+    negated: bool,
+}
+
+impl Level {
+    fn operand(&mut self, operand: Expression) {
+        let negated = std::mem::take(&mut self.negated);
+        self.conjuncts.push(if negated { Expression::Not(Box::new(operand)) } else { operand });
+    }
+
+    fn alternative(&mut self) {
+        let conjuncts = std::mem::take(&mut self.conjuncts);
+        self.alternatives.push(joined(conjuncts, Expression::And));
+    }
+
+    fn complete(mut self) -> Expression {
+        self.alternative();
+        joined(self.alternatives, Expression::Or)
+    }
+}
+
+fn joined(mut parts: Vec<Expression>, join: fn(Vec<Expression>) -> Expression) -> Expression {
+    if parts.len() == 1 { parts.remove(0) } else { join(parts) }
+}
+
+/// A whole condition. Its nesting is kept on the heap: no depth of parentheses exhausts the stack.
 fn disjunction(input: &mut Input<'_>) -> Parsed<Expression> {
-    series(input, "or", Expression::Or, conjunction)
+    let mut outer: Vec<Level> = Vec::new();
+    let mut level = Level::default();
+    loop {
+        while keyword(input, "not") {
+            level.negated = !level.negated;
+        }
+        skip_blank(input);
+        if next_character(input) == Some('(') {
+            if outer.len() == DEEPEST {
+                let help = "give a part of it a name, as a macro".to_owned();
+                return fail(input, format!("nested more than {DEEPEST} levels deep"), Some(help));
+            }
+            expect(input, '(')?;
+            outer.push(std::mem::take(&mut level));
+            continue;
+        }
+        level.operand(term(input)?);
+        level = closed(input, level, &mut outer)?;
+        if keyword(input, "or") {
+            level.alternative();
+        } else if !keyword(input, "and") {
+            break;
+        }
+    }
+    if outer.is_empty() {
+        return Ok(level.complete());
+    }
+    skip_blank(input);
+    fail(input, format!("expected `and`, `or` or `)`, found {}", found(input)), None)
 }
 
-fn conjunction(input: &mut Input<'_>) -> Parsed<Expression> {
-    series(input, "and", Expression::And, negation)
-}
-
-fn series(
-    input: &mut Input<'_>,
-    word: &'static str,
-    make: fn(Vec<Expression>) -> Expression,
-    part: fn(&mut Input<'_>) -> Parsed<Expression>,
-) -> Parsed<Expression> {
-    let first = part(input)?;
-    let mut parts = Vec::new();
-    while keyword(input, word) {
-        parts.push(part(input)?);
+/// Goes past the parentheses that close here; tells the level that is open then.
+fn closed(input: &mut Input<'_>, mut level: Level, outer: &mut Vec<Level>) -> Parsed<Level> {
+    loop {
+        skip_blank(input);
+        if outer.is_empty() || next_character(input) != Some(')') {
+            return Ok(level);
+        }
+        expect(input, ')')?;
+        let operand = level.complete();
+        level = outer.pop().unwrap_or_default();
+        level.operand(operand);
     }
-    if parts.is_empty() {
-        return Ok(first);
-    }
-    parts.insert(0, first);
-    Ok(make(parts))
 }
 
 /// Goes past blanks and `word`, where it stands alone or before a parenthesis.
@@ -216,44 +264,6 @@ fn keyword(input: &mut Input<'_>, word: &'static str) -> bool {
 fn next_character(input: &mut Input<'_>) -> Option<char> {
     let next: Parsed<Option<char>> = opt(peek(any)).parse_next(input);
     next.ok().flatten()
-}
-
-fn negation(input: &mut Input<'_>) -> Parsed<Expression> {
-    let mut negated = false;
-    while keyword(input, "not") {
-        negated = !negated;
-    }
-    skip_blank(input);
-    let part = if next_character(input) == Some('(') { parentheses(input)? } else { term(input)? };
-    Ok(if negated { Expression::Not(Box::new(part)) } else { part })
-}
-
-fn parentheses(input: &mut Input<'_>) -> Parsed<Expression> {
-    nested(input, |input| {
-        expect(input, '(')?;
-        let inner = disjunction(input)?;
-        skip_blank(input);
-        if next_character(input) != Some(')') {
-            return fail(
-                input,
-                format!("expected `and`, `or` or `)`, found {}", found(input)),
-                None,
-            );
-        }
-        expect(input, ')')?;
-        Ok(inner)
-    })
-}
-
-fn nested<T>(input: &mut Input<'_>, part: impl FnOnce(&mut Input<'_>) -> Parsed<T>) -> Parsed<T> {
-    if input.state.depth == DEEPEST {
-        let help = "give a part of it a name, as a macro".to_owned();
-        return fail(input, format!("nested more than {DEEPEST} levels deep"), Some(help));
-    }
-    input.state.depth += 1;
-    let parsed = part(input);
-    input.state.depth -= 1;
-    parsed
 }
 
 fn expect(input: &mut Input<'_>, character: char) -> Parsed<()> {
@@ -314,43 +324,40 @@ fn identifier_length(text: &str) -> usize {
 fn subject(input: &mut Input<'_>) -> Parsed<Subject> {
     skip_blank(input);
     let start = input.current_token_start();
-    let before = input.checkpoint();
-    let word = name(input);
-    if next_character(input) == Some('(') {
-        return transformed(input, start, word);
-    }
-    if !word.contains('.') {
-        input.reset(&before);
-        return fail(
-            input,
-            format!("expected a field such as `proc.name`, found {}", found(input)),
-            None,
-        );
-    }
-    let argument = argument(input)?;
-    let place = place_since(input, start);
-    Ok(Subject { transformers: Vec::new(), field: word.to_owned(), argument, place })
-}
-
-fn transformed(input: &mut Input<'_>, start: usize, word: &str) -> Parsed<Subject> {
-    let Some(transformer) = Transformer::ALL.into_iter().find(|known| known.name() == word) else {
-        let names = Transformer::ALL.map(Transformer::name);
-        let help = nearest(word, names).map_or_else(
-            || format!("the transformers are {}", names.join(", ")),
-            |name| format!("did you mean `{name}`?"),
-        );
-        return fail_since(input, start, format!("there is no transformer `{word}`"), Some(help));
+    let mut transformers = Vec::new();
+    let (field, argument) = loop {
+        skip_blank(input);
+        let word_start = input.current_token_start();
+        let before = input.checkpoint();
+        let word = name(input);
+        if next_character(input) == Some('(') {
+            transformers.push(transformer(input, word_start, word)?);
+            expect(input, '(')?;
+        } else if word.contains('.') {
+            break (word.to_owned(), argument(input)?);
+        } else {
+            input.reset(&before);
+            let message = format!("expected a field such as `proc.name`, found {}", found(input));
+            return fail(input, message, None);
+        }
     };
-    let mut inner = nested(input, |input| {
-        expect(input, '(')?;
-        let inner = subject(input)?;
+    for _ in &transformers {
         skip_blank(input);
         expect(input, ')')?;
-        Ok(inner)
-    })?;
-    inner.transformers.insert(0, transformer);
-    inner.place = place_since(input, start);
-    Ok(inner)
+    }
+    Ok(Subject { transformers, field, argument, place: place_since(input, start) })
+}
+
+fn transformer(input: &Input<'_>, start: usize, word: &str) -> Parsed<Transformer> {
+    if let Some(transformer) = Transformer::ALL.into_iter().find(|known| known.name() == word) {
+        return Ok(transformer);
+    }
+    let names = Transformer::ALL.map(Transformer::name);
+    let help = nearest(word, names).map_or_else(
+        || format!("the transformers are {}", names.join(", ")),
+        |name| format!("did you mean `{name}`?"),
+    );
+    fail_since(input, start, format!("there is no transformer `{word}`"), Some(help))
 }
 
 /// What stands in brackets behind a field.
@@ -575,3 +582,6 @@ fn unescaped(escape: Option<u8>, hex: Option<&str>) -> Option<u8> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -73,6 +73,7 @@ pub(crate) enum EventField {
     Direction,
     Result,
     RawResult,
+    Flags,
     Hostname,
 }
 
@@ -221,7 +222,10 @@ impl<'a> Facts<'a> {
             EventField::Direction => Value::borrowed("<"),
             EventField::Result if exec => Value::borrowed("SUCCESS"),
             EventField::RawResult if exec => Value::Number(0),
-            EventField::Result | EventField::RawResult => return None,
+            EventField::Flags if exec => {
+                Value::borrowed(text::executable_flags(&self.act.process.executable)?)
+            }
+            EventField::Result | EventField::RawResult | EventField::Flags => return None,
             EventField::Hostname => Value::borrowed(&self.act.host.hostname),
         })
     }
@@ -233,7 +237,10 @@ impl<'a> Facts<'a> {
             ProcessField::CommandLine => {
                 self.command_line.get_or_init(|| text::command_line(process))
             }
-            ProcessField::Arguments => self.arguments.get_or_init(|| text::arguments(process)),
+            ProcessField::Arguments => {
+                process.arguments.first()?;
+                self.arguments.get_or_init(|| text::arguments(process))
+            }
             ProcessField::WorkingDirectory => {
                 present(&process.working_directory)?;
                 self.directory.get_or_init(|| text::directory(process))
@@ -309,7 +316,10 @@ fn process_value(field: ProcessField, process: &Process) -> Option<Value<'_>> {
     Some(match field {
         ProcessField::Name => Value::borrowed(present(&process.name)?),
         ProcessField::CommandLine => Value::owned(text::command_line(process)),
-        ProcessField::Arguments => Value::owned(text::arguments(process)),
+        ProcessField::Arguments => {
+            process.arguments.first()?;
+            Value::owned(text::arguments(process))
+        }
         ProcessField::FirstArgument => Value::borrowed(process.arguments.first()?),
         ProcessField::WholeArguments => Value::owned(process.command_line()),
         ProcessField::Executable => Value::borrowed(present(&executable.path)?),
@@ -320,6 +330,8 @@ fn process_value(field: ProcessField, process: &Process) -> Option<Value<'_>> {
         }
         ProcessField::Pid => Value::Number(process.reference.key.pid.into()),
         ProcessField::ParentPid => Value::Number(process.parent?.key.pid.into()),
+        // 0 is nobody's id: the sensor could not learn it.
+        ProcessField::NamespacePid if process.namespace_pid == 0 => return None,
         ProcessField::NamespacePid => Value::Number(process.namespace_pid.into()),
         ProcessField::TerminalNumber => {
             Value::Number(text::terminal_number(process.terminal.as_deref()))

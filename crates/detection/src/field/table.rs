@@ -63,6 +63,8 @@ static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
             "`SUCCESS` for an exec: failed ones are not told."),
         new("evt.rawres", Number, Event, event(EventField::RawResult),
             "0 for an exec."),
+        new("evt.arg.flags", Text, Exec, event(EventField::Flags),
+            "For an exec: `EXE_UPPER_LAYER`, `EXE_FROM_MEMFD`, both joined by `|`, or missing."),
         new("evt.hostname", Text, Host, event(EventField::Hostname),
             "The host's name."),
         // The process that acted; after an exec, the new program.

@@ -1,6 +1,6 @@
 //! Texts that the language derives from what the sensor tells.
 
-use event_model::Process;
+use event_model::{Executable, Process};
 
 /// Capabilities by bit, as `linux/capability.h` numbers them.
 #[rustfmt::skip]
@@ -57,6 +57,16 @@ pub(super) fn directory(process: &Process) -> String {
 pub(super) fn user_name(process: &Process) -> Option<&str> {
     let root = (process.credentials.uid == 0).then_some("root");
     process.user_name.as_deref().or(root)
+}
+
+/// What an exec's flags say of the program, by the language's names. None where they say nothing.
+pub(super) fn executable_flags(executable: &Executable) -> Option<&'static str> {
+    match (executable.upper_layer, executable.memfd) {
+        (true, true) => Some("EXE_UPPER_LAYER|EXE_FROM_MEMFD"),
+        (true, false) => Some("EXE_UPPER_LAYER"),
+        (false, true) => Some("EXE_FROM_MEMFD"),
+        (false, false) => None,
+    }
 }
 
 /// A terminal's device number as `stat` shows it, 0 for no terminal.

@@ -168,6 +168,9 @@ impl Context<'_> {
             }
             Comparison::Quantified(operator, quantifier, literals) => {
                 let wanted = self.wanted(literals);
+                if let Some(test) = self.any_part(kind, *operator, *quantifier, &wanted)? {
+                    return Ok(test);
+                }
                 let tests: Result<Vec<Test>, Problem> =
                     wanted.iter().map(|wanted| self.value_test(kind, *operator, wanted)).collect();
                 Ok(match quantifier {
@@ -178,6 +181,29 @@ impl Context<'_> {
             }
             Comparison::List(operator, literals) => self.list_test(kind, *operator, literals),
         }
+    }
+
+    /// `contains anyof`: one search for all the parts instead of one for each.
+    fn any_part(
+        &self,
+        kind: Kind,
+        operator: Operator,
+        quantifier: Quantifier,
+        wanted: &[Wanted],
+    ) -> Result<Option<Test>, Problem> {
+        let flags = match operator {
+            Operator::Contains => "",
+            Operator::IContains => "(?i-u)",
+            _ => return Ok(None),
+        };
+        // Without the Unicode tables only ASCII letters lose their case; an expression then may hold nothing else.
+        let ascii = wanted.iter().all(|wanted| wanted.text.is_ascii());
+        if quantifier != Quantifier::Any || kind != Kind::Text || wanted.len() < 2 || !ascii {
+            return Ok(None);
+        }
+        let parts: Vec<String> = wanted.iter().map(|wanted| regex::escape(&wanted.text)).collect();
+        let expression = self.expression(&format!("{flags}{}", parts.join("|")), &wanted[0])?;
+        Ok(Some(Test::Text(TextTest::Matches(expression))))
     }
 
     fn value_test(&self, kind: Kind, operator: Operator, wanted: &Wanted) -> Result<Test, Problem> {
@@ -205,21 +231,23 @@ impl Context<'_> {
             Operator::IContains => TextTest::ContainsIgnoringCase(text),
             Operator::StartsWith => TextTest::StartsWith(text),
             Operator::EndsWith => TextTest::EndsWith(text),
-            Operator::Glob => {
-                TextTest::Matches(self.expression(&glob_expression(&text), "(?s)", wanted)?)
-            }
-            Operator::IGlob => {
-                TextTest::Matches(self.expression(&glob_expression(&text), "(?si)", wanted)?)
-            }
-            Operator::Regex => TextTest::Matches(self.expression(&text, "", wanted)?),
+            Operator::Glob => self.whole(&glob_expression(&text), "(?s)", wanted)?,
+            Operator::IGlob => self.whole(&glob_expression(&text), "(?si)", wanted)?,
+            Operator::Regex => self.whole(&text, "", wanted)?,
             _ => return Err(self.not_for(operator, Kind::Text)),
         })
     }
 
     /// An expression that must match from the first character to the last.
-    fn expression(&self, expression: &str, flags: &str, wanted: &Wanted) -> Result<Regex, Problem> {
+    fn whole(&self, expression: &str, flags: &str, wanted: &Wanted) -> Result<TextTest, Problem> {
+        // Read by itself first: its parentheses must not close those that are put around it.
+        self.expression(expression, wanted)?;
         let whole = format!("{flags}^(?:{expression})$");
-        RegexBuilder::new(&whole).size_limit(LARGEST_EXPRESSION).build().map_err(|error| {
+        self.expression(&whole, wanted).map(TextTest::Matches)
+    }
+
+    fn expression(&self, expression: &str, wanted: &Wanted) -> Result<Regex, Problem> {
+        RegexBuilder::new(expression).size_limit(LARGEST_EXPRESSION).build().map_err(|error| {
             let reason = match error {
                 regex::Error::Syntax(text) => {
                     text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()

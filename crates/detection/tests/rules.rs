@@ -1,0 +1,205 @@
+//! The rules of this repository, and the cases that stand beside them in `rules/tests`.
+
+mod cases;
+
+use cases::{Case, RuleCases};
+use detection::{Engine, EventType, RuleSet, SourceFile};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The YAML files of a folder, in the order of their names.
+fn yaml_files(folder: &Path) -> BTreeMap<String, String> {
+    let entries =
+        std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let yaml = paths.filter(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
+    yaml.map(|path| (name(&path), std::fs::read_to_string(&path).unwrap())).collect()
+}
+
+fn load(files: &BTreeMap<String, String>) -> RuleSet {
+    let sources: Vec<SourceFile<'_>> =
+        files.iter().map(|(name, text)| SourceFile { name, text }).collect();
+    RuleSet::load(&sources).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn rules() -> RuleSet {
+    load(&yaml_files(&repository().join("rules")))
+}
+
+fn all_cases() -> Vec<RuleCases> {
+    let files = yaml_files(&repository().join("rules/tests"));
+    let read = |(name, text): (String, String)| -> Vec<RuleCases> {
+        serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("rules/tests/{name}: {error}"))
+    };
+    files.into_iter().flat_map(read).collect()
+}
+
+/// The names of the rules that a case matches.
+fn matches(engine: &Engine, case: &Case, metadata_known: bool) -> BTreeSet<String> {
+    let scene = case.scene();
+    scene.with_act(metadata_known, |act| {
+        engine.evaluate(act).map(|matched| matched.rule().name().to_owned()).collect()
+    })
+}
+
+#[test]
+fn our_rules_load_without_a_warning() {
+    let rules = rules();
+    let warnings: Vec<String> = rules.warnings().iter().map(ToString::to_string).collect();
+    assert_eq!(warnings, Vec::<String>::new());
+    assert_eq!(rules.rules().len(), 10);
+}
+
+#[test]
+fn every_rule_names_a_technique_and_sees_what_the_sensor_tells() {
+    let engine = Engine::compile(rules());
+    assert_eq!(engine.blind_rules(|event_type| EventType::SEEN.contains(&event_type)), []);
+    for rule in engine.rules() {
+        let technique = |tag: &String| {
+            let digits = tag.strip_prefix('T').unwrap_or_default();
+            digits.len() >= 4 && digits.chars().all(|c| c.is_ascii_digit() || c == '.')
+        };
+        assert!(rule.tags().iter().any(technique), "{} names no technique", rule.name());
+        assert!(rule.description().len() > 80, "{} does not tell what it finds", rule.name());
+    }
+}
+
+#[test]
+fn every_rule_has_cases_for_and_against_it() {
+    let cases = all_cases();
+    for rule in rules().rules() {
+        let cases = cases.iter().find(|cases| cases.rule == rule.name());
+        let cases = cases.unwrap_or_else(|| panic!("no cases for `{}`", rule.name()));
+        assert!(
+            cases.alerts.len() >= 3 && cases.silent.len() >= 3,
+            "too few cases for `{}`",
+            rule.name()
+        );
+    }
+}
+
+#[test]
+fn every_case_does_as_it_says() {
+    let engine = Engine::compile(rules());
+    let mut failures = Vec::new();
+    for RuleCases { rule, alerts, silent } in all_cases() {
+        assert!(
+            engine.rules().iter().any(|known| known.name() == rule),
+            "there is no rule `{rule}`"
+        );
+        for case in &alerts {
+            for metadata_known in [true, false] {
+                if !matches(&engine, case, metadata_known).contains(&rule) {
+                    failures.push(format!(
+                        "{rule}: silent, container known: {metadata_known}: {}",
+                        case.what
+                    ));
+                }
+            }
+        }
+        for case in silent.iter().filter(|case| matches(&engine, case, true).contains(&rule)) {
+            failures.push(format!("{rule}: alerts: {}", case.what));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn everyday_acts_raise_no_alert() {
+    let engine = Engine::compile(rules());
+    let text =
+        std::fs::read_to_string(repository().join("rules/tests/everyday/acts.yaml")).unwrap();
+    let cases: Vec<Case> = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{error}"));
+    let alerting = cases.iter().filter_map(|case| {
+        let rules = matches(&engine, case, true);
+        (!rules.is_empty()).then(|| format!("{}: {rules:?}", case.what))
+    });
+    assert_eq!(alerting.collect::<Vec<_>>(), Vec::<String>::new());
+}
+
+/// The first alert case of a rule, and the rule set with a user's file behind ours.
+fn overridden(rule: &str, user_file: &str) -> (Engine, Case) {
+    let mut files = yaml_files(&repository().join("rules"));
+    files.insert("z-user.yaml".to_owned(), user_file.to_owned());
+    let mut cases = all_cases();
+    let position = cases.iter().position(|cases| cases.rule == rule).unwrap();
+    (Engine::compile(load(&files)), cases.swap_remove(position).alerts.swap_remove(0))
+}
+
+#[test]
+fn a_user_s_exception_silences_a_rule_for_an_image() {
+    let rule = "Program that is not of the image";
+    let user_file = format!(
+        "- rule: {rule}\n  exceptions:\n    - name: images_that_build\n      values: [docker.io/library/nginx]\n  \
+         override: {{exceptions: append}}\n"
+    );
+    let (engine, case) = overridden(rule, &user_file);
+    assert!(!matches(&engine, &case, true).contains(rule));
+    // The exception needs the image's name: as long as nobody told it, the rule holds.
+    assert!(matches(&engine, &case, false).contains(rule));
+}
+
+#[test]
+fn a_user_can_switch_a_rule_off() {
+    let rule = "Set-user-id shell";
+    let (engine, case) = overridden(rule, &format!("- rule: {rule}\n  enabled: false\n"));
+    assert!(!matches(&engine, &case, true).contains(rule));
+    assert_eq!(engine.rules_loaded(), 9);
+}
+
+#[test]
+fn an_alert_carries_its_evidence_whole() {
+    let engine = Engine::compile(rules());
+    let cases = all_cases();
+    let case = &cases.iter().find(|cases| cases.rule == "Set-user-id shell").unwrap().alerts[0];
+    let scene = case.scene();
+    scene.with_act(true, |act| {
+        let matched = engine
+            .evaluate(act)
+            .find(|matched| matched.rule().name() == "Set-user-id shell")
+            .unwrap();
+        let fields: BTreeMap<&str, &str> = matched
+            .matched_fields()
+            .iter()
+            .map(|field| (field.field.as_str(), field.value.as_str()))
+            .collect();
+        assert_eq!(fields.get("proc.name"), Some(&"bash"), "{fields:?}");
+        assert_eq!(fields.get("proc.exe_setuid"), Some(&"true"), "{fields:?}");
+        let message = matched.message().to_owned();
+        let alert = matched.into_alert(act, event_model::Timestamp(7));
+        assert_eq!(alert.message, message);
+        assert_eq!(alert.time, act.event.time);
+        assert_eq!(alert.process_chain.len(), 1 + act.ancestors.len());
+        assert_eq!(alert.process_chain[0], *act.process);
+        assert!(alert.tags.contains(&"T1548.001".to_owned()));
+    });
+}
+
+#[test]
+fn the_documentation_is_current() {
+    let path = repository().join("docs/detections.md");
+    let current = std::fs::read_to_string(&path).unwrap_or_default();
+    let mut wanted = current.clone();
+    for (name, table) in
+        [("rules", detection::rule_table(rules().rules())), ("fields", detection::field_table())]
+    {
+        let (begin, end) =
+            (format!("<!-- {name}: generated -->\n"), format!("<!-- end of {name} -->"));
+        let start = wanted.find(&begin).unwrap_or_else(|| panic!("no mark {begin}")) + begin.len();
+        let stop = wanted.find(&end).unwrap_or_else(|| panic!("no mark {end}"));
+        wanted.replace_range(start..stop, &table);
+    }
+    if std::env::var_os("UPDATE_DOCUMENTATION").is_some() {
+        std::fs::write(&path, wanted).unwrap();
+    } else {
+        assert!(
+            wanted == current,
+            "docs/detections.md is stale: run this test with UPDATE_DOCUMENTATION=1"
+        );
+    }
+}
