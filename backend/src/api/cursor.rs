@@ -28,9 +28,9 @@ pub(crate) trait Cursor: Sized {
 
 /// The cursor of a request.
 pub(super) fn of_query<C: Cursor>(query: &mut Query) -> Result<Option<C>, Problem> {
-    let Some(text) = query.text("next") else { return Ok(None) };
+    let Some(text) = query.text("cursor") else { return Ok(None) };
     let expected = "the \"next\" of an earlier page of this list";
-    C::from_text(&text).map(Some).ok_or_else(|| bad_value("next", text, expected))
+    C::from_text(&text).map(Some).ok_or_else(|| bad_value("cursor", text, expected))
 }
 
 fn from_hexadecimal(text: &str) -> Option<Vec<u8>> {

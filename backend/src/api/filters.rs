@@ -11,8 +11,8 @@ use utoipa::openapi::path::ParameterIn;
 
 const LIMIT: Parameter =
     Parameter::whole("limit", "How many records a page has at most: 1 to 1000, usually 100.");
-const NEXT: Parameter =
-    Parameter::text("next", "Where the page begins: the \"next\" of the page before.");
+const CURSOR: Parameter =
+    Parameter::text("cursor", "Where the page begins: the \"next\" of the page before.");
 const CLUSTER: Parameter = Parameter::text("cluster", "Of this cluster.");
 const NODE: Parameter = Parameter::text("node", "On this node.");
 const CONTAINER: Parameter = Parameter::text(
@@ -31,7 +31,7 @@ const RULE: Parameter = Parameter::text("rule", "Of the rule of exactly this nam
 const TAG: Parameter = Parameter::text("tag", "With this tag.");
 
 pub(super) const ALERTS: [Parameter; 13] = [
-    SINCE, UNTIL, PRIORITY, MINIMUM_PRIORITY, RULE, CLUSTER, NODE, CONTAINER, NAMESPACE, POD, TAG, LIMIT, NEXT,
+    SINCE, UNTIL, PRIORITY, MINIMUM_PRIORITY, RULE, CLUSTER, NODE, CONTAINER, NAMESPACE, POD, TAG, LIMIT, CURSOR,
 ];
 
 pub(super) const STREAM: [Parameter; 10] = [
@@ -51,7 +51,7 @@ pub(super) const EVENTS: [Parameter; 12] = [
     Parameter::whole("pid", "By the process of this id, in the host's pid namespace."),
     Parameter::text("executable", "By a process of this executable: a path, or the name of the file."),
     LIMIT,
-    NEXT,
+    CURSOR,
 ];
 
 pub(super) const SENSORS: [Parameter; 5] = [
@@ -59,14 +59,14 @@ pub(super) const SENSORS: [Parameter; 5] = [
     NODE,
     Parameter::text("component", "Of this component: collector-ds, collector-misc or publisher-ds."),
     LIMIT,
-    NEXT,
+    CURSOR,
 ];
 
 /// What a request for a page asks for.
 #[derive(Debug)]
 pub(crate) struct PageRequest<F, C> {
     pub(crate) filter: F,
-    pub(crate) next: Option<C>,
+    pub(crate) cursor: Option<C>,
     pub(crate) limit: usize,
 }
 
@@ -78,7 +78,7 @@ pub(crate) fn alerts<C: Cursor>(uri: &Uri) -> Result<PageRequest<AlertFilter, C>
         until: query.time("until")?,
         ..alert_filter(&mut query)?
     };
-    Ok(PageRequest { filter, next: cursor::of_query(&mut query)?, limit: query.limit()? })
+    Ok(PageRequest { filter, cursor: cursor::of_query(&mut query)?, limit: query.limit()? })
 }
 
 /// Reads the query of the stream of alerts: which, and after which number.
@@ -143,7 +143,7 @@ pub(super) fn events<C: Cursor>(uri: &Uri) -> Result<PageRequest<EventFilter, C>
         pid: query.parsed("pid", "a process id")?,
         executable: query.text("executable"),
     };
-    Ok(PageRequest { filter, next: cursor::of_query(&mut query)?, limit: query.limit()? })
+    Ok(PageRequest { filter, cursor: cursor::of_query(&mut query)?, limit: query.limit()? })
 }
 
 fn kinds(query: &mut Query) -> Result<Vec<String>, Problem> {
@@ -171,7 +171,7 @@ pub(super) fn sensors<C: Cursor>(uri: &Uri) -> Result<PageRequest<SensorFilter, 
         node: query.text("node"),
         component: query.text("component"),
     };
-    Ok(PageRequest { filter, next: cursor::of_query(&mut query)?, limit: query.limit()? })
+    Ok(PageRequest { filter, cursor: cursor::of_query(&mut query)?, limit: query.limit()? })
 }
 
 macro_rules! documented {
@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_cursor_of_another_list_is_refused() {
-        let problem = read("next=03aabb").unwrap_err();
+        let problem = read("cursor=03aabb").unwrap_err();
         assert!(problem.detail().contains("earlier page"), "{problem:?}");
     }
 }

@@ -27,7 +27,7 @@ pub(super) async fn alerts(
     uri: Uri,
 ) -> Result<Json<AlertPage>, Problem> {
     let request = filters::alerts(&uri)?;
-    let page = state.reader.alerts(request.filter, request.next, request.limit).await?;
+    let page = state.reader.alerts(request.filter, request.cursor, request.limit).await?;
     Ok(Json(AlertPage {
         items: page.items.into_iter().map(complete).map(Alert::from).collect(),
         next: page.next.as_ref().map(Cursor::to_text),
@@ -73,7 +73,7 @@ pub(super) async fn events(
     uri: Uri,
 ) -> Result<Json<EventPage>, Problem> {
     let request = filters::events(&uri)?;
-    let page = state.reader.events(request.filter, request.next, request.limit, |page| EventPage {
+    let page = state.reader.events(request.filter, request.cursor, request.limit, |page| EventPage {
         items: page.items.into_iter().map(Event::from).collect(),
         next: page.next.as_ref().map(Cursor::to_text),
     });
@@ -94,7 +94,7 @@ pub(super) async fn sensors(
     uri: Uri,
 ) -> Result<Json<SensorPage>, Problem> {
     let request = filters::sensors(&uri)?;
-    let page = state.reader.sensors(request.filter, request.next, request.limit).await?;
+    let page = state.reader.sensors(request.filter, request.cursor, request.limit).await?;
     let removed = state.reader.removed().await?.into_iter().map(|record| Removed {
         kind: record.kind,
         count: record.count,

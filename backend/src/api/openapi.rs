@@ -8,7 +8,7 @@ use utoipa::{Modify, OpenApi};
 #[openapi(
     info(
         title = "Defender",
-        description = "Alerts, events and the sensors' health. Lists are paged: give a page's `next` back as `next`. \
+        description = "Alerts, events and the sensors' health. Lists are paged: give a page's `next` back as `cursor`. \
             Errors are RFC 9457 problems.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),

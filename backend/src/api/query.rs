@@ -104,10 +104,11 @@ impl Query {
     pub(super) fn time(&mut self, name: &str) -> Result<Option<Timestamp>, Problem> {
         let expected = "a time like 2026-11-22T03:04:05Z";
         let Some(moment) = self.parsed::<jiff::Timestamp>(name, expected)? else { return Ok(None) };
-        let nanoseconds = u64::try_from(moment.as_nanosecond());
-        nanoseconds
-            .map(|nanoseconds| Some(Timestamp(nanoseconds)))
-            .map_err(|_| bad_value(name, moment, "a time between 1970 and 2554"))
+        if moment < jiff::Timestamp::UNIX_EPOCH {
+            return Err(bad_value(name, moment, "a time after 1970"));
+        }
+        // Beyond 2554 it is never, which the last moment stands for.
+        Ok(Some(Timestamp(u64::try_from(moment.as_nanosecond()).unwrap_or(u64::MAX))))
     }
 
     pub(super) fn limit(&mut self) -> Result<usize, Problem> {

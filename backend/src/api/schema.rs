@@ -10,7 +10,7 @@ mod sensor;
 
 pub use alert::{Alert, Host, MatchedField};
 pub use container::{Container, Pod};
-pub use event::{Event, Exit};
+pub use event::{Event, EventKind};
 pub use page::{AlertPage, EventPage, Removed, SensorPage};
 pub use process::{Executable, Process, ProcessFacts, ProcessKey, User};
 pub use sensor::{

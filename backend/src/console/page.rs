@@ -69,19 +69,19 @@ pub(crate) async fn page(State(state): State<ApiState>, uri: Uri) -> Response {
 
 async fn build(state: &ApiState, uri: &Uri) -> Result<ConsolePage, Problem> {
     let (form, query) = read_form(uri);
-    let (filter, next, problem) = match read_query(&query) {
-        Ok((filter, next)) => (filter, next, String::new()),
+    let (filter, cursor, problem) = match read_query(&query) {
+        Ok((filter, cursor)) => (filter, cursor, String::new()),
         Err(problem) => (AlertFilter::default(), None, problem.detail().to_owned()),
     };
     // Before the list is read: an alert that arrives between is told twice rather than never, and
     // the script knows which it has.
     let newest = *state.reader.newest_alert().borrow();
-    let page = state.reader.alerts(filter, next, ALERTS_A_PAGE).await?;
-    let filters = without(&query, &["next"]);
+    let page = state.reader.alerts(filter, cursor, ALERTS_A_PAGE).await?;
+    let filters = without(&query, &["cursor"]);
     Ok(ConsolePage {
         filter: form,
-        older: next.is_some(),
-        next: page.next.map(|next| format!("/?next={}{}", next.to_text(), and(&filters))),
+        older: cursor.is_some(),
+        next: page.next.map(|next| format!("/?cursor={}{}", next.to_text(), and(&filters))),
         query: and(&filters),
         stream_query: and(&without(&filters, &["since", "until", "limit"])),
         cards: page.items.into_iter().map(complete).map(AlertCard::from).collect(),
@@ -121,7 +121,7 @@ fn read_query(pairs: &[(String, String)]) -> Result<(AlertFilter, Option<AlertCu
         .parse()
         .map_err(|_| Problem::parameter("", "the filter cannot be read"))?;
     let request = alerts_request(&uri)?;
-    Ok((request.filter, request.next))
+    Ok((request.filter, request.cursor))
 }
 
 fn without(pairs: &[(String, String)], names: &[&str]) -> Vec<(String, String)> {

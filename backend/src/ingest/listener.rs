@@ -119,9 +119,9 @@ async fn shake_hands(
     Ok(Connection { tls, peer, _permit: permit, _counted: Counted::new() })
 }
 
-fn refused(address: SocketAddr, reason: &'static str, message: &str) {
+fn refused(address: SocketAddr, reason: &'static str, error: &str) {
     metrics::counter!("defender_ingest_rejected_total", "reason" => reason).increment(1);
-    tracing::warn!(peer = %address, reason, message, "connection refused");
+    tracing::warn!(peer = %address, reason, error, "connection refused");
 }
 
 /// Counts a connection for as long as it lives.

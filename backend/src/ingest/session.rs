@@ -209,9 +209,9 @@ impl Session {
             }
             Outcome::Refused(refusal) => {
                 let publisher = &self.credential.publisher;
-                let (reason, message) = (refusal.reason, refusal.message.as_str());
+                let (reason, error) = (refusal.reason, refusal.message.as_str());
                 let first = frame.first_sequence;
-                tracing::warn!(%publisher, reason, message, first, "envelope refused");
+                tracing::warn!(%publisher, reason, error, first, "envelope refused");
                 self.answer(Answer::Rejection(refusal.answer(frame))).await?;
             }
             Outcome::Failed(error) => return Err(refusal(&error)),

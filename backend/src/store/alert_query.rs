@@ -198,4 +198,95 @@ pub(crate) fn optional_body<B: Body>(row: &Row<'_>, column: usize) -> Result<Opt
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use crate::store::alerts::{Origin, insert};
+    use crate::store::entities::put_kubernetes_object;
+    use crate::store::sources::SourceRow;
+    use crate::store::testing::{self, alert, container_id, publisher};
+    use event_model::KubernetesContainer;
+
+    fn state() -> (tempfile::TempDir, Connection) {
+        let (folder, state) = testing::state();
+        for (sequence, priority) in (1..).zip(Priority::ALL) {
+            let container = (sequence <= 2).then(|| container_id('c'));
+            let origin = Origin {
+                publisher: &publisher(),
+                source: SourceRow(1),
+                sequence,
+                received_at: Timestamp::now(),
+            };
+            let mut alert = alert(&format!("rule {sequence}"), priority, container);
+            alert.time = Timestamp(1000 * sequence);
+            assert!(insert(&state, &origin, &alert).unwrap());
+        }
+        (folder, state)
+    }
+
+    fn rules(state: &Connection, filter: AlertFilter) -> Vec<String> {
+        let page = page(state, &filter, None, 100).unwrap();
+        page.items.into_iter().map(|stored| stored.alert.rule).collect()
+    }
+
+    #[test]
+    fn each_filter_passes_only_what_matches() {
+        let (_folder, state) = state();
+        let all = AlertFilter::default;
+        assert_eq!(rules(&state, all()).len(), 8);
+        assert_eq!(rules(&state, AlertFilter { rule: Some("rule 3".into()), ..all() }), ["rule 3"]);
+        let priorities = vec![Priority::Emergency, Priority::Debug];
+        assert_eq!(rules(&state, AlertFilter { priorities, ..all() }), ["rule 8", "rule 1"]);
+        let (since, until) = (Some(Timestamp(2000)), Some(Timestamp(4000)));
+        assert_eq!(rules(&state, AlertFilter { since, until, ..all() }), ["rule 3", "rule 2"]);
+        let container = Some("c".repeat(12));
+        assert_eq!(rules(&state, AlertFilter { container, ..all() }).len(), 2);
+        assert_eq!(rules(&state, AlertFilter { tag: Some("T1059".into()), ..all() }).len(), 8);
+        for nothing in [
+            AlertFilter { tag: Some("T9999".into()), ..all() },
+            AlertFilter { node: Some("node-2".into()), ..all() },
+            AlertFilter { cluster: Some("other".into()), ..all() },
+            AlertFilter { namespace: Some("shop".into()), ..all() },
+            AlertFilter { container: Some("cccc".into()), ..all() },
+            AlertFilter { rule: Some("rule 3' OR 1=1 --".into()), ..all() },
+        ] {
+            assert!(rules(&state, nothing.clone()).is_empty(), "{nothing:?}");
+        }
+    }
+
+    #[test]
+    fn a_pod_that_only_kubernetes_knows_is_found() {
+        let (_folder, state) = state();
+        let pod = KubernetesObject {
+            kind: "Pod".into(),
+            uid: "uid-1".into(),
+            name: "web-7d9".into(),
+            namespace: Some("shop".into()),
+            containers: vec![KubernetesContainer {
+                container_id: Some("c".repeat(64)),
+                ..KubernetesContainer::default()
+            }],
+            ..KubernetesObject::default()
+        };
+        put_kubernetes_object(&state, &publisher(), &pod, Timestamp(1)).unwrap();
+        let filter = AlertFilter { pod: Some("web-7d9".into()), ..AlertFilter::default() };
+        assert_eq!(rules(&state, filter), ["rule 2", "rule 1"]);
+    }
+
+    #[test]
+    fn pages_join_without_a_gap_also_while_alerts_arrive() {
+        let (_folder, state) = state();
+        let first = page(&state, &AlertFilter::default(), None, 3).unwrap();
+        let origin = Origin {
+            publisher: &publisher(),
+            source: SourceRow(1),
+            sequence: 99,
+            received_at: Timestamp::now(),
+        };
+        insert(&state, &origin, &alert("new", Priority::Notice, None)).unwrap();
+        let second = page(&state, &AlertFilter::default(), first.next.as_ref(), 100).unwrap();
+        let rules: Vec<_> =
+            first.items.iter().chain(&second.items).map(|stored| stored.alert.rule.as_str()).collect();
+        assert_eq!(rules, ["rule 8", "rule 7", "rule 6", "rule 5", "rule 4", "rule 3", "rule 2", "rule 1"]);
+        assert_eq!(second.next, None);
+    }
+}

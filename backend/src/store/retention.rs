@@ -80,7 +80,7 @@ impl Databases {
 }
 
 /// Entities that only removed events referred to: processes that ended, or whose sensor did.
-fn remove_unreferenced(state: &Connection, before: Timestamp) -> rusqlite::Result<u64> {
+pub(super) fn remove_unreferenced(state: &Connection, before: Timestamp) -> rusqlite::Result<u64> {
     let before = moment(before);
     let processes = state.execute(
         "DELETE FROM processes WHERE seen < ?1 AND (ended_at < ?1

@@ -297,5 +297,3 @@ pub(crate) fn removed(state: &Connection) -> rusqlite::Result<Vec<(String, u64, 
     rows.collect()
 }
 
-#[cfg(test)]
-mod tests;

@@ -1,9 +1,16 @@
 //! What tests of the store share.
 
 use super::database;
-use super::publisher::Publisher;
+use super::{Batch, Intake, Publisher, Store, StoreConfig, StoreError, Stored};
+use event_model::{
+    Alert, Component, Container, ContainerId, Event, EventKind, Host, Pod, Priority, Process,
+    ProcessKey, ProcessRef, Record, SensorStatus, SourceDescription, SourceId, Timestamp,
+};
 use rusqlite::Connection;
+use service_runtime::Bytes;
+use std::path::Path;
 use tempfile::TempDir;
+use uuid::Uuid;
 
 /// An empty state, and the folder it lives in.
 pub(crate) fn state() -> (TempDir, Connection) {
@@ -13,6 +20,105 @@ pub(crate) fn state() -> (TempDir, Connection) {
     (folder, state)
 }
 
+/// A store in this folder.
+pub(crate) fn open(folder: &Path, maximum_bytes: u64) -> Result<Store, StoreError> {
+    let maximum_bytes = Bytes::new(maximum_bytes);
+    Store::open(&StoreConfig { directory: folder.to_owned(), maximum_bytes })
+}
+
+/// Closes a store and waits until its writer has ended.
+pub(crate) async fn close(store: Store) {
+    drop(store.intake);
+    store.ended.await.unwrap();
+}
+
 pub(crate) fn publisher() -> Publisher {
     Publisher { cluster: "test".into(), node: "node-1".into() }
+}
+
+/// Stores records of one lane and waits until they are durable.
+pub(crate) async fn put(
+    intake: &Intake,
+    source: SourceId,
+    first_sequence: u64,
+    records: &[Record],
+) -> Result<Stored, StoreError> {
+    let batch = Batch {
+        publisher: publisher(),
+        source,
+        lane: records[0].lane(),
+        first_sequence,
+        records: records.to_vec(),
+        received_at: Timestamp::now(),
+        room: intake.room(100, records.len()).await.unwrap(),
+    };
+    intake.store(batch).unwrap().await.unwrap()
+}
+
+pub(crate) fn reference(pid: u32) -> ProcessRef {
+    ProcessRef { key: ProcessKey { pid, start_time: 70_000_000 }, generation: 1 }
+}
+
+pub(crate) fn process(pid: u32, executable: &str) -> Process {
+    let mut process = Process { reference: reference(pid), ..Process::default() };
+    process.executable.path = executable.into();
+    process.name = executable.rsplit('/').next().unwrap_or_default().into();
+    process.arguments = vec![process.name.clone(), "-x".into()];
+    process
+}
+
+pub(crate) fn event(time: Timestamp, pid: u32, container: Option<&ContainerId>) -> Event {
+    Event { time, process: reference(pid), container: container.cloned(), kind: EventKind::Exec }
+}
+
+/// `n` events of one moment each, from now on.
+pub(crate) fn events(n: u64) -> Vec<Record> {
+    let now = Timestamp::now().0;
+    (0..n).map(|nth| Record::Event(event(Timestamp(now + nth), 1, None))).collect()
+}
+
+pub(crate) fn container_id(digit: char) -> ContainerId {
+    digit.to_string().repeat(64).as_str().into()
+}
+
+pub(crate) fn alert(rule: &str, priority: Priority, container: Option<ContainerId>) -> Alert {
+    let time = Timestamp::now();
+    let bare = |id| Container {
+        id,
+        pod: Some(Pod { uid: "uid-1".into(), ..Pod::default() }),
+        ..Container::default()
+    };
+    Alert {
+        id: Uuid::now_v7(),
+        time,
+        detected_at: time,
+        rule: rule.into(),
+        priority,
+        message: format!("{rule} happened"),
+        tags: vec!["T1059".into()],
+        event: event(time, 7, container.as_ref()),
+        process_chain: vec![process(7, "/bin/sh")],
+        container: container.map(bare),
+        host: Host::default(),
+        matched_fields: Vec::new(),
+    }
+}
+
+pub(crate) fn status(source: SourceId, problems: &[&str]) -> SensorStatus {
+    SensorStatus {
+        description: SourceDescription {
+            id: source,
+            component: Component::CollectorDs,
+            version: "1.2.3".into(),
+            node: "what the payload says".into(),
+            boot_id: Uuid::from_u128(5),
+        },
+        started_at: Timestamp::now(),
+        observed_at: Timestamp::now(),
+        problems: problems.iter().map(ToString::to_string).collect(),
+        probes: Vec::new(),
+        rules_loaded: 10,
+        blind_rules: Vec::new(),
+        counters: std::collections::BTreeMap::default(),
+    }
 }

@@ -1,1 +1,215 @@
+use super::testing::{
+    alert, close, container_id, event, events, open, process, publisher, put, reference, status,
+};
+use super::*;
+use event_model::{
+    Container, Event, EventKind, ExitStatus, Lane, Loss, LossReason, Pod, Priority, Record, SourceId,
+};
+use std::time::Duration;
 
+const ROOMY: u64 = 1 << 30;
+
+async fn sequences(reader: &Reader) -> Vec<u64> {
+    let filter = EventFilter::default();
+    let read = |page: Page<EventRecord, EventCursor>| {
+        page.items.iter().map(|event| event.sequence).collect::<Vec<_>>()
+    };
+    let mut sequences = reader.events(filter, None, 10_000, read).await.unwrap();
+    sequences.sort_unstable();
+    sequences
+}
+
+#[tokio::test]
+async fn what_comes_again_is_stored_once_also_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, records) = (SourceId::generate(), events(30));
+    let store = open(folder.path(), ROOMY).unwrap();
+    assert_eq!(put(&store.intake, source, 1, &records[..10]).await.unwrap(), Stored { through: 10, new: 10 });
+    assert_eq!(put(&store.intake, source, 1, &records[..10]).await.unwrap(), Stored { through: 10, new: 0 });
+    assert_eq!(put(&store.intake, source, 6, &records[5..15]).await.unwrap(), Stored { through: 15, new: 5 });
+    close(store).await;
+    let store = open(folder.path(), ROOMY).unwrap();
+    assert_eq!(put(&store.intake, source, 1, &records).await.unwrap(), Stored { through: 30, new: 15 });
+    assert_eq!(sequences(&store.reader).await, (1..=30).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn events_whose_position_was_not_committed_are_stored_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, records) = (SourceId::generate(), events(20));
+    let store = open(folder.path(), ROOMY).unwrap();
+    put(&store.intake, source, 1, &records[..10]).await.unwrap();
+    close(store).await;
+    // What a crash between the two commits leaves: events beyond the position.
+    let mut files = DayFiles::open(folder.path(), &folder.path().join("state.db")).unwrap();
+    for (sequence, record) in (1..).zip(&records) {
+        let Record::Event(event) = record else { unreachable!() };
+        files.append(sources::SourceRow(1), sequence, event).unwrap();
+    }
+    files.commit().unwrap();
+    drop(files);
+    let store = open(folder.path(), ROOMY).unwrap();
+    assert_eq!(put(&store.intake, source, 11, &records[10..]).await.unwrap(), Stored { through: 20, new: 10 });
+    assert_eq!(sequences(&store.reader).await, (1..=20).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn an_event_is_read_with_its_process_and_container() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), ROOMY).unwrap();
+    let (source, id) = (SourceId::generate(), container_id('a'));
+    let container = Container { id: id.clone(), name: Some("app".into()), ..Container::default() };
+    let entities = [
+        Record::Process(Box::new(process(7, "/usr/bin/curl"))),
+        Record::Container(Box::new(container)),
+    ];
+    put(&store.intake, source, 1, &entities).await.unwrap();
+    let now = Timestamp::now();
+    let known = Record::Event(event(now, 7, Some(&id)));
+    let unknown = Record::Event(event(now, 8, None));
+    put(&store.intake, source, 1, &[known, unknown]).await.unwrap();
+    let read = |filter: EventFilter| {
+        store.reader.events(filter, None, 10, |page| {
+            let name = |record: &EventRecord| record.process.as_ref().map(|process| process.name.clone());
+            let place = |record: &EventRecord| {
+                record.place.as_ref().and_then(|place| place.container.clone()?.name)
+            };
+            page.items.iter().map(|record| (name(record), place(record))).collect::<Vec<_>>()
+        })
+    };
+    let both = read(EventFilter::default()).await.unwrap();
+    let curl = (Some("curl".to_owned()), Some("app".to_owned()));
+    assert_eq!(both, [(None, None), curl.clone()]);
+    for executable in ["/usr/bin/curl", "curl"] {
+        let filter = EventFilter { executable: Some(executable.into()), ..EventFilter::default() };
+        assert_eq!(read(filter).await.unwrap(), [curl.clone()], "{executable}");
+    }
+    for other in ["url", "/usr/bin/cur", "bin/curl2"] {
+        let filter = EventFilter { executable: Some(other.into()), ..EventFilter::default() };
+        assert!(read(filter).await.unwrap().is_empty(), "{other}");
+    }
+    let filter = EventFilter { container: Some("app".into()), ..EventFilter::default() };
+    assert_eq!(read(filter).await.unwrap(), [curl]);
+}
+
+#[tokio::test]
+async fn an_alert_is_completed_by_what_comes_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), ROOMY).unwrap();
+    let (source, id) = (SourceId::generate(), container_id('b'));
+    let made = alert("Shell in a container", Priority::Warning, Some(id.clone()));
+    put(&store.intake, source, 1, &[Record::Alert(Box::new(made.clone()))]).await.unwrap();
+    assert_eq!(*store.reader.newest_alert().borrow(), 1);
+    let pod = Pod { uid: "uid-1".into(), name: Some("web".into()), namespace: Some("shop".into()), ..Pod::default() };
+    let container = Container { id, name: Some("app".into()), pod: Some(pod), ..Container::default() };
+    put(&store.intake, source, 1, &[Record::Container(Box::new(container))]).await.unwrap();
+    let stored = store.reader.alert(made.id).await.unwrap().unwrap();
+    assert_eq!(stored.publisher, publisher());
+    let complete = crate::alerts::complete(stored);
+    assert_eq!(complete.alert.container.unwrap().pod.unwrap().name.as_deref(), Some("web"));
+    let filter = AlertFilter { namespace: Some("shop".into()), ..AlertFilter::default() };
+    assert_eq!(store.reader.alerts(filter, None, 10).await.unwrap().items.len(), 1);
+}
+
+#[tokio::test]
+async fn the_same_alert_under_another_sequence_is_not_shown_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), ROOMY).unwrap();
+    let record = Record::Alert(Box::new(alert("Twice", Priority::Notice, None)));
+    put(&store.intake, SourceId::generate(), 1, &[record.clone(), record.clone()]).await.unwrap();
+    put(&store.intake, SourceId::generate(), 1, &[record]).await.unwrap();
+    let page = store.reader.alerts(AlertFilter::default(), None, 10).await.unwrap();
+    assert_eq!(page.items.len(), 1);
+}
+
+#[tokio::test]
+async fn a_sensor_shows_its_newest_run_and_what_all_runs_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), ROOMY).unwrap();
+    let loss = Loss {
+        lane: Lane::Telemetry,
+        kind: "exec".into(),
+        reason: LossReason::RingFull,
+        count: 3,
+        since: Timestamp(1),
+        until: Timestamp(2),
+    };
+    let first = SourceId::generate();
+    let said = [Record::SensorStatus(Box::new(status(first, &[]))), Record::Loss(loss.clone())];
+    put(&store.intake, first, 1, &said).await.unwrap();
+    let second = SourceId::generate();
+    let said = [Record::SensorStatus(Box::new(status(second, &["no BTF"]))), Record::Loss(loss)];
+    put(&store.intake, second, 5, &said).await.unwrap();
+    let page = store.reader.sensors(SensorFilter::default(), None, 10).await.unwrap();
+    let [sensor] = page.items.as_slice() else { panic!("{page:?}") };
+    assert_eq!((sensor.source, sensor.runs), (second.0, 2));
+    assert_eq!(&*sensor.publisher.node, "node-1", "the node is the certificate's");
+    assert_eq!(sensor.status.as_ref().unwrap().problems, ["no BTF"]);
+    assert_eq!(sensor.losses[0].count, 6);
+    assert_eq!((sensor.gaps[0].first_missing, sensor.gaps[0].last_missing), (1, 4));
+    assert_eq!((sensor.streams[0].position, sensor.streams[0].missing), (6, 4));
+}
+
+#[tokio::test]
+async fn over_its_bound_the_store_loses_its_oldest_events_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let bound = 3 << 20;
+    let store = open(folder.path(), bound).unwrap();
+    let source = SourceId::generate();
+    for round in 0..20 {
+        put(&store.intake, source, 1 + round * 5000, &events(5000)).await.unwrap();
+    }
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    loop {
+        let removed = store.reader.removed().await.unwrap();
+        let kept = sequences(&store.reader).await;
+        if let Some(events) = removed.iter().find(|record| record.kind == "event")
+            && kept.len() < 50_000
+        {
+            assert!(events.count >= 5000, "{removed:?}");
+            assert_eq!(kept.last(), Some(&100_000), "the newest stay");
+            break;
+        }
+        assert!(std::time::Instant::now() < deadline, "{removed:?}, {} kept", kept.len());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn processes_go_with_the_events_that_referred_to_them() {
+    let (_folder, state) = testing::state();
+    let source = sources::SourceRow(1);
+    for pid in 1..=3 {
+        entities::put_process(&state, source, &process(pid, "/bin/true"), Timestamp(100)).unwrap();
+    }
+    let exit = Event { kind: EventKind::Exit(ExitStatus::default()), ..event(Timestamp(150), 1, None) };
+    entities::end_process(&state, source, exit.process.key, exit.time).unwrap();
+    entities::end_process(&state, source, reference(2).key, Timestamp(900)).unwrap();
+    state.execute("INSERT INTO sources (id, cluster, node, uuid, first_seen, last_seen) VALUES (1, 'c', 'n', x'01', 1, 950)", []).unwrap();
+    retention::remove_unreferenced(&state, Timestamp(500)).unwrap();
+    let left: Vec<u32> = state
+        .prepare("SELECT pid FROM processes ORDER BY pid").unwrap()
+        .query_map([], |row| row.get(0)).unwrap()
+        .collect::<Result<_, _>>().unwrap();
+    assert_eq!(left, [2, 3], "one ended before, one after, one lives");
+}
+
+#[tokio::test]
+async fn a_folder_is_used_by_one_backend_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), ROOMY).unwrap();
+    let message = open(folder.path(), ROOMY).err().unwrap().to_string();
+    assert!(message.contains("another backend"), "{message}");
+    close(store).await;
+    open(folder.path(), ROOMY).unwrap();
+}
+
+#[tokio::test]
+async fn a_damaged_state_is_told_with_the_way_out() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("state.db"), vec![b'?'; 20_000]).unwrap();
+    let message = open(folder.path(), ROOMY).err().unwrap().to_string();
+    for words in ["state.db", "is damaged", "backup", "move both away"] {
+        assert!(message.contains(words), "{message}");
+    }
+}

@@ -1,6 +1,6 @@
 use super::container::Container;
-use super::event::{Exit, particulars};
-use super::process::{Process, ProcessKey};
+use super::event::EventKind;
+use super::process::Process;
 use crate::alerts::CompleteAlert;
 use event_model as model;
 use model::Timestamp;
@@ -39,14 +39,8 @@ pub struct Alert {
     pub cluster: String,
     /// The node, as the publisher's certificate says.
     pub node: String,
-    /// The kind of event that matched: `exec`, `fork` or `exit`.
-    pub event_type: &'static str,
-    /// The new process, of a fork.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub child: Option<ProcessKey>,
-    /// How the process ended, of an exit.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub exit: Option<Exit>,
+    /// What happened.
+    pub kind: EventKind,
     /// The command line of the process that acted.
     pub command_line: Option<String>,
     /// The process that acted, then its parent, and so on to the root.
@@ -102,7 +96,6 @@ impl From<model::Host> for Host {
 impl From<CompleteAlert> for Alert {
     fn from(complete: CompleteAlert) -> Self {
         let CompleteAlert { number, received_at, publisher, alert } = complete;
-        let (child, exit) = particulars(&alert.event.kind);
         let field = |matched: model::MatchedField| MatchedField { field: matched.field, value: matched.value };
         Self {
             id: alert.id,
@@ -116,9 +109,7 @@ impl From<CompleteAlert> for Alert {
             received_at,
             cluster: publisher.cluster.to_string(),
             node: publisher.node.to_string(),
-            event_type: alert.event.kind.name(),
-            child,
-            exit,
+            kind: (&alert.event.kind).into(),
             command_line: alert.process_chain.first().map(model::Process::command_line),
             process_chain: alert.process_chain.iter().map(Into::into).collect(),
             container: alert.container.map(Into::into),

@@ -3,7 +3,7 @@ use super::process::{Process, ProcessKey};
 use crate::alerts::complete_container;
 use crate::store::EventRecord;
 use event_model as model;
-use model::{EventKind, Timestamp};
+use model::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -11,8 +11,8 @@ use uuid::Uuid;
 /// Something that happened.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Event {
-    /// What: `exec`, `fork` or `exit`.
-    pub r#type: &'static str,
+    /// What.
+    pub kind: EventKind,
     /// When the kernel saw it.
     #[schema(value_type = String, format = DateTime)]
     pub time: Timestamp,
@@ -32,32 +32,38 @@ pub struct Event {
     pub process: Process,
     /// Where; null on the host itself.
     pub container: Option<Container>,
-    /// The new process, of a fork.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub child: Option<ProcessKey>,
-    /// How the process ended, of an exit.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub exit: Option<Exit>,
 }
 
-/// How a process ended.
+/// What happened.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
-pub struct Exit {
-    /// The argument of exit.
-    pub code: u8,
-    /// The signal that ended it, else 0.
-    pub signal: u8,
-    /// It left a core dump.
-    pub core_dumped: bool,
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum EventKind {
+    /// The process began another program.
+    Exec,
+    /// The process made a child, which runs the same program.
+    Fork {
+        /// The new process.
+        child: ProcessKey,
+    },
+    /// The process ended.
+    Exit {
+        /// The argument of exit.
+        code: u8,
+        /// The signal that ended it, else 0.
+        signal: u8,
+        /// It left a core dump.
+        core_dumped: bool,
+    },
 }
 
-/// What is particular to a kind of event.
-pub(super) fn particulars(kind: &EventKind) -> (Option<ProcessKey>, Option<Exit>) {
-    match kind {
-        EventKind::Exec => (None, None),
-        EventKind::Fork { child } => (Some((*child).into()), None),
-        EventKind::Exit(model::ExitStatus { code, signal, core_dumped }) => {
-            (None, Some(Exit { code: *code, signal: *signal, core_dumped: *core_dumped }))
+impl From<&model::EventKind> for EventKind {
+    fn from(kind: &model::EventKind) -> Self {
+        match kind {
+            model::EventKind::Exec => Self::Exec,
+            model::EventKind::Fork { child } => Self::Fork { child: (*child).into() },
+            model::EventKind::Exit(model::ExitStatus { code, signal, core_dumped }) => {
+                Self::Exit { code: *code, signal: *signal, core_dumped: *core_dumped }
+            }
         }
     }
 }
@@ -66,11 +72,10 @@ impl From<EventRecord> for Event {
     fn from(record: EventRecord) -> Self {
         let EventRecord { source, sequence, event, process, place } = record;
         let reference = Process::reference(event.process);
-        let (child, exit) = particulars(&event.kind);
         let known = place.map(|place| (place.container.clone(), place.pod.clone()));
         let (container, pod) = known.unwrap_or_default();
         Self {
-            r#type: event.kind.name(),
+            kind: (&event.kind).into(),
             time: event.time,
             cluster: source.publisher.cluster.to_string(),
             node: source.publisher.node.to_string(),
@@ -79,8 +84,6 @@ impl From<EventRecord> for Event {
             sequence,
             process: process.as_deref().map_or(reference, Into::into),
             container: complete_container(event.container, container, None, pod).map(Into::into),
-            child,
-            exit,
         }
     }
 }

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 pub struct AlertPage {
     /// The alerts.
     pub items: Vec<Alert>,
-    /// Give it as `next` for the next page. Null: this was the last.
+    /// Give it as `cursor` for the next page. Null: this was the last.
     pub next: Option<String>,
 }
 
@@ -17,7 +17,7 @@ pub struct AlertPage {
 pub struct EventPage {
     /// The events.
     pub items: Vec<Event>,
-    /// Give it as `next` for the next page. Null: this was the last.
+    /// Give it as `cursor` for the next page. Null: this was the last.
     pub next: Option<String>,
 }
 
@@ -26,7 +26,7 @@ pub struct EventPage {
 pub struct SensorPage {
     /// The sensors.
     pub items: Vec<Sensor>,
-    /// Give it as `next` for the next page. Null: this was the last.
+    /// Give it as `cursor` for the next page. Null: this was the last.
     pub next: Option<String>,
     /// What the backend removed to stay within `store.maximum_bytes`.
     pub removed: Vec<Removed>,

@@ -1,0 +1,253 @@
+use crate::authority::Authority;
+use crate::publisher::{Publisher, channel, hello};
+use crate::records::{alert, numbered, status};
+use crate::running::{Backend, PATIENCE};
+use event_model::{Component, Lane, Priority, Record, SourceId};
+use proto::wire::{self, to_backend::Message};
+use std::time::{Duration, Instant};
+use tonic::Code;
+
+#[tokio::test]
+async fn what_a_publisher_sends_is_acknowledged_and_shown() {
+    let backend = Backend::start().await;
+    let mut publisher = Publisher::connect(&backend, "node-1").await;
+    let source = SourceId::generate();
+    publisher.send(source, 1, &[numbered(1), numbered(2)]).await;
+    publisher.acknowledged(Lane::Telemetry, 2).await;
+    publisher.send(source, 1, &[status(source, Component::CollectorDs, &[])]).await;
+    publisher.acknowledged(Lane::Alert, 1).await;
+    let events = backend.all("/api/v1/events").await;
+    assert_eq!(events.len(), 2, "{events:#?}");
+    assert_eq!(events[0]["node"], "node-1", "the node is the certificate's");
+    assert_eq!(events[0]["cluster"], "test");
+    let sensors = backend.all("/api/v1/sensors").await;
+    let components: Vec<_> = sensors.iter().map(|sensor| sensor["component"].as_str().unwrap()).collect();
+    assert_eq!(components, ["collector-ds", "publisher-ds"]);
+    assert!(sensors.iter().all(|sensor| sensor["node"] == "node-1"), "{sensors:#?}");
+    let metrics = backend.metrics().await;
+    for line in [
+        "defender_ingest_records_total{lane=\"telemetry\"} 2",
+        "defender_ingest_batches_total{lane=\"telemetry\",outcome=\"stored\"} 1",
+        "defender_ingest_connections 1",
+        "defender_store_commit_seconds_count",
+    ] {
+        assert!(metrics.contains(line), "{line} is missing in\n{metrics}");
+    }
+}
+
+#[tokio::test]
+async fn only_certificates_of_the_right_authority_are_let_in() {
+    let backend = Backend::start().await;
+    let authority = &backend.authority;
+    for (identity, reason) in [
+        (None, "peer sent no certificates"),
+        (Some(Authority::new().publisher("node-1")), "BadSignature"),
+        (Some(authority.expired("node-1")), "expired"),
+    ] {
+        let connected = Publisher::connect_as(&backend, identity.as_ref()).await;
+        assert!(connected.is_err(), "let in, though: {reason}");
+        // In TLS 1.3 the client learns it late or not at all: the backend's log must say it.
+        let deadline = Instant::now() + PATIENCE;
+        while !backend.log().contains(reason) {
+            assert!(Instant::now() < deadline, "expected {reason:?} in:\n{}", backend.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+    let metrics = backend.metrics().await;
+    assert!(metrics.contains("defender_ingest_rejected_total{reason=\"handshake\"}"), "{metrics}");
+    Publisher::connect(&backend, "node-1").await;
+}
+
+#[tokio::test]
+async fn a_certificate_that_names_no_publisher_is_refused_in_words() {
+    let backend = Backend::start().await;
+    for uri in ["spiffe://defender/cluster/test/collector/n", "https://example.org", "spiffe://defender/cluster//publisher/n"] {
+        let identity = backend.authority.with_uri(uri);
+        let channel = channel(&backend, Some(&identity)).await.unwrap();
+        let Err(status) = Publisher::greet(channel, hello(1, 1)).await else { panic!("{uri} was let in") };
+        assert_eq!(status.code(), Code::PermissionDenied, "{status:?}");
+        assert!(status.message().contains("spiffe://defender/cluster/CLUSTER/publisher/NODE"), "{status:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_publisher_of_another_protocol_version_is_told_to_upgrade() {
+    let backend = Backend::start().await;
+    let identity = backend.authority.publisher("node-1");
+    let channel = channel(&backend, Some(&identity)).await.unwrap();
+    let Err(status) = Publisher::greet(channel.clone(), hello(7, 9)).await else { panic!("let in") };
+    assert_eq!(status.code(), Code::FailedPrecondition);
+    assert!(status.message().contains("upgrade"), "{status:?}");
+    let publisher = Publisher::greet(channel, hello(1, 9)).await.unwrap();
+    assert_eq!(publisher.welcome.version, 1);
+    assert!(publisher.welcome.initial_credit_bytes >= publisher.welcome.maximum_envelope_bytes);
+}
+
+#[tokio::test]
+async fn what_is_damaged_is_rejected_by_name_and_the_stream_goes_on() {
+    let backend = Backend::start().await;
+    let mut publisher = Publisher::connect(&backend, "node-1").await;
+    let source = SourceId::generate();
+    let sound = |first| -> wire::Envelope {
+        proto::encode_batch(source, Lane::Telemetry, first, &[numbered(1)]).unwrap().into()
+    };
+    let largest = usize::try_from(publisher.welcome.maximum_envelope_bytes).unwrap();
+    for (envelope, words) in [
+        (wire::Envelope { checksum: 7, ..sound(11) }, "checksum"),
+        (wire::Envelope { lane: 99, ..sound(12) }, "lane"),
+        (wire::Envelope { source_id: vec![1, 2, 3], ..sound(13) }, "source_id"),
+        (wire::Envelope { count: 5, ..sound(14) }, "5 records"),
+        (wire::Envelope { encoding: wire::Encoding::ProtobufZstd.into(), ..sound(15) }, "decompress"),
+        (wire::Envelope { count: 70_000, ..sound(16) }, "at most 65536"),
+        (wire::Envelope { count: 0, ..sound(17) }, "no record"),
+        (wire::Envelope { lane: wire::Lane::Alert.into(), ..sound(18) }, "alert lane"),
+        (wire::Envelope { payload: vec![0; largest + 1].into(), ..sound(19) }, "at most"),
+        (wire::Envelope::default(), "source_id"),
+    ] {
+        let first_sequence = envelope.first_sequence;
+        publisher.send_raw(envelope).await;
+        let rejection = publisher.rejected().await;
+        assert_eq!(rejection.first_sequence, first_sequence, "{rejection:?}");
+        assert!(rejection.reason.contains(words), "expected {words:?}, came {rejection:?}");
+    }
+    publisher.send_raw(sound(20)).await;
+    publisher.acknowledged(Lane::Telemetry, 20).await;
+    let metrics = backend.metrics().await;
+    for reason in ["damaged", "malformed", "undecodable", "too_large", "too_many_records"] {
+        let line = format!("defender_ingest_rejected_total{{reason=\"{reason}\"}}");
+        assert!(metrics.contains(&line), "{line} is missing in\n{metrics}");
+    }
+}
+
+#[tokio::test]
+async fn an_envelope_far_too_large_ends_the_stream_and_costs_no_memory() {
+    let backend = Backend::start().await;
+    let mut publisher = Publisher::connect(&backend, "node-1").await;
+    let huge = wire::Envelope { payload: vec![0; 12 << 20].into(), ..wire::Envelope::default() };
+    publisher.send_raw(huge).await;
+    assert_eq!(publisher.ended().await.code(), Code::OutOfRange);
+}
+
+#[tokio::test]
+async fn a_publisher_that_ignores_its_credit_is_hung_up_on() {
+    let backend = Backend::start_with(|config, _| {
+        config["ingest"]["maximum_envelope_bytes"] = "64KiB".into();
+    })
+    .await;
+    let mut publisher = Publisher::connect(&backend, "node-1").await;
+    assert_eq!(publisher.welcome.initial_credit_bytes, 256 << 10);
+    let source = SourceId::generate();
+    // Not compressible, so that it has its size on the wire.
+    let name: String = (0..12_000).map(|_| uuid::Uuid::new_v4().to_string().remove(0)).collect();
+    let mut first = 1;
+    let records: Vec<_> = (0..5).map(|_| named(&name)).collect();
+    let deadline = Instant::now() + PATIENCE;
+    // Sends faster than answers can come, without reading them.
+    while !publisher_is_closed(&publisher).await && Instant::now() < deadline {
+        publisher.send(source, first, &records).await;
+        first += records.len() as u64;
+    }
+    let status = publisher.ended().await;
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+    assert!(status.message().contains("credit"), "{status:?}");
+}
+
+fn named(name: &str) -> Record {
+    let mut process = crate::records::process(1, None, &["/bin/x"]);
+    process.name = name.into();
+    Record::Process(Box::new(process))
+}
+
+async fn publisher_is_closed(publisher: &Publisher) -> bool {
+    tokio::task::yield_now().await;
+    publisher.is_closed()
+}
+
+#[tokio::test]
+async fn a_second_hello_or_an_empty_message_ends_the_stream_in_words() {
+    let backend = Backend::start().await;
+    let mut publisher = Publisher::connect(&backend, "node-1").await;
+    publisher.send_message(Message::Hello(wire::Hello::default())).await;
+    let status = publisher.ended().await;
+    assert_eq!(status.code(), Code::InvalidArgument);
+    assert!(status.message().contains("only envelopes"), "{status:?}");
+}
+
+#[tokio::test]
+async fn a_node_has_few_streams_at_a_time() {
+    let backend = Backend::start().await;
+    let mut streams = Vec::new();
+    for _ in 0..4 {
+        streams.push(Publisher::connect(&backend, "node-1").await);
+    }
+    let identity = backend.authority.publisher("node-1");
+    let Err(status) = Publisher::connect_as(&backend, Some(&identity)).await else { panic!("let in") };
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+    Publisher::connect(&backend, "node-2").await;
+    drop(streams);
+    let deadline = Instant::now() + PATIENCE;
+    while let Err(status) = Publisher::connect_as(&backend, Some(&identity)).await {
+        assert!(Instant::now() < deadline, "{status:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn renewed_certificates_serve_new_connections_without_a_restart() {
+    let mut backend = Backend::start().await;
+    let mut old = Publisher::connect(&backend, "node-1").await;
+    let renewed = Authority::new();
+    let server = renewed.server();
+    for (name, text) in [("tls.crt", &server.certificate), ("tls.key", &server.key), ("ca.crt", &renewed.pem)] {
+        std::fs::write(backend.folder.path().join(name), text).unwrap();
+    }
+    backend.authority = renewed;
+    let identity = backend.authority.publisher("node-2");
+    let deadline = Instant::now() + PATIENCE;
+    while let Err(status) = Publisher::connect_as(&backend, Some(&identity)).await {
+        assert!(Instant::now() < deadline, "{status:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    old.send(SourceId::generate(), 1, &[numbered(1)]).await;
+    old.acknowledged(Lane::Telemetry, 1).await;
+}
+
+#[tokio::test]
+async fn on_shutdown_what_was_handed_over_is_acknowledged() {
+    let mut backend = Backend::start().await;
+    let mut publisher = Publisher::connect(&backend, "node-1").await;
+    let source = SourceId::generate();
+    for sequence in 1..=50 {
+        publisher.send(source, sequence, &[numbered(sequence)]).await;
+    }
+    publisher.acknowledged(Lane::Telemetry, 1).await;
+    backend.terminate();
+    let status = publisher.ended().await;
+    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+    assert!(backend.wait_end().success(), "{}", backend.log());
+    backend.run();
+    backend.wait_ready().await;
+    let stored = backend.all("/api/v1/events").await.len() as u64;
+    assert!(stored >= publisher.acknowledged[Lane::Telemetry.index()], "{stored}");
+    let logs = std::fs::read_dir(backend.store()).unwrap().filter_map(Result::ok);
+    assert!(logs.into_iter().count() > 0);
+}
+
+#[tokio::test]
+async fn nodes_cannot_reach_into_each_others_streams() {
+    let backend = Backend::start().await;
+    let mut first = Publisher::connect(&backend, "node-1").await;
+    let mut second = Publisher::connect(&backend, "node-2").await;
+    let source = SourceId::generate();
+    // Node 2 takes the id of node 1's sensor and jumps far ahead.
+    second.send(source, 1_000_000, &[numbered(2)]).await;
+    second.acknowledged(Lane::Telemetry, 1_000_000).await;
+    first.send(source, 1, &[numbered(1)]).await;
+    first.acknowledged(Lane::Telemetry, 1).await;
+    let made = alert("Mine", Priority::Notice, &["/bin/sh"], None);
+    first.send(source, 1, &[Record::Alert(Box::new(made))]).await;
+    first.acknowledged(Lane::Alert, 1).await;
+    let events = backend.all("/api/v1/events?node=node-1").await;
+    assert_eq!(events.len(), 1, "{events:#?}");
+    assert_eq!(events[0]["process"]["pid"], 1);
+}

@@ -1,0 +1,113 @@
+//! Records to send.
+
+use event_model::{
+    Alert, Component, Container, ContainerId, Event, EventKind, Host, MatchedField, Pod, Priority,
+    Process, ProcessKey, ProcessRef, Record, SensorStatus, SourceDescription, SourceId, Timestamp,
+};
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+use uuid::Uuid;
+
+/// When the numbered events begin.
+static BEGIN: LazyLock<Timestamp> = LazyLock::new(Timestamp::now);
+
+/// An event whose process id is its number: the same whenever it is made.
+pub fn numbered(number: u64) -> Record {
+    let key = ProcessKey { pid: u32::try_from(number).unwrap(), start_time: 10_000_000 };
+    Record::Event(Event {
+        time: Timestamp(BEGIN.0 + number),
+        process: ProcessRef { key, generation: 0 },
+        container: None,
+        kind: EventKind::Exec,
+    })
+}
+
+pub fn process(pid: u32, parent: Option<u32>, arguments: &[&str]) -> Process {
+    let reference = |pid| ProcessRef { key: ProcessKey { pid, start_time: 10_000_000 }, generation: 0 };
+    let path = arguments[0];
+    let mut process = Process {
+        reference: reference(pid),
+        parent: parent.map(reference),
+        name: path.rsplit('/').next().unwrap().chars().take(15).collect(),
+        arguments: arguments.iter().map(ToString::to_string).collect(),
+        working_directory: "/".into(),
+        started_at: Timestamp::now(),
+        ..Process::default()
+    };
+    process.executable.path = path.into();
+    process.executable.mode = 0o755;
+    process
+}
+
+pub fn container(digit: char) -> Container {
+    Container {
+        id: container_id(digit),
+        runtime: Some("containerd".into()),
+        name: Some("app".into()),
+        image: Some("docker.io/library/nginx:1.27".into()),
+        pod: Some(Pod {
+            uid: format!("uid-{digit}"),
+            name: Some(format!("web-{digit}")),
+            namespace: Some("shop".into()),
+            ..Pod::default()
+        }),
+        ..Container::default()
+    }
+}
+
+pub fn container_id(digit: char) -> ContainerId {
+    digit.to_string().repeat(64).as_str().into()
+}
+
+pub fn alert(rule: &str, priority: Priority, arguments: &[&str], container: Option<Container>) -> Alert {
+    let time = Timestamp::now();
+    let actor = process(300, Some(200), arguments);
+    Alert {
+        id: Uuid::now_v7(),
+        time,
+        detected_at: Timestamp(time.0 + 3_200_000),
+        rule: rule.into(),
+        priority,
+        message: format!("{rule}: {}", arguments.join(" ")),
+        tags: vec!["container".into(), "T1059".into()],
+        event: Event {
+            time,
+            process: actor.reference,
+            container: container.as_ref().map(|container| container.id.clone()),
+            kind: EventKind::Exec,
+        },
+        process_chain: vec![
+            actor,
+            process(200, Some(100), &["/usr/sbin/nginx", "-g", "daemon off;"]),
+            process(100, None, &["/usr/bin/containerd-shim-runc-v2"]),
+        ],
+        container,
+        host: Host {
+            hostname: "ip-10-0-0-7".into(),
+            kernel: "6.12.9".into(),
+            operating_system: "Debian GNU/Linux 12 (bookworm)".into(),
+            architecture: "x86_64".into(),
+            ..Host::default()
+        },
+        matched_fields: vec![MatchedField { field: "proc.name".into(), value: "sh".into() }],
+    }
+}
+
+pub fn status(source: SourceId, component: Component, problems: &[&str]) -> Record {
+    Record::SensorStatus(Box::new(SensorStatus {
+        description: SourceDescription {
+            id: source,
+            component,
+            version: "0.1.0".into(),
+            node: "what the payload says".into(),
+            boot_id: Uuid::from_u128(1),
+        },
+        started_at: Timestamp::now(),
+        observed_at: Timestamp::now(),
+        problems: problems.iter().map(ToString::to_string).collect(),
+        probes: Vec::new(),
+        rules_loaded: 10,
+        blind_rules: Vec::new(),
+        counters: BTreeMap::from([("events_captured".into(), 7)]),
+    }))
+}
