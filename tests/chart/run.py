@@ -32,10 +32,11 @@ def main():
     begin = time.monotonic()
     result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2, resultclass=Result).run(suite)
     skipped, failed = len(result.skipped), len(result.unsuccessful)
-    passed = result.testsRun - skipped - failed
+    # Where a module's set-up fails, its tests don't run and aren't counted.
+    passed = max(0, result.testsRun - skipped - failed)
     print(f"{time.monotonic() - begin:.1f} s")
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    return 1 if failed or passed <= 0 else 0
+    return 1 if failed or passed == 0 else 0
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ TABLE = {
     "collector-ds": (296 * MEBIBYTE, 360, {"SYS_ADMIN", "SYS_RESOURCE", "SYS_PTRACE"}, "0:0"),
     "publisher-ds": (200 * MEBIBYTE, 60, set(), "65532:65532"),
 }
-RULE = "Executable from /tmp or /dev/shm in a container"
+RULE = "Program run from a temporary directory in a container"
 LARGEST_IMAGE = 25_000_000
 CAPABILITY_BITS = {"SYS_PTRACE": 19, "SYS_ADMIN": 21, "SYS_RESOURCE": 24}
 # The engine adds these to every container.

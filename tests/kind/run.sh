@@ -107,7 +107,7 @@ alert_names_the_pod() {
         --url https://127.0.0.1:18443 \
         --token "$(in_system get secret defender-api-token -o 'jsonpath={.data.token}' | base64 -d)" \
         --authority <(in_system get secret defender-ca -o 'jsonpath={.data.tls\.crt}' | base64 -d) \
-        --rule 'Executable from /tmp or /dev/shm in a container' --namespace shop --pod victim
+        --rule 'Program run from a temporary directory in a container' --namespace shop --pod victim
 }
 
 unchanged_by_an_upgrade() {
