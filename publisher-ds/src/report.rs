@@ -54,7 +54,7 @@ impl Reporter {
             };
             if changed.is_err() {
                 // Spool or egress ended, and so will this.
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         }
     }

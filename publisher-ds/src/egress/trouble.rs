@@ -34,7 +34,7 @@ pub(crate) enum Trouble {
     BackendCertificate { error: CertificateError, ca_file: PathBuf },
     #[error(
         "the backend refused backend.certificate_file {}: {}",
-        certificate.display(), name_alert(.alert)
+        certificate.display(), name_alert(*.alert)
     )]
     OurCertificate { certificate: PathBuf, alert: rustls::AlertDescription },
     #[error("the TLS handshake failed: {0}")]
@@ -113,7 +113,7 @@ fn name_problem(error: &CertificateError, ca_file: &std::path::Path) -> String {
     }
 }
 
-fn name_alert(alert: &rustls::AlertDescription) -> String {
+fn name_alert(alert: rustls::AlertDescription) -> String {
     use rustls::AlertDescription as Alert;
     match alert {
         Alert::CertificateExpired => "it has expired: renew it".into(),

@@ -50,12 +50,16 @@ fn encode(cursor: &Cursor, file: &mut Vec<u8>) {
     }
     for (source, through) in cursor.sources.all() {
         file.put_slice(source.0.as_bytes());
-        through.into_iter().for_each(|sequence| file.put_u64_le(sequence));
+        for sequence in through {
+            file.put_u64_le(sequence);
+        }
     }
 }
 
 fn decode(mut content: &[u8]) -> Option<Cursor> {
-    if content.len() < POSITIONS_BYTES || (content.len() - POSITIONS_BYTES) % SOURCE_BYTES != 0 {
+    if content.len() < POSITIONS_BYTES
+        || !(content.len() - POSITIONS_BYTES).is_multiple_of(SOURCE_BYTES)
+    {
         return None;
     }
     let mut cursor = Cursor::default();

@@ -1,9 +1,9 @@
 //! One lane of the spool: a queue of envelopes over segment files.
 
-use super::scan;
+use super::scan::{self, Found};
 use super::segment::{self, Position, ReadError, Reader, Segment, Writer};
 use bytes::Bytes;
-use event_model::{Lane, SourceId};
+use event_model::{Lane, Loss, Record, SourceId};
 use prost::Message;
 use proto::wire;
 use std::collections::VecDeque;
@@ -109,6 +109,11 @@ impl LaneQueue {
     /// Bytes on disk.
     pub(crate) fn bytes(&self) -> u64 {
         self.segments.iter().map(|segment| segment.bytes).sum()
+    }
+
+    /// How many files there are.
+    pub(crate) fn segment_count(&self) -> usize {
+        self.segments.len()
     }
 
     /// Records that are not settled.
@@ -259,9 +264,10 @@ impl LaneQueue {
 
     /// The backend has everything of a source up to a sequence. Returns the records that this settles.
     pub(crate) fn acknowledge(&mut self, source: SourceId, through_sequence: u64) -> u64 {
-        for frame in &mut self.in_flight {
-            frame.is_done |= frame.source == source && frame.last_sequence <= through_sequence;
-        }
+        // A source's frames stand in the order of their sequences.
+        let of_source = self.in_flight.iter_mut().filter(|frame| frame.source == source);
+        let reached = of_source.take_while(|frame| frame.last_sequence <= through_sequence);
+        reached.for_each(|frame| frame.is_done = true);
         self.settle()
     }
 
@@ -321,6 +327,21 @@ impl LaneQueue {
         let untouched = self.segments.iter().find(|segment| segment.number > in_flight);
         let victim = untouched.or(self.segments.front())?;
         Some((victim.number, self.loss_of(victim)))
+    }
+
+    /// The reports of loss in a segment that nobody has acknowledged. The only place where the publisher looks
+    /// into payloads: a segment of alerts is dropped only when alerts alone fill the spool.
+    pub(crate) fn unsettled_losses(&self, number: u64) -> Vec<Loss> {
+        let Ok(file) = fs::read(segment::path(&self.directory, number)) else { return Vec::new() };
+        let file = Bytes::from(file);
+        let is_settled = |end: u64| Position { segment: number, offset: end } <= self.settled;
+        let is_done = |end: u64| {
+            let place = Position { segment: number, offset: end };
+            self.in_flight.iter().any(|frame| frame.is_done && frame.end == place)
+        };
+        let frames = scan::scan(&file).frames;
+        let open = frames.iter().filter(|found| !is_settled(found.end) && !is_done(found.end));
+        open.flat_map(|found| losses_in(&file, found)).collect()
     }
 
     /// Drops a segment and its file.
@@ -392,4 +413,15 @@ impl LaneQueue {
     pub(crate) fn mend_recovered(&mut self, number: u64) -> u64 {
         self.repair(&Damage { segment: number, error: None })
     }
+}
+
+fn losses_in(file: &Bytes, found: &Found) -> Vec<Loss> {
+    let envelope = wire::Envelope::decode(found.body(file)).ok();
+    let envelope = envelope.and_then(|raw| proto::Envelope::try_from(raw).ok());
+    let records = envelope.and_then(|envelope| proto::decode_batch(&envelope).ok());
+    let loss = |record| match record {
+        Record::Loss(loss) => Some(loss),
+        _ => None,
+    };
+    records.unwrap_or_default().into_iter().filter_map(loss).collect()
 }

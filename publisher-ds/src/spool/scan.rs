@@ -26,6 +26,13 @@ pub(crate) struct Found {
     pub(crate) records: u64,
 }
 
+impl Found {
+    /// Its body, in the file that it was found in.
+    pub(crate) fn body(&self, file: &Bytes) -> Bytes {
+        file.slice(to_place(self.start) + HEADER_BYTES..to_place(self.end))
+    }
+}
+
 /// What a segment holds.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Contents {

@@ -34,9 +34,12 @@ const MAXIMUM_ENVELOPE: u64 = 1 << 20;
 /// No more envelopes than this over one connection; far more than any test sends.
 const UNLIMITED: i64 = i64::MAX;
 
+/// A record and its sequence.
+type Numbered = (u64, Record);
+
 /// What the backend stored. It outlives the backend, as a disk does.
 pub struct Vault {
-    stored: Mutex<BTreeMap<(SourceId, Lane), Vec<(u64, Record)>>>,
+    stored: Mutex<BTreeMap<(SourceId, Lane), Vec<Numbered>>>,
     /// After so many envelopes, the backend commits one more and drops the connection.
     envelopes_to_drop: AtomicI64,
     /// That last envelope is acknowledged before the end, or not.

@@ -48,7 +48,7 @@ async fn on_a_full_disk_collectors_wait_and_everything_arrives_once_there_is_roo
     }
     publisher.wait_until_not_ready(&["[-]spool", "No space left", "free space", "spool.directory"]);
     assert!(publisher.is_running());
-    assert!(publisher.metric("defender_spool_write_errors_total") >= 1.0);
+    assert!(publisher.metric("defender_spool_write_errors_total") >= 1);
     let _backend = Backend::start_at(address, &vault, &authority.server("localhost"), &authority);
     let total_count = usize::try_from(total).unwrap();
     until(
@@ -86,7 +86,7 @@ async fn on_a_full_disk_what_is_worthier_takes_the_room_of_telemetry_and_the_los
         || {
             publisher
                 .metric("defender_spool_dropped_total{lane=\"telemetry\",reason=\"disk_error\"}")
-                > 0.0
+                > 0
         },
         || home.log(),
     );
@@ -105,4 +105,23 @@ async fn on_a_full_disk_what_is_worthier_takes_the_room_of_telemetry_and_the_los
     let alerts = vault.losses();
     assert!(alerts.iter().any(|loss| loss.count == 77), "{alerts:?}");
     collector.finish().await;
+}
+
+#[test]
+fn a_read_only_disk_at_the_start_is_waited_for() {
+    let (home, authority, vault) = (Home::new(), Authority::new(), Vault::new());
+    let Some(disk) = SmallDisk::under(&home.spool()) else { return };
+    let remount = |flags: MsFlags| {
+        let none = None::<&str>;
+        mount(none, disk.0.as_path(), none, MsFlags::MS_REMOUNT | flags, none).unwrap();
+    };
+    remount(MsFlags::MS_RDONLY);
+    home.trust(&authority, &authority.client());
+    let backend = Backend::start(&vault, &authority.server("localhost"), &authority);
+    home.configure(&format!("https://localhost:{}", backend.address.port()), "64MiB");
+    let mut publisher = home.start();
+    publisher.wait_until_not_ready(&["[-]spool", "spool.directory", "Read-only file system"]);
+    assert!(publisher.is_running());
+    remount(MsFlags::empty());
+    publisher.wait_until_ready();
 }

@@ -156,10 +156,10 @@ impl Publisher<'_> {
     }
 
     /// The value of a metric line that begins with `name`; 0 where it is not there yet.
-    pub fn metric(&self, name: &str) -> f64 {
+    pub fn metric(&self, name: &str) -> u64 {
         let metrics = self.get("/metrics");
         let line = metrics.lines().find_map(|line| line.strip_prefix(name));
-        line.map_or(0.0, |value| value.trim().parse().unwrap())
+        line.map_or(0, |value| value.trim().parse().unwrap())
     }
 
     fn get(&self, path: &str) -> String {

@@ -55,6 +55,11 @@ struct LaneModel {
     next: u64,
 }
 
+/// In memory where there is such a place: what syncs cost is not what is tested here.
+fn quick_directory() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 struct World {
     directory: tempfile::TempDir,
     maximum_bytes: u64,
@@ -62,14 +67,16 @@ struct World {
     source: SourceId,
     lanes: BTreeMap<Lane, LaneModel>,
     reported: u64,
-    /// After a kill, batches that the backend acknowledged may come back, and then be dropped and counted again.
-    had_a_kill: bool,
+    seen_reports: BTreeSet<(SourceId, u64)>,
+    /// More may be reported lost than is missing: after a kill, batches that the backend acknowledged may come
+    /// back and be dropped; and what is dropped in flight may arrive all the same.
+    may_report_too_much: bool,
 }
 
 impl World {
     fn new(maximum_bytes: u64) -> Self {
         let mut world = Self {
-            directory: tempfile::tempdir().unwrap(),
+            directory: quick_directory(),
             maximum_bytes,
             store: None,
             source: SourceId::generate(),
@@ -78,7 +85,8 @@ impl World {
                 .map(|lane| (lane, LaneModel { next: 1, ..LaneModel::default() }))
                 .collect(),
             reported: 0,
-            had_a_kill: false,
+            seen_reports: BTreeSet::new(),
+            may_report_too_much: false,
         };
         world.start();
         world
@@ -114,6 +122,7 @@ impl World {
         match act {
             Act::Append { lane, count, bytes } => {
                 let batches = self.new_batches(LANES[*lane], *count, *bytes);
+                self.may_report_too_much |= self.lanes.values().any(|lane| !lane.sent.is_empty());
                 commit(self.store(), &batches);
                 self.lanes.get_mut(&LANES[*lane]).unwrap().durable.extend(batches);
             }
@@ -139,11 +148,11 @@ impl World {
                 self.start();
             }
             Act::Kill => {
-                self.had_a_kill = true;
+                self.may_report_too_much = true;
                 self.store = None;
                 self.start();
             }
-            Act::PowerCut { lane, kept } => self.power_cut(LANES[*lane], kept),
+            Act::PowerCut { lane, kept } => self.power_cut(LANES[*lane], *kept),
         }
     }
 
@@ -153,10 +162,13 @@ impl World {
             if batch.source() == self.source {
                 self.lanes.get_mut(&batch.lane()).unwrap().sent.push(batch);
             } else {
-                // The publisher's own reports are delivered at once.
+                // The publisher's own reports are delivered at once, and kept once as everything is.
+                self.store().acknowledge(Lane::Alert, batch.source(), batch.last_sequence());
+                if !self.seen_reports.insert((batch.source(), batch.first_sequence())) {
+                    continue;
+                }
                 let reported = losses(std::slice::from_ref(&batch), self.source);
                 self.reported += reported.iter().map(|loss| loss.count).sum::<u64>();
-                self.store().acknowledge(Lane::Alert, batch.source(), batch.last_sequence());
             }
         }
     }
@@ -172,8 +184,8 @@ impl World {
         self.store().acknowledge(lane, source, last);
     }
 
-    fn power_cut(&mut self, lane: Lane, kept: &prop::sample::Index) {
-        self.had_a_kill = true;
+    fn power_cut(&mut self, lane: Lane, kept: prop::sample::Index) {
+        self.may_report_too_much = true;
         let batches = self.new_batches(lane, 2, 100);
         let mut frames = Vec::new();
         for batch in &batches {
@@ -223,7 +235,7 @@ impl World {
                 gone.filter(|first| !present.contains(first) && !model.delivered.contains(first));
             missing += 3 * gone.count() as u64;
         }
-        if self.had_a_kill {
+        if self.may_report_too_much {
             prop_assert!(
                 missing <= self.reported,
                 "{missing} records are missing, {} reported lost",
@@ -241,8 +253,6 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
-
     #[test]
     fn nothing_is_lost_doubled_or_reordered_while_there_is_room(acts in proptest::collection::vec(act(), 1..40)) {
         let mut world = World::new(1 << 30);

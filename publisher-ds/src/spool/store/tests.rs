@@ -414,3 +414,39 @@ fn a_second_publisher_is_kept_out() {
     let error = Store::open(config, &description()).err().expect("it opened").to_string();
     assert!(error.contains("in use by another publisher"), "{error}");
 }
+
+#[test]
+fn reports_of_loss_survive_a_flood_of_alerts_that_drops_their_segment() {
+    let directory = tempfile::tempdir().unwrap();
+    let source = SourceId::generate();
+    let mut store = open(directory.path(), 40_000);
+    for batch in batches(source, Lane::Telemetry, 100) {
+        commit(&mut store, &[batch]);
+    }
+    for batch in batches(source, Lane::Alert, 300) {
+        commit(&mut store, &[batch]);
+    }
+    let handed_out = take_all(&mut store);
+    let lost = lost(&handed_out, source);
+    let left = |lane| firsts(&handed_out, source, lane).len() as u64;
+    assert_eq!(left(Lane::Telemetry), 0, "alerts should have taken the room of telemetry");
+    assert_eq!(lost[&(Lane::Telemetry, LossReason::SpoolFull)], 1000);
+    assert_eq!(lost[&(Lane::Alert, LossReason::SpoolFull)], (300 - left(Lane::Alert)) * 10);
+}
+
+#[test]
+fn of_a_dropped_segment_only_what_was_not_delivered_counts_as_lost() {
+    let directory = tempfile::tempdir().unwrap();
+    let source = SourceId::generate();
+    let mut store = open(directory.path(), 40_000);
+    let sent = batches(source, Lane::Telemetry, 200);
+    commit(&mut store, &sent[..5]);
+    take_all(&mut store);
+    store.acknowledge(Lane::Telemetry, source, 20);
+    store.rewind();
+    sent[5..].iter().for_each(|batch| commit(&mut store, std::slice::from_ref(batch)));
+    let handed_out = take_all(&mut store);
+    let left = firsts(&handed_out, source, Lane::Telemetry).len() as u64;
+    let expected = (200 - 2 - left) * 10;
+    assert_eq!(lost(&handed_out, source)[&(Lane::Telemetry, LossReason::SpoolFull)], expected);
+}
