@@ -2,7 +2,7 @@
 "use strict";
 
 const MOST_CARDS = 500;
-const SENSORS_EVERY_MS = 10_000;
+const STATUS_EVERY_MS = 10_000;
 const DOWN_AFTER_MS = 4_000;
 const COMPLETE_AFTER_MS = [3_000, 15_000, 60_000];
 
@@ -135,6 +135,7 @@ function showWaiting() {
   waiting = [];
   element("show-new").hidden = true;
   element("no-alerts").hidden = true;
+  refreshStatus();
   while (list.children.length > MOST_CARDS) {
     known.delete(list.lastElementChild.dataset.id);
     list.lastElementChild.remove();
@@ -220,13 +221,27 @@ function listen() {
   });
 }
 
-// ---- Sensors ----
+// ---- The day's counts, and the sensors ----
 
 const shown = new Map();
 
-async function refreshSensors() {
-  const sensors = await getJson("/console/sensors");
-  if (!sensors) return;
+async function refreshStatus() {
+  const status = await getJson("/console/status");
+  if (!status) return;
+  showToday(status.today);
+  showSensors(status.sensors);
+}
+
+function showToday(counts) {
+  element("today").replaceChildren(...counts.map(({ priority, words }) => {
+    const item = document.createElement("li");
+    item.dataset.priority = priority;
+    item.textContent = words;
+    return item;
+  }));
+}
+
+function showSensors(sensors) {
   element("sensors-summary").dataset.state = sensors.worst;
   element("sensors-words").textContent = sensors.summary || "none yet";
   element("no-sensors").hidden = sensors.cards.length > 0;
@@ -252,7 +267,7 @@ function sensorNode(card, old) {
 
 showTimes();
 setInterval(showTimes, 5_000);
-setInterval(refreshSensors, SENSORS_EVERY_MS);
+setInterval(refreshStatus, STATUS_EVERY_MS);
 element("show-new").addEventListener("click", () => {
   showWaiting();
   window.scrollTo({ top: 0 });

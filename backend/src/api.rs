@@ -64,7 +64,8 @@ impl Api {
         reader: Reader,
         shutdown: CancellationToken,
     ) -> anyhow::Result<Self> {
-        let token = config.token().map(Token::read).transpose().context("api.token_file")?.map(Arc::new);
+        let token =
+            config.token().map(Token::read).transpose().context("api.token_file")?.map(Arc::new);
         let tls = config.tls_files().map(Renewal::begin).transpose().context("api: no TLS")?;
         let tls = tls.map(|(config, renewal)| (RustlsConfig::from_config(config), renewal));
         let listener = TcpListener::bind(config.listen)

@@ -39,5 +39,7 @@ async fn watch_store(
             break;
         }
     }
-    ended.await.map_err(|_| anyhow::anyhow!("the store's writer failed: its last log line says why"))
+    ended
+        .await
+        .map_err(|_| anyhow::anyhow!("the store's writer failed: its last log line says why"))
 }

@@ -13,5 +13,5 @@ mod sensor_card;
 mod visible;
 
 pub(crate) use assets::asset;
-pub(crate) use live::{alert_card, live_alerts, sensor_cards};
+pub(crate) use live::{alert_card, live_alerts, status};
 pub(crate) use page::{LoginPage, page};

@@ -44,9 +44,7 @@ pub use intake::Intake;
 pub use page::Page;
 pub use publisher::Publisher;
 pub use reader::{Reader, RemovedRecord};
-pub use sensors::{
-    GapRecord, LossRecord, SensorCursor, SensorFilter, SensorRecord, StreamRecord,
-};
+pub use sensors::{GapRecord, LossRecord, SensorCursor, SensorFilter, SensorRecord, StreamRecord};
 pub use writer::Trouble;
 
 use database::Schema;

@@ -18,7 +18,8 @@ pub struct CompleteAlert {
 /// Completes an alert. What it says itself stands: it is the evidence of that moment. What it did
 /// not know yet comes from the newest state of the container, then from Kubernetes.
 pub fn complete(stored: StoredAlert) -> CompleteAlert {
-    let StoredAlert { number, received_at, publisher, mut alert, container_id, container, pod } = stored;
+    let StoredAlert { number, received_at, publisher, mut alert, container_id, container, pod } =
+        stored;
     alert.container = complete_container(container_id, alert.container.take(), container, pod);
     CompleteAlert { number, received_at, publisher, alert }
 }
@@ -56,7 +57,11 @@ fn merge(first: Container, newest: Container) -> Container {
         },
         labels: or(first.labels, newest.labels),
         privileged: first.privileged.or(newest.privileged),
-        cgroup_path: if first.cgroup_path.is_empty() { newest.cgroup_path } else { first.cgroup_path },
+        cgroup_path: if first.cgroup_path.is_empty() {
+            newest.cgroup_path
+        } else {
+            first.cgroup_path
+        },
         created_at: first.created_at.or(newest.created_at),
     }
 }
@@ -71,7 +76,10 @@ fn merge_pods(first: Pod, newest: Pod) -> Pod {
     }
 }
 
-fn or(first: BTreeMap<String, String>, newest: BTreeMap<String, String>) -> BTreeMap<String, String> {
+fn or(
+    first: BTreeMap<String, String>,
+    newest: BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
     if first.is_empty() { newest } else { first }
 }
 
@@ -150,7 +158,10 @@ mod tests {
         assert_eq!(complete.name.as_deref(), Some("app"));
         assert_eq!(complete.image.as_deref(), Some("nginx:1.27"));
         let pod = complete.pod.unwrap();
-        assert_eq!((pod.name.as_deref(), pod.namespace.as_deref()), (Some("web-7d9"), Some("shop")));
+        assert_eq!(
+            (pod.name.as_deref(), pod.namespace.as_deref()),
+            (Some("web-7d9"), Some("shop"))
+        );
     }
 
     #[test]

@@ -38,7 +38,8 @@ pub(super) async fn guard(State(state): State<ApiState>, request: Request, next:
 }
 
 fn unauthorized() -> impl IntoResponse {
-    let detail = "show the token of api.token_file: Authorization: Bearer TOKEN, or log in at /login";
+    let detail =
+        "show the token of api.token_file: Authorization: Bearer TOKEN, or log in at /login";
     let problem = Problem::new(StatusCode::UNAUTHORIZED, detail);
     ([(header::WWW_AUTHENTICATE, "Bearer realm=\"defender\"")], problem)
 }
@@ -126,7 +127,9 @@ mod tests {
         for host in ["localhost:8080", "127.0.0.1:8080", "[::1]:8080", "LOCALHOST", "127.9.9.9"] {
             assert!(open(&[("host", host)]), "{host}");
         }
-        for host in ["rebound.example:8080", "10.0.0.1", "localhost.example", "", "127.0.0.1.example"] {
+        for host in
+            ["rebound.example:8080", "10.0.0.1", "localhost.example", "", "127.0.0.1.example"]
+        {
             assert!(!open(&[("host", host)]), "{host}");
         }
         assert!(!open(&[]), "no Host header");

@@ -76,7 +76,8 @@ mod tests {
 
     #[test]
     fn an_address_that_others_reach_needs_a_token_and_tls() {
-        let mut config = ApiConfig { listen: "0.0.0.0:8080".parse().unwrap(), ..ApiConfig::default() };
+        let mut config =
+            ApiConfig { listen: "0.0.0.0:8080".parse().unwrap(), ..ApiConfig::default() };
         let message = config.validate().unwrap_err().to_string();
         assert!(message.contains("api.token_file") && message.contains("127.0.0.1"), "{message}");
         config.token_file = "/token".into();

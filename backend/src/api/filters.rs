@@ -31,12 +31,35 @@ const RULE: Parameter = Parameter::text("rule", "Of the rule of exactly this nam
 const TAG: Parameter = Parameter::text("tag", "With this tag.");
 
 pub(super) const ALERTS: [Parameter; 13] = [
-    SINCE, UNTIL, PRIORITY, MINIMUM_PRIORITY, RULE, CLUSTER, NODE, CONTAINER, NAMESPACE, POD, TAG, LIMIT, CURSOR,
+    SINCE,
+    UNTIL,
+    PRIORITY,
+    MINIMUM_PRIORITY,
+    RULE,
+    CLUSTER,
+    NODE,
+    CONTAINER,
+    NAMESPACE,
+    POD,
+    TAG,
+    LIMIT,
+    CURSOR,
 ];
 
 pub(super) const STREAM: [Parameter; 10] = [
-    Parameter::whole("after", "Begin with the alert after this number. The header Last-Event-ID counts more."),
-    PRIORITY, MINIMUM_PRIORITY, RULE, CLUSTER, NODE, CONTAINER, NAMESPACE, POD, TAG,
+    Parameter::whole(
+        "after",
+        "Begin with the alert after this number. The header Last-Event-ID counts more.",
+    ),
+    PRIORITY,
+    MINIMUM_PRIORITY,
+    RULE,
+    CLUSTER,
+    NODE,
+    CONTAINER,
+    NAMESPACE,
+    POD,
+    TAG,
 ];
 
 pub(super) const EVENTS: [Parameter; 12] = [
@@ -49,7 +72,10 @@ pub(super) const EVENTS: [Parameter; 12] = [
     NAMESPACE,
     POD,
     Parameter::whole("pid", "By the process of this id, in the host's pid namespace."),
-    Parameter::text("executable", "By a process of this executable: a path, or the name of the file."),
+    Parameter::text(
+        "executable",
+        "By a process of this executable: a path, or the name of the file.",
+    ),
     LIMIT,
     CURSOR,
 ];
@@ -57,7 +83,10 @@ pub(super) const EVENTS: [Parameter; 12] = [
 pub(super) const SENSORS: [Parameter; 5] = [
     CLUSTER,
     NODE,
-    Parameter::text("component", "Of this component: collector-ds, collector-misc or publisher-ds."),
+    Parameter::text(
+        "component",
+        "Of this component: collector-ds, collector-misc or publisher-ds.",
+    ),
     LIMIT,
     CURSOR,
 ];

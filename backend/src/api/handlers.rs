@@ -49,11 +49,14 @@ pub(super) async fn alert(
     State(state): State<ApiState>,
     Path(id): Path<String>,
 ) -> Result<Json<Alert>, Problem> {
-    let uuid: Uuid = id.parse().map_err(|_| {
-        Problem::new(StatusCode::BAD_REQUEST, "the alert's id must be a UUID")
-    })?;
+    let uuid: Uuid = id
+        .parse()
+        .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "the alert's id must be a UUID"))?;
     let alert = state.reader.alert(uuid).await?.ok_or_else(|| {
-        Problem::new(StatusCode::NOT_FOUND, format!("there is no alert {uuid}: it may have been removed"))
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            format!("there is no alert {uuid}: it may have been removed"),
+        )
     })?;
     Ok(Json(complete(alert).into()))
 }
@@ -73,10 +76,11 @@ pub(super) async fn events(
     uri: Uri,
 ) -> Result<Json<EventPage>, Problem> {
     let request = filters::events(&uri)?;
-    let page = state.reader.events(request.filter, request.cursor, request.limit, |page| EventPage {
-        items: page.items.into_iter().map(Event::from).collect(),
-        next: page.next.as_ref().map(Cursor::to_text),
-    });
+    let page =
+        state.reader.events(request.filter, request.cursor, request.limit, |page| EventPage {
+            items: page.items.into_iter().map(Event::from).collect(),
+            next: page.next.as_ref().map(Cursor::to_text),
+        });
     Ok(Json(page.await?))
 }
 

@@ -74,8 +74,10 @@ pub(super) struct Query {
 impl Query {
     /// Reads the query of a request that may have these parameters.
     pub(super) fn read(uri: &Uri, known: &[Parameter]) -> Result<Self, Problem> {
-        let pairs = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(uri)
-            .map_err(|error| Problem::parameter("", format!("the query cannot be read: {error}")))?;
+        let pairs =
+            axum::extract::Query::<Vec<(String, String)>>::try_from_uri(uri).map_err(|error| {
+                Problem::parameter("", format!("the query cannot be read: {error}"))
+            })?;
         let mut values = BTreeMap::new();
         for (name, value) in pairs.0 {
             let parameter = known
@@ -94,7 +96,11 @@ impl Query {
         self.values.remove(name)
     }
 
-    pub(super) fn parsed<T: FromStr>(&mut self, name: &str, expected: &str) -> Result<Option<T>, Problem> {
+    pub(super) fn parsed<T: FromStr>(
+        &mut self,
+        name: &str,
+        expected: &str,
+    ) -> Result<Option<T>, Problem> {
         let Some(value) = self.values.remove(name) else { return Ok(None) };
         let parsed = value.parse().map_err(|_| bad_value(name, &value, expected))?;
         Ok(Some(parsed))
@@ -114,7 +120,11 @@ impl Query {
     pub(super) fn limit(&mut self) -> Result<usize, Problem> {
         let expected = "a whole number from 1 to 1000";
         let limit = self.parsed("limit", expected)?.unwrap_or(USUAL_LIMIT);
-        if (1..=MOST).contains(&limit) { Ok(limit) } else { Err(bad_value("limit", limit, expected)) }
+        if (1..=MOST).contains(&limit) {
+            Ok(limit)
+        } else {
+            Err(bad_value("limit", limit, expected))
+        }
     }
 }
 
@@ -123,7 +133,8 @@ fn check_value(name: &str, value: &str) -> Result<(), Problem> {
         return Err(Problem::parameter(name, format!("{name:?} is empty: leave it out")));
     }
     if value.len() > LONGEST_VALUE {
-        let detail = format!("{name:?} has {} bytes, at most {LONGEST_VALUE} are taken", value.len());
+        let detail =
+            format!("{name:?} has {} bytes, at most {LONGEST_VALUE} are taken", value.len());
         return Err(Problem::parameter(name, detail));
     }
     Ok(())
@@ -189,14 +200,16 @@ mod tests {
             let problem = read(query).unwrap().limit().unwrap_err();
             assert!(problem.detail().contains("1 to 1000"), "{problem:?}");
         }
-        for query in ["since=yesterday", "since=1969-12-31T23:59:59Z", "since=2026-13-01T00:00:00Z"] {
+        for query in ["since=yesterday", "since=1969-12-31T23:59:59Z", "since=2026-13-01T00:00:00Z"]
+        {
             assert!(read(query).unwrap().time("since").is_err(), "{query}");
         }
     }
 
     #[test]
     fn values_are_decoded() {
-        let mut query = read("rule=Shell%20in+a%20container&since=2026-11-22T03:04:05%2B01:00").unwrap();
+        let mut query =
+            read("rule=Shell%20in+a%20container&since=2026-11-22T03:04:05%2B01:00").unwrap();
         assert_eq!(query.text("rule").as_deref(), Some("Shell in a container"));
         assert_eq!(query.time("since").unwrap(), Some(Timestamp(1_795_313_045_000_000_000)));
         assert_eq!(query.limit().unwrap(), 100);

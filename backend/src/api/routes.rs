@@ -27,12 +27,14 @@ fn api() -> Vec<(&'static str, MethodRouter<ApiState>)> {
 
 /// All that is served.
 pub(super) fn router(state: ApiState) -> Router {
-    let router = api().into_iter().fold(Router::new(), |router, (path, methods)| router.route(path, methods));
+    let router = api()
+        .into_iter()
+        .fold(Router::new(), |router, (path, methods)| router.route(path, methods));
     router
         .route("/", get(console::page))
         .route("/console/alerts", get(console::live_alerts))
         .route("/console/alerts/{id}", get(console::alert_card))
-        .route("/console/sensors", get(console::sensor_cards))
+        .route("/console/status", get(console::status))
         .route("/login", get(login::form).post(login::submit))
         .route("/logout", post(login::leave))
         .route("/assets/{name}", get(console::asset))
@@ -63,7 +65,8 @@ const HEADERS: [(HeaderName, &str); 6] = [
          form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     ),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (header::REFERRER_POLICY, "no-referrer"),
+    // With "no-referrer" browsers would send our own form with the origin "null", which is refused.
+    (header::REFERRER_POLICY, "same-origin"),
     (header::CACHE_CONTROL, "no-store"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
@@ -84,7 +87,8 @@ mod tests {
 
     #[test]
     fn every_path_is_documented_and_every_documented_path_is_served() {
-        let served: BTreeSet<_> = super::api().into_iter().map(|(path, _)| path.to_owned()).collect();
+        let served: BTreeSet<_> =
+            super::api().into_iter().map(|(path, _)| path.to_owned()).collect();
         let documented: BTreeSet<_> = openapi::documentation().paths.paths.into_keys().collect();
         assert_eq!(served, documented);
     }

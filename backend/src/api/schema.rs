@@ -13,6 +13,4 @@ pub use container::{Container, Pod};
 pub use event::{Event, EventKind};
 pub use page::{AlertPage, EventPage, Removed, SensorPage};
 pub use process::{Executable, Process, ProcessFacts, ProcessKey, User};
-pub use sensor::{
-    BlindRule, Gap, Loss, Probe, Sensor, SensorState, Stream,
-};
+pub use sensor::{BlindRule, Gap, Loss, Probe, Sensor, SensorState, Stream};

@@ -110,7 +110,10 @@ impl From<CompleteAlert> for AlertCard {
             message: visible(&alert.message),
             command: alert.process_chain.first().map(command).unwrap_or_default(),
             place: container.map_or_else(|| "on the host".to_owned(), place),
-            image: container.and_then(|container| container.image.as_deref()).map(visible).unwrap_or_default(),
+            image: container
+                .and_then(|container| container.image.as_deref())
+                .map(visible)
+                .unwrap_or_default(),
             node: visible(&publisher.to_string()),
             time: Moment::new(alert.time),
             delay: delay(&alert, received_at),

@@ -10,12 +10,14 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::IntoResponse;
-use event_model::Timestamp;
+use event_model::{Priority, Timestamp};
+use serde::Serialize;
 use uuid::Uuid;
 
 /// Sensors that are judged for the page; the API lists all.
 const MOST_SENSORS: usize = 2000;
 const SENSORS_A_QUERY: usize = 500;
+const DAY_NANOSECONDS: u64 = 86_400_000_000_000;
 
 /// New alerts as cards.
 pub(crate) async fn live_alerts(
@@ -36,14 +38,36 @@ pub(crate) async fn alert_card(
     Ok(Json(complete(alert.ok_or_else(gone)?).into()))
 }
 
-/// The sensors as they are now.
-pub(crate) async fn sensor_cards(
-    State(state): State<ApiState>,
-) -> Result<Json<SensorCards>, Problem> {
-    Ok(Json(read_sensors(&state).await?))
+/// What the page shows beside the alerts.
+#[derive(Serialize)]
+pub(crate) struct Status {
+    pub(super) today: Vec<Count>,
+    pub(super) sensors: SensorCards,
 }
 
-pub(super) async fn read_sensors(state: &ApiState) -> Result<SensorCards, Problem> {
+/// How many alerts of a priority there were in the last 24 hours.
+#[derive(Serialize)]
+pub(crate) struct Count {
+    pub(super) priority: &'static str,
+    pub(super) words: String,
+}
+
+/// The day's counts and the sensors as they are now.
+pub(crate) async fn status(State(state): State<ApiState>) -> Result<Json<Status>, Problem> {
+    Ok(Json(read_status(&state).await?))
+}
+
+pub(super) async fn read_status(state: &ApiState) -> Result<Status, Problem> {
+    let since = Timestamp(Timestamp::now().0.saturating_sub(DAY_NANOSECONDS));
+    let counts = state.reader.alert_counts(since).await?.into_iter();
+    let count = |(priority, count): (Priority, u64)| Count {
+        priority: priority.name(),
+        words: format!("{count} {priority}"),
+    };
+    Ok(Status { today: counts.map(count).collect(), sensors: read_sensors(state).await? })
+}
+
+async fn read_sensors(state: &ApiState) -> Result<SensorCards, Problem> {
     let mut sensors = Vec::new();
     let mut next: Option<SensorCursor> = None;
     loop {

@@ -1,5 +1,5 @@
 use super::card::AlertCard;
-use super::live;
+use super::live::{self, Count};
 use super::sensor_card::{SensorCard, SensorCards};
 use crate::alerts::complete;
 use crate::api::{ApiState, Cursor, Problem, alerts_request};
@@ -30,6 +30,8 @@ struct ConsolePage {
     cards: Vec<AlertCard>,
     /// The newest alert that the page knows: the stream begins after it.
     newest: i64,
+    /// Alerts of the last 24 hours, by priority.
+    today: Vec<Count>,
     sensors: SensorCards,
     /// A wrong filter, in words.
     problem: String,
@@ -77,6 +79,7 @@ async fn build(state: &ApiState, uri: &Uri) -> Result<ConsolePage, Problem> {
     // the script knows which it has.
     let newest = *state.reader.newest_alert().borrow();
     let page = state.reader.alerts(filter, cursor, ALERTS_A_PAGE).await?;
+    let status = live::read_status(state).await?;
     let filters = without(&query, &["cursor"]);
     Ok(ConsolePage {
         filter: form,
@@ -86,7 +89,8 @@ async fn build(state: &ApiState, uri: &Uri) -> Result<ConsolePage, Problem> {
         stream_query: and(&without(&filters, &["since", "until", "limit"])),
         cards: page.items.into_iter().map(complete).map(AlertCard::from).collect(),
         newest,
-        sensors: live::read_sensors(state).await?,
+        today: status.today,
+        sensors: status.sensors,
         problem,
         guarded: state.access.token.is_some(),
         blank: AlertCard::blank(),
@@ -165,8 +169,8 @@ fn show(page: &impl Template) -> Response {
         Ok(html) => Html(html).into_response(),
         Err(error) => {
             tracing::error!(%error, "a page cannot be rendered");
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the page cannot be shown").into_response()
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the page cannot be shown")
+                .into_response()
         }
     }
 }
-

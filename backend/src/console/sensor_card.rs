@@ -75,7 +75,8 @@ impl SensorCards {
     pub(crate) fn new(mut sensors: Vec<Sensor>) -> Self {
         sensors.sort_by_key(|sensor| sensor.state);
         let count = |state| sensors.iter().filter(|sensor| sensor.state == state).count();
-        let states = [SensorState::Silent, SensorState::Degraded, SensorState::Unknown, SensorState::Ok];
+        let states =
+            [SensorState::Silent, SensorState::Degraded, SensorState::Unknown, SensorState::Ok];
         let counts = states.map(|state| (state_name(state), count(state)));
         let parts = counts.iter().filter(|(_, count)| *count > 0);
         let summary = parts.map(|(state, count)| format!("{count} {state}")).collect::<Vec<_>>();
@@ -99,7 +100,11 @@ impl From<Sensor> for SensorCard {
             version: sensor.version.as_deref().map(visible).unwrap_or_default(),
             last_seen: Moment::new(sensor.last_seen),
             coverage: coverage(&sensor),
-            reasons: sensor.reasons.iter().map(|reason| Reason { reason: visible(reason) }).collect(),
+            reasons: sensor
+                .reasons
+                .iter()
+                .map(|reason| Reason { reason: visible(reason) })
+                .collect(),
             probes: probes(&sensor),
             blind_rules: blind_rules(&sensor),
             losses: losses(&sensor),
@@ -130,7 +135,8 @@ fn coverage(sensor: &Sensor) -> String {
 
 fn probes(sensor: &Sensor) -> Vec<Fact> {
     let row = |probe: &crate::api::schema::Probe| {
-        let reason = probe.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let reason =
+            probe.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
         fact(&probe.probe, format!("{} by {}{reason}", probe.state, probe.hook))
     };
     sensor.probes.iter().map(row).collect()
@@ -143,12 +149,18 @@ fn blind_rules(sensor: &Sensor) -> Vec<Fact> {
 fn losses(sensor: &Sensor) -> Vec<Fact> {
     let lost = sensor.losses.iter().map(|loss| {
         let until = Moment::new(loss.until).utc;
-        fact(&format!("{} ({})", loss.kind, loss.lane), format!("{} lost, {}, last {until}", loss.count, loss.reason))
+        fact(
+            &format!("{} ({})", loss.kind, loss.lane),
+            format!("{} lost, {}, last {until}", loss.count, loss.reason),
+        )
     });
     let gaps = sensor.gaps.iter().map(|gap| {
         let missing = gap.last_missing - gap.first_missing + 1;
         let noticed = Moment::new(gap.noticed_at).utc;
-        fact(&format!("sequences ({})", gap.lane), format!("{missing} never arrived, noticed {noticed}"))
+        fact(
+            &format!("sequences ({})", gap.lane),
+            format!("{missing} never arrived, noticed {noticed}"),
+        )
     });
     lost.chain(gaps).collect()
 }
@@ -159,7 +171,10 @@ fn streams(sensor: &Sensor) -> Vec<Fact> {
             0 => String::new(),
             repeated => format!(", {repeated} came again"),
         };
-        fact(&stream.lane, format!("{} records, held up to {}{repeated}", stream.records, stream.position))
+        fact(
+            &stream.lane,
+            format!("{} records, held up to {}{repeated}", stream.records, stream.position),
+        )
     };
     sensor.streams.iter().map(row).collect()
 }

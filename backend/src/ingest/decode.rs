@@ -1,6 +1,6 @@
 use super::rejection::Refusal;
-use proto::{BatchError, Envelope, EnvelopeError, wire};
 use event_model::Record;
+use proto::{BatchError, Envelope, EnvelopeError, wire};
 
 /// Records in one envelope: more would take the writer too long at a time.
 const MOST_RECORDS: u32 = 65_536;
@@ -13,7 +13,8 @@ pub(super) fn check(raw: wire::Envelope, largest: usize) -> Result<Envelope, Ref
         return Err(Refusal::new("too_large", message));
     }
     if raw.count > MOST_RECORDS {
-        let message = format!("the envelope has {} records, at most {MOST_RECORDS} are taken", raw.count);
+        let message =
+            format!("the envelope has {} records, at most {MOST_RECORDS} are taken", raw.count);
         return Err(Refusal::new("too_many_records", message));
     }
     Envelope::try_from(raw).map_err(|error| {

@@ -21,8 +21,7 @@ pub(super) fn read(first: Option<wire::ToBackend>) -> Result<Greeting, Status> {
         return Err(Status::invalid_argument("the first message must be a Hello"));
     };
     let version = negotiate(hello.minimum_version, hello.maximum_version)?;
-    let source =
-        hello.source.ok_or_else(|| Status::invalid_argument("the Hello has no source"))?;
+    let source = hello.source.ok_or_else(|| Status::invalid_argument("the Hello has no source"))?;
     let description = proto::description_from_wire(source)
         .map_err(|error| Status::invalid_argument(format!("the Hello's source: {error}")))?;
     Ok(Greeting { version, description })
@@ -54,7 +53,9 @@ mod tests {
             boot_id: Uuid::nil(),
         };
         let source = Some(proto::description_to_wire(&description));
-        wire::ToBackend { message: Some(Message::Hello(wire::Hello { minimum_version, maximum_version, source })) }
+        wire::ToBackend {
+            message: Some(Message::Hello(wire::Hello { minimum_version, maximum_version, source })),
+        }
     }
 
     #[test]
@@ -72,7 +73,8 @@ mod tests {
 
     #[test]
     fn a_stream_that_does_not_begin_with_a_greeting_is_refused() {
-        let envelope = wire::ToBackend { message: Some(Message::Envelope(wire::Envelope::default())) };
+        let envelope =
+            wire::ToBackend { message: Some(Message::Envelope(wire::Envelope::default())) };
         for first in [None, Some(wire::ToBackend { message: None }), Some(envelope)] {
             assert_eq!(read(first).unwrap_err().code(), tonic::Code::InvalidArgument);
         }

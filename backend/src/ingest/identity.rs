@@ -40,12 +40,11 @@ pub(super) fn read(certificate: &CertificateDer<'_>) -> Result<Credential, Ident
     let names = certificate
         .subject_alternative_name()
         .map_err(|error| IdentityError::Unreadable(error.to_string()))?;
-    let mut identities = names.iter().flat_map(|names| &names.value.general_names).filter_map(
-        |name| match name {
+    let mut identities =
+        names.iter().flat_map(|names| &names.value.general_names).filter_map(|name| match name {
             GeneralName::URI(uri) if uri.starts_with("spiffe:") => Some(*uri),
             _ => None,
-        },
-    );
+        });
     let uri = identities.next().ok_or(IdentityError::Missing)?;
     if identities.next().is_some() {
         return Err(IdentityError::Ambiguous);

@@ -1,9 +1,9 @@
 use super::listener::Peer;
 use super::session::{Limits, Session};
 use crate::store::{Intake, Publisher};
+use proto::wire::ToBackend;
 use proto::wire::ToPublisherFromBackend;
 use proto::wire::ingest_server::Ingest;
-use proto::wire::ToBackend;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
@@ -83,7 +83,8 @@ impl Ingest for IngestService {
         let peer = request.extensions().get::<Peer>().cloned();
         let peer = peer.ok_or_else(|| Status::internal("the connection has no peer"))?;
         let credential = peer.credential.map_err(|error| {
-            metrics::counter!("defender_ingest_rejected_total", "reason" => "identity").increment(1);
+            metrics::counter!("defender_ingest_rejected_total", "reason" => "identity")
+                .increment(1);
             tracing::warn!(peer = %peer.address, %error, "publisher refused");
             Status::permission_denied(error.to_string())
         })?;

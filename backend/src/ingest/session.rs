@@ -109,7 +109,9 @@ impl Session {
                     }
                 }
             }
-            if pending.is_empty() && let Some(end) = end.take() {
+            if pending.is_empty()
+                && let Some(end) = end.take()
+            {
                 return end;
             }
         }
@@ -126,8 +128,10 @@ impl Session {
             tracing::warn!(%publisher, says, "the publisher's node is not that of its certificate");
         }
         let source = description.id;
-        let held = self.intake.greet(publisher, description).await.map_err(|error| refusal(&error))?;
-        let already_held = held.into_iter().map(|(lane, through)| acknowledgement(source, lane, through));
+        let held =
+            self.intake.greet(publisher, description).await.map_err(|error| refusal(&error))?;
+        let already_held =
+            held.into_iter().map(|(lane, through)| acknowledgement(source, lane, through));
         self.answer(Answer::Welcome(wire::Welcome {
             version,
             maximum_envelope_bytes: self.limits.largest_envelope as u64,
@@ -185,7 +189,8 @@ impl Session {
         let (source, lane) = (envelope.source(), envelope.lane());
         let first_sequence = envelope.first_sequence();
         let bytes = envelope.payload().len();
-        let room = self.intake.room(bytes, envelope.count() as usize).await.map_err(Outcome::Failed)?;
+        let room =
+            self.intake.room(bytes, envelope.count() as usize).await.map_err(Outcome::Failed)?;
         let batch = Batch {
             publisher: self.credential.publisher.clone(),
             source,
@@ -245,7 +250,8 @@ fn refusal(error: &StoreError) -> Status {
 fn broken_off(status: Status) -> Result<(), Status> {
     match status.code() {
         Code::OutOfRange => {
-            metrics::counter!("defender_ingest_rejected_total", "reason" => "too_large").increment(1);
+            metrics::counter!("defender_ingest_rejected_total", "reason" => "too_large")
+                .increment(1);
             Err(status)
         }
         Code::Cancelled | Code::Unknown => Ok(()),

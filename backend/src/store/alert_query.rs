@@ -104,6 +104,20 @@ pub(crate) fn by_id(state: &Connection, id: Uuid) -> Result<Option<StoredAlert>,
     read(state, conditions, "", 1).map(|mut page| page.items.pop())
 }
 
+/// How many alerts of each priority there were since a moment; those there were none of are left out.
+pub(crate) fn counts(
+    state: &Connection,
+    since: Timestamp,
+) -> Result<Vec<(Priority, u64)>, QueryError> {
+    let mut statement = state.prepare_cached(
+        "SELECT priority, count(*) FROM alerts WHERE time >= ?1 GROUP BY priority ORDER BY priority",
+    )?;
+    let rows = statement.query_map([moment(since)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let counts = rows.collect::<rusqlite::Result<Vec<(usize, u64)>>>()?;
+    let known = |(number, count)| Some((*Priority::ALL.get(number)?, count));
+    Ok(counts.into_iter().filter_map(known).collect())
+}
+
 /// A query that failed, before the file is named.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum QueryError {
@@ -192,7 +206,10 @@ pub(crate) fn length(row: &Row<'_>, column: usize) -> rusqlite::Result<usize> {
 }
 
 /// The record in a column that a join may have left empty.
-pub(crate) fn optional_body<B: Body>(row: &Row<'_>, column: usize) -> Result<Option<B>, QueryError> {
+pub(crate) fn optional_body<B: Body>(
+    row: &Row<'_>,
+    column: usize,
+) -> Result<Option<B>, QueryError> {
     let bytes = row.get_ref(column)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
     Ok(bytes.map(B::decode).transpose()?)
 }
@@ -254,6 +271,13 @@ mod tests {
     }
 
     #[test]
+    fn the_alerts_since_a_moment_are_counted_by_priority() {
+        let (_folder, state) = state();
+        let expected = [(Priority::Informational, 1), (Priority::Debug, 1)];
+        assert_eq!(counts(&state, Timestamp(7000)).unwrap(), expected);
+    }
+
+    #[test]
     fn a_pod_that_only_kubernetes_knows_is_found() {
         let (_folder, state) = state();
         let pod = KubernetesObject {
@@ -284,9 +308,16 @@ mod tests {
         };
         insert(&state, &origin, &alert("new", Priority::Notice, None)).unwrap();
         let second = page(&state, &AlertFilter::default(), first.next.as_ref(), 100).unwrap();
-        let rules: Vec<_> =
-            first.items.iter().chain(&second.items).map(|stored| stored.alert.rule.as_str()).collect();
-        assert_eq!(rules, ["rule 8", "rule 7", "rule 6", "rule 5", "rule 4", "rule 3", "rule 2", "rule 1"]);
+        let rules: Vec<_> = first
+            .items
+            .iter()
+            .chain(&second.items)
+            .map(|stored| stored.alert.rule.as_str())
+            .collect();
+        assert_eq!(
+            rules,
+            ["rule 8", "rule 7", "rule 6", "rule 5", "rule 4", "rule 3", "rule 2", "rule 1"]
+        );
         assert_eq!(second.next, None);
     }
 }

@@ -19,7 +19,11 @@ pub(crate) struct Origin<'a> {
 
 /// Keeps an alert. False where one of this id is held already: its maker made it once, so what
 /// brings it again under another sequence is broken.
-pub(crate) fn insert(state: &Connection, origin: &Origin<'_>, alert: &Alert) -> rusqlite::Result<bool> {
+pub(crate) fn insert(
+    state: &Connection,
+    origin: &Origin<'_>,
+    alert: &Alert,
+) -> rusqlite::Result<bool> {
     let container = alert.container.as_ref();
     let pod = container.and_then(|container| container.pod.as_ref());
     let id = container.map(|container| &container.id).or(alert.event.container.as_ref());

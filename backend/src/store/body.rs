@@ -21,7 +21,8 @@ pub(crate) trait Body: Sized {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
-        let wire = Self::Wire::decode(bytes).map_err(|error| StoreError::Record(error.to_string()))?;
+        let wire =
+            Self::Wire::decode(bytes).map_err(|error| StoreError::Record(error.to_string()))?;
         Self::from_wire(wire).map_err(|error| StoreError::Record(error.to_string()))
     }
 }

@@ -23,7 +23,11 @@ impl Conditions {
     }
 
     /// Adds `column IN (…)`, where there are values.
-    pub(crate) fn add_any_of(&mut self, column: &str, values: impl ExactSizeIterator<Item = Value>) {
+    pub(crate) fn add_any_of(
+        &mut self,
+        column: &str,
+        values: impl ExactSizeIterator<Item = Value>,
+    ) {
         if values.len() > 0 {
             let places = vec!["?"; values.len()].join(", ");
             self.add(&format!("{column} IN ({places})"), values);
@@ -39,7 +43,10 @@ impl Conditions {
     }
 
     /// The values, followed by those of the rest of the query.
-    pub(crate) fn values(self, rest: impl IntoIterator<Item = Value>) -> impl Iterator<Item = Value> {
+    pub(crate) fn values(
+        self,
+        rest: impl IntoIterator<Item = Value>,
+    ) -> impl Iterator<Item = Value> {
         self.values.into_iter().chain(rest)
     }
 }

@@ -17,17 +17,17 @@ pub struct StoreConfig {
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        Self {
-            directory: "/var/lib/defender/backend".into(),
-            maximum_bytes: Bytes::gibibytes(20),
-        }
+        Self { directory: "/var/lib/defender/backend".into(), maximum_bytes: Bytes::gibibytes(20) }
     }
 }
 
 impl StoreConfig {
     pub(crate) fn validate(&self) -> Result<(), ConfigProblem> {
         if self.maximum_bytes < LEAST {
-            return Err(ConfigProblem::new("store.maximum_bytes", format!("must be at least {LEAST}")));
+            return Err(ConfigProblem::new(
+                "store.maximum_bytes",
+                format!("must be at least {LEAST}"),
+            ));
         }
         if self.directory.as_os_str().is_empty() {
             return Err(ConfigProblem::new("store.directory", "must name a folder"));

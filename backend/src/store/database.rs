@@ -114,9 +114,13 @@ mod tests {
     fn a_schema_is_brought_up_to_date_step_by_step() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("some.db");
-        open_for_writing(&path, &FIRST, 1 << 20).unwrap().execute("INSERT INTO a VALUES (1)", []).unwrap();
+        open_for_writing(&path, &FIRST, 1 << 20)
+            .unwrap()
+            .execute("INSERT INTO a VALUES (1)", [])
+            .unwrap();
         let connection = open_for_writing(&path, &SECOND, 1 << 20).unwrap();
-        let row = connection.query_row("SELECT x, y FROM a", [], |row| Ok((row.get(0)?, row.get(1)?)));
+        let row =
+            connection.query_row("SELECT x, y FROM a", [], |row| Ok((row.get(0)?, row.get(1)?)));
         assert_eq!(row.unwrap(), (1, None::<i64>));
     }
 
@@ -126,7 +130,10 @@ mod tests {
         let path = folder.path().join("some.db");
         drop(open_for_writing(&path, &SECOND, 1 << 20).unwrap());
         let message = open_for_writing(&path, &FIRST, 1 << 20).unwrap_err().to_string();
-        assert!(message.contains("schema version 2") && message.contains("move the file away"), "{message}");
+        assert!(
+            message.contains("schema version 2") && message.contains("move the file away"),
+            "{message}"
+        );
     }
 
     #[test]
@@ -145,7 +152,8 @@ mod tests {
         drop(open_for_writing(&path, &FIRST, 1 << 20).unwrap());
         let mut connection = open_for_reading(&path).unwrap();
         bound(&mut connection, Instant::now() + Duration::from_millis(50)).unwrap();
-        let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n";
+        let endless =
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n";
         let error = connection.query_row(endless, [], |_| Ok(())).at(&path).unwrap_err();
         assert!(matches!(error, StoreError::Slow), "{error}");
     }

@@ -58,7 +58,9 @@ impl Day {
     pub(crate) fn path(self, directory: &Path) -> PathBuf {
         let date = self.0.and_then(|day| {
             let seconds = i64::from(day) * 86_400;
-            jiff::Timestamp::from_second(seconds).ok().map(|moment| moment.strftime("%F").to_string())
+            jiff::Timestamp::from_second(seconds)
+                .ok()
+                .map(|moment| moment.strftime("%F").to_string())
         });
         directory.join(format!("events-{}.db", date.as_deref().unwrap_or("undated")))
     }
@@ -88,7 +90,8 @@ mod tests {
         assert_eq!(path, Path::new("/store/events-2026-11-18.db"));
         assert_eq!(Day::of_file("events-2026-11-18.db"), Some(day));
         assert_eq!(Day::of_file("events-undated.db"), Some(Day::UNDATED));
-        for other in ["state.db", "events-2026-11-18.db-wal", "events-.db", "events-2026-13-01.db"] {
+        for other in ["state.db", "events-2026-11-18.db-wal", "events-.db", "events-2026-13-01.db"]
+        {
             assert_eq!(Day::of_file(other), None, "{other}");
         }
         assert!(day.begin() <= NOW && NOW < day.end());

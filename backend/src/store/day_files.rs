@@ -105,7 +105,12 @@ impl DayFiles {
 }
 
 impl EventStore for DayFiles {
-    fn append(&mut self, source: SourceRow, sequence: u64, event: &Event) -> Result<(), StoreError> {
+    fn append(
+        &mut self,
+        source: SourceRow,
+        sequence: u64,
+        event: &Event,
+    ) -> Result<(), StoreError> {
         let day = Day::of(event.time, self.now);
         let file = self.file(day)?;
         file.insert(source, sequence, event).at(&file.path)
@@ -260,7 +265,11 @@ fn logs(path: &Path) -> [PathBuf; 2] {
 
 fn file_bytes(path: &Path) -> u64 {
     let [log, _] = logs(path);
-    [path, log.as_path()].iter().filter_map(|path| path.metadata().ok()).map(|file| file.len()).sum()
+    [path, log.as_path()]
+        .iter()
+        .filter_map(|path| path.metadata().ok())
+        .map(|file| file.len())
+        .sum()
 }
 
 fn count(file: &Connection, path: &Path) -> Result<u64, StoreError> {

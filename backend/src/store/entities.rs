@@ -126,7 +126,9 @@ pub(crate) fn put_kubernetes_object(
     if changed == 0 {
         // The notice of a deletion may be bare: what was known before stays.
         state
-            .prepare_cached("UPDATE kubernetes_objects SET deleted_at = ?3 WHERE cluster = ?1 AND uid = ?2")?
+            .prepare_cached(
+                "UPDATE kubernetes_objects SET deleted_at = ?3 WHERE cluster = ?1 AND uid = ?2",
+            )?
             .execute((cluster, &object.uid, seen))?;
         return Ok(());
     }
@@ -156,7 +158,8 @@ mod tests {
             ..KubernetesObject::default()
         };
         put_kubernetes_object(&state, &publisher, &pod, Timestamp(1)).unwrap();
-        let gone = KubernetesObject { uid: "u1".into(), deleted: true, ..KubernetesObject::default() };
+        let gone =
+            KubernetesObject { uid: "u1".into(), deleted: true, ..KubernetesObject::default() };
         put_kubernetes_object(&state, &publisher, &gone, Timestamp(2)).unwrap();
         let row = state.query_row("SELECT name, deleted_at FROM kubernetes_objects", [], |row| {
             Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?))
@@ -174,8 +177,9 @@ mod tests {
             put_process(&state, SourceRow(1), &process, Timestamp(1)).unwrap();
         }
         end_process(&state, SourceRow(1), process.reference.key, Timestamp(9)).unwrap();
-        let ended: u32 =
-            state.query_row("SELECT count(*) FROM processes WHERE ended_at = 9", [], |row| row.get(0)).unwrap();
+        let ended: u32 = state
+            .query_row("SELECT count(*) FROM processes WHERE ended_at = 9", [], |row| row.get(0))
+            .unwrap();
         assert_eq!(ended, 2);
     }
 }

@@ -11,7 +11,8 @@ use std::time::Instant;
 /// same events come again: storing an event that is there already must change nothing.
 pub(crate) trait EventStore: Send {
     /// Takes an event into the group under way.
-    fn append(&mut self, source: SourceRow, sequence: u64, event: &Event) -> Result<(), StoreError>;
+    fn append(&mut self, source: SourceRow, sequence: u64, event: &Event)
+    -> Result<(), StoreError>;
 
     /// Makes the group durable.
     fn commit(&mut self) -> Result<(), StoreError>;

@@ -60,7 +60,13 @@ impl Databases {
         let transaction =
             state.transaction_with_behavior(TransactionBehavior::Immediate).at(path)?;
         let mut tally = Tally::default();
-        let mut group = Group { path, state: &transaction, events: events.as_mut(), positions, tally: &mut tally };
+        let mut group = Group {
+            path,
+            state: &transaction,
+            events: events.as_mut(),
+            positions,
+            tally: &mut tally,
+        };
         for (batch, source) in batches.zip(rows) {
             group.write(batch, source)?;
         }
@@ -111,7 +117,9 @@ impl Group<'_> {
         let mut new = 0;
         if let Advance::Fresh { skip, gap } = advance {
             self.tally.gaps.extend(gap.map(|(first, last)| (batch.lane, first, last)));
-            let fresh = (batch.first_sequence..).zip(&batch.records).skip(usize::try_from(skip).unwrap_or(0));
+            let fresh = (batch.first_sequence..)
+                .zip(&batch.records)
+                .skip(usize::try_from(skip).unwrap_or(0));
             for (sequence, record) in fresh {
                 self.write_record(batch, source, sequence, record)?;
             }

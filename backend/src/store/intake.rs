@@ -25,7 +25,11 @@ impl Intake {
     }
 
     /// Waits until a batch of so many encoded bytes and records finds room in memory.
-    pub async fn room(&self, bytes: usize, records: usize) -> Result<OwnedSemaphorePermit, StoreError> {
+    pub async fn room(
+        &self,
+        bytes: usize,
+        records: usize,
+    ) -> Result<OwnedSemaphorePermit, StoreError> {
         let steps = (bytes + records * RECORD_BYTES).div_ceil(ROOM_STEP);
         let steps = u32::try_from(steps).unwrap_or(u32::MAX).min(ROOM_STEPS);
         Arc::clone(&self.room).acquire_many_owned(steps).await.map_err(|_| StoreError::Stopped)

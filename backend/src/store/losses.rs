@@ -81,8 +81,11 @@ mod tests {
             add(&state, SourceRow(1), &loss(&format!("kind-{number}"), 1, 1)).unwrap();
         }
         add(&state, SourceRow(1), &loss(&"x".repeat(10_000), 1, 1)).unwrap();
-        let (rows, sum): (u32, u32) =
-            state.query_row("SELECT count(*), sum(count) FROM losses", [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        let (rows, sum): (u32, u32) = state
+            .query_row("SELECT count(*), sum(count) FROM losses", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .unwrap();
         assert_eq!((rows, sum), (MOST_KINDS + 1, 1001));
     }
 }

@@ -158,7 +158,13 @@ fn note_gap(
 ) -> rusqlite::Result<()> {
     state
         .prepare_cached("INSERT OR REPLACE INTO sequence_gaps VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute((source, lane.name(), first.cast_signed(), last.cast_signed(), super::moment(now)))?;
+        .execute((
+            source,
+            lane.name(),
+            first.cast_signed(),
+            last.cast_signed(),
+            super::moment(now),
+        ))?;
     state
         .prepare_cached(
             "DELETE FROM sequence_gaps WHERE source = ?1 AND lane = ?2 AND first_missing NOT IN (

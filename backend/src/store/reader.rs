@@ -5,7 +5,7 @@ use super::event_query::{self, EventRecord};
 use super::event_store::{EventCursor, EventFilter, EventReader};
 use super::page::Page;
 use super::sensors::{self, SensorCursor, SensorFilter, SensorRecord};
-use event_model::Timestamp;
+use event_model::{Priority, Timestamp};
 use rusqlite::Connection;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -51,7 +51,10 @@ impl Reader {
         newest_alert: watch::Receiver<i64>,
     ) -> Self {
         let turns = Arc::new(Semaphore::new(MOST_QUERIES));
-        Self { shared: Arc::new(Shared { path, events, turns, idle: Mutex::default() }), newest_alert }
+        Self {
+            shared: Arc::new(Shared { path, events, turns, idle: Mutex::default() }),
+            newest_alert,
+        }
     }
 
     /// Follows the number of the newest alert.
@@ -82,6 +85,11 @@ impl Reader {
     /// The alert of this id.
     pub async fn alert(&self, id: Uuid) -> Result<Option<StoredAlert>, StoreError> {
         self.query(move |state, _| alert_query::by_id(state, id)).await
+    }
+
+    /// How many alerts of each priority there were since a moment.
+    pub async fn alert_counts(&self, since: Timestamp) -> Result<Vec<(Priority, u64)>, StoreError> {
+        self.query(move |state, _| alert_query::counts(state, since)).await
     }
 
     /// A page of events, the newest first, given to `show` where the query runs.
@@ -118,7 +126,8 @@ impl Reader {
     pub async fn removed(&self) -> Result<Vec<RemovedRecord>, StoreError> {
         self.query(|state, _| {
             let rows = sensors::removed(state)?.into_iter();
-            let record = |(kind, count, last_removed_at)| RemovedRecord { kind, count, last_removed_at };
+            let record =
+                |(kind, count, last_removed_at)| RemovedRecord { kind, count, last_removed_at };
             Ok(rows.map(record).collect())
         })
         .await

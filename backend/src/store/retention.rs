@@ -58,18 +58,31 @@ impl Databases {
     /// The oldest of the state goes: processes, then containers, then alerts.
     fn remove_state(&mut self, path: &Path) -> Result<bool, StoreError> {
         for (kind, sql) in [
-            ("process", "DELETE FROM processes WHERE rowid IN (
-                SELECT rowid FROM processes ORDER BY seen LIMIT ?1)"),
-            ("container", "DELETE FROM containers WHERE rowid IN (
-                SELECT rowid FROM containers ORDER BY seen LIMIT ?1)"),
-            ("alert", "DELETE FROM alerts WHERE number IN (
-                SELECT number FROM alerts ORDER BY number LIMIT ?1)"),
+            (
+                "process",
+                "DELETE FROM processes WHERE rowid IN (
+                SELECT rowid FROM processes ORDER BY seen LIMIT ?1)",
+            ),
+            (
+                "container",
+                "DELETE FROM containers WHERE rowid IN (
+                SELECT rowid FROM containers ORDER BY seen LIMIT ?1)",
+            ),
+            (
+                "alert",
+                "DELETE FROM alerts WHERE number IN (
+                SELECT number FROM alerts ORDER BY number LIMIT ?1)",
+            ),
         ] {
             let rows = self.state.execute(sql, [ROWS_A_STEP]).at(path)? as u64;
             if rows == 0 {
                 continue;
             }
-            tracing::warn!(kind, rows, "the state passes half of store.maximum_bytes: the oldest was removed");
+            tracing::warn!(
+                kind,
+                rows,
+                "the state passes half of store.maximum_bytes: the oldest was removed"
+            );
             note(&self.state, kind, rows).at(path)?;
             let orphans = "DELETE FROM alert_tags WHERE alert < (SELECT coalesce(min(number), 0) FROM alerts)";
             self.state.execute(orphans, []).at(path)?;

@@ -296,4 +296,3 @@ pub(crate) fn removed(state: &Connection) -> rusqlite::Result<Vec<(String, u64, 
         .query_map([], |row| Ok((row.get(0)?, unsigned(row, 1)?, timestamp(row.get(2)?))))?;
     rows.collect()
 }
-

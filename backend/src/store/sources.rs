@@ -107,7 +107,9 @@ pub(crate) fn describe(
     description: &SourceDescription,
 ) -> rusqlite::Result<()> {
     state
-        .prepare_cached("UPDATE sources SET component = ?2, version = ?3, boot_id = ?4 WHERE id = ?1")?
+        .prepare_cached(
+            "UPDATE sources SET component = ?2, version = ?3, boot_id = ?4 WHERE id = ?1",
+        )?
         .execute((
             source,
             description.component.name(),

@@ -3,7 +3,8 @@ use super::testing::{
 };
 use super::*;
 use event_model::{
-    Container, Event, EventKind, ExitStatus, Lane, Loss, LossReason, Pod, Priority, Record, SourceId,
+    Container, Event, EventKind, ExitStatus, Lane, Loss, LossReason, Pod, Priority, Record,
+    SourceId,
 };
 use std::time::Duration;
 
@@ -24,12 +25,24 @@ async fn what_comes_again_is_stored_once_also_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let (source, records) = (SourceId::generate(), events(30));
     let store = open(folder.path(), ROOMY).unwrap();
-    assert_eq!(put(&store.intake, source, 1, &records[..10]).await.unwrap(), Stored { through: 10, new: 10 });
-    assert_eq!(put(&store.intake, source, 1, &records[..10]).await.unwrap(), Stored { through: 10, new: 0 });
-    assert_eq!(put(&store.intake, source, 6, &records[5..15]).await.unwrap(), Stored { through: 15, new: 5 });
+    assert_eq!(
+        put(&store.intake, source, 1, &records[..10]).await.unwrap(),
+        Stored { through: 10, new: 10 }
+    );
+    assert_eq!(
+        put(&store.intake, source, 1, &records[..10]).await.unwrap(),
+        Stored { through: 10, new: 0 }
+    );
+    assert_eq!(
+        put(&store.intake, source, 6, &records[5..15]).await.unwrap(),
+        Stored { through: 15, new: 5 }
+    );
     close(store).await;
     let store = open(folder.path(), ROOMY).unwrap();
-    assert_eq!(put(&store.intake, source, 1, &records).await.unwrap(), Stored { through: 30, new: 15 });
+    assert_eq!(
+        put(&store.intake, source, 1, &records).await.unwrap(),
+        Stored { through: 30, new: 15 }
+    );
     assert_eq!(sequences(&store.reader).await, (1..=30).collect::<Vec<_>>());
 }
 
@@ -49,7 +62,10 @@ async fn events_whose_position_was_not_committed_are_stored_once() {
     files.commit().unwrap();
     drop(files);
     let store = open(folder.path(), ROOMY).unwrap();
-    assert_eq!(put(&store.intake, source, 11, &records[10..]).await.unwrap(), Stored { through: 20, new: 10 });
+    assert_eq!(
+        put(&store.intake, source, 11, &records[10..]).await.unwrap(),
+        Stored { through: 20, new: 10 }
+    );
     assert_eq!(sequences(&store.reader).await, (1..=20).collect::<Vec<_>>());
 }
 
@@ -70,7 +86,8 @@ async fn an_event_is_read_with_its_process_and_container() {
     put(&store.intake, source, 1, &[known, unknown]).await.unwrap();
     let read = |filter: EventFilter| {
         store.reader.events(filter, None, 10, |page| {
-            let name = |record: &EventRecord| record.process.as_ref().map(|process| process.name.clone());
+            let name =
+                |record: &EventRecord| record.process.as_ref().map(|process| process.name.clone());
             let place = |record: &EventRecord| {
                 record.place.as_ref().and_then(|place| place.container.clone()?.name)
             };
@@ -100,8 +117,14 @@ async fn an_alert_is_completed_by_what_comes_later() {
     let made = alert("Shell in a container", Priority::Warning, Some(id.clone()));
     put(&store.intake, source, 1, &[Record::Alert(Box::new(made.clone()))]).await.unwrap();
     assert_eq!(*store.reader.newest_alert().borrow(), 1);
-    let pod = Pod { uid: "uid-1".into(), name: Some("web".into()), namespace: Some("shop".into()), ..Pod::default() };
-    let container = Container { id, name: Some("app".into()), pod: Some(pod), ..Container::default() };
+    let pod = Pod {
+        uid: "uid-1".into(),
+        name: Some("web".into()),
+        namespace: Some("shop".into()),
+        ..Pod::default()
+    };
+    let container =
+        Container { id, name: Some("app".into()), pod: Some(pod), ..Container::default() };
     put(&store.intake, source, 1, &[Record::Container(Box::new(container))]).await.unwrap();
     let stored = store.reader.alert(made.id).await.unwrap().unwrap();
     assert_eq!(stored.publisher, publisher());
@@ -182,15 +205,19 @@ async fn processes_go_with_the_events_that_referred_to_them() {
     for pid in 1..=3 {
         entities::put_process(&state, source, &process(pid, "/bin/true"), Timestamp(100)).unwrap();
     }
-    let exit = Event { kind: EventKind::Exit(ExitStatus::default()), ..event(Timestamp(150), 1, None) };
+    let exit =
+        Event { kind: EventKind::Exit(ExitStatus::default()), ..event(Timestamp(150), 1, None) };
     entities::end_process(&state, source, exit.process.key, exit.time).unwrap();
     entities::end_process(&state, source, reference(2).key, Timestamp(900)).unwrap();
     state.execute("INSERT INTO sources (id, cluster, node, uuid, first_seen, last_seen) VALUES (1, 'c', 'n', x'01', 1, 950)", []).unwrap();
     retention::remove_unreferenced(&state, Timestamp(500)).unwrap();
     let left: Vec<u32> = state
-        .prepare("SELECT pid FROM processes ORDER BY pid").unwrap()
-        .query_map([], |row| row.get(0)).unwrap()
-        .collect::<Result<_, _>>().unwrap();
+        .prepare("SELECT pid FROM processes ORDER BY pid")
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
     assert_eq!(left, [2, 3], "one ended before, one after, one lives");
 }
 

@@ -85,9 +85,8 @@ impl Writer {
         let now = Timestamp::now();
         let state = &self.databases.state;
         let row = self.databases.sources.register(state, publisher, description.id, now);
-        let row = row
-            .at(&self.path)?
-            .ok_or_else(|| StoreError::Refused(sources::too_many(publisher)))?;
+        let row =
+            row.at(&self.path)?.ok_or_else(|| StoreError::Refused(sources::too_many(publisher)))?;
         sources::describe(state, row, description).at(&self.path)?;
         sources::seen(state, row, now).at(&self.path)?;
         positions::held(state, row).at(&self.path)
@@ -116,7 +115,8 @@ impl Writer {
         for ((batch, reply), stored) in group.into_iter().zip(&tally.batches) {
             let lane = batch.lane.name();
             let outcome = if stored.new == 0 { "repeated" } else { "stored" };
-            metrics::counter!("defender_ingest_records_total", "lane" => lane).increment(stored.new);
+            metrics::counter!("defender_ingest_records_total", "lane" => lane)
+                .increment(stored.new);
             metrics::counter!("defender_ingest_batches_total", "lane" => lane, "outcome" => outcome)
                 .increment(1);
             let _ = reply.send(Ok(*stored));
@@ -139,7 +139,8 @@ impl Writer {
 
     fn refuse(&self, error: &StoreError) {
         let reason = error.to_string();
-        let changed = |trouble: &mut Trouble| trouble.replace(reason.clone()).as_ref() != Some(&reason);
+        let changed =
+            |trouble: &mut Trouble| trouble.replace(reason.clone()).as_ref() != Some(&reason);
         if self.trouble.send_if_modified(changed) {
             tracing::error!(%error, "the store takes no batches");
         }
@@ -189,7 +190,8 @@ fn count(tally: &Tally) {
     }
     for (lane, first, last) in &tally.gaps {
         tracing::warn!(%lane, first, last, "sequences are missing");
-        metrics::counter!("defender_ingest_sequence_gaps_total", "lane" => lane.name()).increment(1);
+        metrics::counter!("defender_ingest_sequence_gaps_total", "lane" => lane.name())
+            .increment(1);
     }
 }
 

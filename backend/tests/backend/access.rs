@@ -26,21 +26,33 @@ fn url(backend: &Backend, path: &str) -> String {
 #[tokio::test]
 async fn without_the_token_nothing_is_told() {
     let backend = guarded().await;
-    for path in ["/api/v1/alerts", "/api/v1/sensors", "/api/v1/alerts/stream", "/console/sensors", "/api/v1/openapi.json", "/nothing"] {
+    for path in [
+        "/api/v1/alerts",
+        "/api/v1/sensors",
+        "/api/v1/alerts/stream",
+        "/console/status",
+        "/api/v1/openapi.json",
+        "/nothing",
+    ] {
         let answer = backend.http.get(url(&backend, path)).send().await.unwrap();
         assert_eq!(answer.status(), 401, "{path}");
         assert!(answer.headers()["www-authenticate"].to_str().unwrap().starts_with("Bearer"));
-        let wrong = backend.http.get(url(&backend, path)).bearer_auth("wrong").send().await.unwrap();
+        let wrong =
+            backend.http.get(url(&backend, path)).bearer_auth("wrong").send().await.unwrap();
         assert_eq!(wrong.status(), 401, "{path}");
     }
     let page = backend.http.get(url(&backend, "/")).send().await.unwrap();
-    assert_eq!((page.status().as_u16(), page.headers()["location"].to_str().unwrap()), (303, "/login"));
+    assert_eq!(
+        (page.status().as_u16(), page.headers()["location"].to_str().unwrap()),
+        (303, "/login")
+    );
 }
 
 #[tokio::test]
 async fn the_token_opens_the_api_and_the_form_trades_it_for_a_cookie() {
     let backend = guarded().await;
-    let answer = backend.http.get(url(&backend, "/api/v1/alerts")).bearer_auth(TOKEN).send().await.unwrap();
+    let answer =
+        backend.http.get(url(&backend, "/api/v1/alerts")).bearer_auth(TOKEN).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     let login = |token: &str| {
         let body = format!("token={token}");
@@ -69,14 +81,21 @@ async fn a_renewed_token_counts_without_a_restart() {
     std::fs::write(backend.folder.path().join("token"), renewed).unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
-        let answer = backend.http.get(url(&backend, "/api/v1/alerts")).bearer_auth(renewed).send().await.unwrap();
+        let answer = backend
+            .http
+            .get(url(&backend, "/api/v1/alerts"))
+            .bearer_auth(renewed)
+            .send()
+            .await
+            .unwrap();
         if answer.status() == 200 {
             break;
         }
         assert!(Instant::now() < deadline, "{}", backend.log());
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    let old = backend.http.get(url(&backend, "/api/v1/alerts")).bearer_auth(TOKEN).send().await.unwrap();
+    let old =
+        backend.http.get(url(&backend, "/api/v1/alerts")).bearer_auth(TOKEN).send().await.unwrap();
     assert_eq!(old.status(), 401);
 }
 
@@ -87,7 +106,8 @@ async fn names_that_were_pointed_at_the_loopback_and_foreign_pages_are_refused()
     let rebound = backend.http.get(&url).header(HOST, "rebound.example").send().await.unwrap();
     assert_eq!(rebound.status(), 403);
     assert!(rebound.text().await.unwrap().contains("Host header"));
-    let foreign = backend.http.get(&url).header(ORIGIN, "http://evil.example").send().await.unwrap();
+    let foreign =
+        backend.http.get(&url).header(ORIGIN, "http://evil.example").send().await.unwrap();
     assert_eq!(foreign.status(), 403);
     let own = format!("http://127.0.0.1:{}", backend.api_port);
     let same = backend.http.get(&url).header(ORIGIN, own).send().await.unwrap();

@@ -1,7 +1,7 @@
 use crate::publisher::Publisher;
 use crate::records::{alert, container, container_id, numbered, process};
 use crate::running::Backend;
-use event_model::{Container, ExitStatus, EventKind, Lane, Priority, Record, SourceId, Timestamp};
+use event_model::{Container, EventKind, ExitStatus, Lane, Priority, Record, SourceId, Timestamp};
 use serde_json::Value;
 
 /// A backend with six alerts of different kinds.
@@ -50,7 +50,11 @@ async fn an_alert_carries_its_whole_evidence() {
         ("/matched_fields/0/field", "proc.name"),
         ("/host/kernel", "6.12.9"),
     ] {
-        assert_eq!(alert.pointer(field).and_then(Value::as_str), Some(value), "{field} in {alert:#}");
+        assert_eq!(
+            alert.pointer(field).and_then(Value::as_str),
+            Some(value),
+            "{field} in {alert:#}"
+        );
     }
     assert_eq!(alert["process_chain"][0]["parent"]["pid"], alert["process_chain"][1]["pid"]);
     assert_eq!(alert["tags"], serde_json::json!(["container", "T1059"]));
@@ -88,7 +92,8 @@ async fn a_list_is_walked_page_by_page() {
         let items = page["items"].as_array().unwrap();
         assert_eq!(items.len(), expected);
         seen.extend(items.iter().map(|alert| alert["id"].clone()));
-        path = format!("/api/v1/alerts?limit=4&cursor={}", page["next"].as_str().unwrap_or_default());
+        path =
+            format!("/api/v1/alerts?limit=4&cursor={}", page["next"].as_str().unwrap_or_default());
     }
     seen.sort_by_key(ToString::to_string);
     seen.dedup();
@@ -118,7 +123,12 @@ async fn a_wrong_request_is_answered_with_a_problem_that_names_the_fix() {
         assert_eq!(problem["status"], status);
         assert!(problem["detail"].as_str().unwrap().contains(words), "{path}: {problem:#}");
     }
-    let posted = backend.http.post(format!("http://127.0.0.1:{}/api/v1/alerts", backend.api_port)).send().await.unwrap();
+    let posted = backend
+        .http
+        .post(format!("http://127.0.0.1:{}/api/v1/alerts", backend.api_port))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(posted.status(), 405);
 }
 
@@ -128,7 +138,8 @@ async fn an_event_is_shown_with_its_process_and_its_container() {
     let mut publisher = Publisher::connect(&backend, "node-1").await;
     let source = SourceId::generate();
     let curl = process(42, Some(1), &["/usr/bin/curl", "http://example.org"]);
-    let entities = [Record::Process(Box::new(curl.clone())), Record::Container(Box::new(container('d')))];
+    let entities =
+        [Record::Process(Box::new(curl.clone())), Record::Container(Box::new(container('d')))];
     publisher.send(source, 1, &entities).await;
     publisher.acknowledged(Lane::Entity, 2).await;
     let event = |kind| {
@@ -144,15 +155,28 @@ async fn an_event_is_shown_with_its_process_and_its_container() {
     publisher.acknowledged(Lane::Telemetry, 3).await;
     let exits = backend.all("/api/v1/events?type=exit").await;
     assert_eq!(exits.len(), 1);
-    assert_eq!(exits[0]["kind"], serde_json::json!({"type": "exit", "code": 7, "signal": 0, "core_dumped": false}));
-    for query in ["executable=curl", "executable=%2Fusr%2Fbin%2Fcurl", "pid=42", "container=dddddddddddd", "namespace=shop", "pod=web-d"] {
+    assert_eq!(
+        exits[0]["kind"],
+        serde_json::json!({"type": "exit", "code": 7, "signal": 0, "core_dumped": false})
+    );
+    for query in [
+        "executable=curl",
+        "executable=%2Fusr%2Fbin%2Fcurl",
+        "pid=42",
+        "container=dddddddddddd",
+        "namespace=shop",
+        "pod=web-d",
+    ] {
         let events = backend.all(&format!("/api/v1/events?{query}")).await;
         assert_eq!(events.len(), 2, "{query}: {events:#?}");
         assert_eq!(events[0]["process"]["command_line"], "/usr/bin/curl http://example.org");
         assert_eq!(events[0]["container"]["pod"]["name"], "web-d");
     }
     let unknown = backend.all("/api/v1/events?pid=9").await;
-    assert_eq!(unknown[0]["process"], serde_json::json!({"pid": 9, "start_time": 10_000_000, "generation": 0}));
+    assert_eq!(
+        unknown[0]["process"],
+        serde_json::json!({"pid": 9, "start_time": 10_000_000, "generation": 0})
+    );
 }
 
 #[tokio::test]

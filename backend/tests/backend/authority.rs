@@ -44,7 +44,8 @@ impl Authority {
     }
 
     pub fn expired(&self, node: &str) -> Identity {
-        let mut parameters = parameters(&format!("spiffe://defender/cluster/test/publisher/{node}"));
+        let mut parameters =
+            parameters(&format!("spiffe://defender/cluster/test/publisher/{node}"));
         parameters.not_before = date_time_ymd(2020, 1, 1);
         parameters.not_after = date_time_ymd(2021, 1, 1);
         self.sign(parameters)

@@ -54,10 +54,19 @@ async fn the_page_shows_alerts_and_sensors_and_older_pages() {
     let mut publisher = Publisher::connect(&backend, "node-1").await;
     let source = SourceId::generate();
     let records: Vec<_> = (0..60)
-        .map(|number| Record::Alert(Box::new(alert(&format!("rule {number}"), Priority::Error, &["/bin/sh"], Some(container('a'))))))
+        .map(|number| {
+            Record::Alert(Box::new(alert(
+                &format!("rule {number}"),
+                Priority::Error,
+                &["/bin/sh"],
+                Some(container('a')),
+            )))
+        })
         .collect();
     publisher.send(source, 1, &records).await;
-    publisher.send(source, 61, &[status(source, Component::CollectorDs, &["no BTF in this kernel"])]).await;
+    publisher
+        .send(source, 61, &[status(source, Component::CollectorDs, &["no BTF in this kernel"])])
+        .await;
     publisher.acknowledged(Lane::Alert, 61).await;
     let html = page(&backend, "/").await;
     assert!(html.contains("shop/web-a › app"), "{html}");

@@ -41,7 +41,9 @@ fn a_misspelt_key_is_answered_with_the_nearest() {
 
 #[test]
 fn a_missing_certificate_is_named() {
-    let backend = Backend::prepare(|config, _| config["ingest"]["certificate_file"] = "/nowhere/tls.crt".into());
+    let backend = Backend::prepare(|config, _| {
+        config["ingest"]["certificate_file"] = "/nowhere/tls.crt".into()
+    });
     says(&refused(backend), &["/nowhere/tls.crt", "ingest.certificate_file"]);
 }
 
@@ -86,6 +88,7 @@ async fn a_damaged_day_of_events_does_not_keep_the_backend_from_starting() {
 async fn a_second_backend_on_the_same_folder_is_refused() {
     let first = Backend::start().await;
     let store = first.store();
-    let second = Backend::prepare(|config, _| config["store"]["directory"] = store.to_str().unwrap().into());
+    let second =
+        Backend::prepare(|config, _| config["store"]["directory"] = store.to_str().unwrap().into());
     says(&refused(second), &["another backend uses"]);
 }

@@ -48,7 +48,11 @@ async fn wait_for_readiness(backend: &Backend, wanted: u16) -> String {
         if status == wanted {
             return words;
         }
-        assert!(Instant::now() < deadline, "/readyz still says {status} {words}\n{}", backend.log());
+        assert!(
+            Instant::now() < deadline,
+            "/readyz still says {status} {words}\n{}",
+            backend.log()
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -74,24 +78,38 @@ async fn a_full_disk_is_refused_told_and_recovered_from_without_loss() {
     while !publisher.is_closed() && sent + 2000 <= records.len() {
         publisher.send(source, sent as u64 + 1, &records[sent..sent + 2000]).await;
         sent += 2000;
-        if tokio::time::timeout(Duration::from_millis(200), publisher.answer()).await.is_ok_and(|answer| answer.is_err()) {
+        if tokio::time::timeout(Duration::from_millis(200), publisher.answer())
+            .await
+            .is_ok_and(|answer| answer.is_err())
+        {
             break;
         }
     }
     let words = wait_for_readiness(&backend, 503).await;
     assert!(words.contains("store") && words.contains("free some space"), "{words}");
     let acknowledged = publisher.acknowledged[Lane::Telemetry.index()];
-    let mut refused = Publisher::connect_as(&backend, Some(&backend.authority.publisher("node-1"))).await;
+    let mut refused =
+        Publisher::connect_as(&backend, Some(&backend.authority.publisher("node-1"))).await;
     let status = match &mut refused {
         Ok(publisher) => {
-            publisher.send(source, acknowledged + 1, &records[usize::try_from(acknowledged).unwrap()..][..2000]).await;
+            publisher
+                .send(
+                    source,
+                    acknowledged + 1,
+                    &records[usize::try_from(acknowledged).unwrap()..][..2000],
+                )
+                .await;
             publisher.ended().await
         }
         Err(status) => status.clone(),
     };
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");
     assert!(status.message().contains("disk"), "{status:?}");
-    assert_eq!(backend.all("/api/v1/events").await.len() as u64, acknowledged, "what was acknowledged is there");
+    assert_eq!(
+        backend.all("/api/v1/events").await.len() as u64,
+        acknowledged,
+        "what was acknowledged is there"
+    );
 
     disk.free();
     wait_for_readiness(&backend, 200).await;

@@ -34,7 +34,10 @@ async fn missing_sequences_are_shown_with_the_sensor() {
     assert_eq!(sensor["gaps"][0]["last_missing"], 6);
     assert_eq!(sensor["streams"][0]["missing"], 5);
     let metrics = backend.metrics().await;
-    assert!(metrics.contains("defender_ingest_sequence_gaps_total{lane=\"telemetry\"} 1"), "{metrics}");
+    assert!(
+        metrics.contains("defender_ingest_sequence_gaps_total{lane=\"telemetry\"} 1"),
+        "{metrics}"
+    );
 }
 
 #[tokio::test]
@@ -57,9 +60,13 @@ async fn expect_each_once(backend: &Backend, last: u64) {
         assert_eq!(event["sequence"], event["process"]["pid"], "{event:#}");
         *times.entry(event["sequence"].as_u64().unwrap()).or_default() += 1;
     }
-    let missing: Vec<_> = (1..=last).filter(|number| !times.contains_key(number)).take(10).collect();
+    let missing: Vec<_> =
+        (1..=last).filter(|number| !times.contains_key(number)).take(10).collect();
     let repeated: Vec<_> = times.iter().filter(|(_, times)| **times > 1).take(10).collect();
-    assert!(missing.is_empty() && repeated.is_empty(), "missing {missing:?}, repeated {repeated:?}");
+    assert!(
+        missing.is_empty() && repeated.is_empty(),
+        "missing {missing:?}, repeated {repeated:?}"
+    );
     assert_eq!(times.len() as u64, last);
 }
 
@@ -76,7 +83,9 @@ impl Sender {
     /// Sends until the connection breaks; takes note of what was acknowledged.
     async fn send_until_cut_off(&mut self, backend: &Backend) {
         let identity = backend.authority.publisher("node-1");
-        let Ok(mut publisher) = Publisher::connect_as(backend, Some(&identity)).await else { return };
+        let Ok(mut publisher) = Publisher::connect_as(backend, Some(&identity)).await else {
+            return;
+        };
         publisher.acknowledged = [self.alerts, 0, 0, self.events];
         let (mut event, mut alarm) = (self.events, self.alerts);
         while event - self.events < 3000 {
@@ -116,8 +125,13 @@ fn numbered_alert(number: u64) -> Record {
 async fn kill_nine_at_any_moment_loses_nothing_acknowledged_and_repeats_nothing() {
     let rounds: u32 = std::env::var("DEFENDER_KILLS").map_or(15, |rounds| rounds.parse().unwrap());
     let mut backend = Backend::start().await;
-    let mut sender =
-        Sender { source: SourceId::generate(), events: 0, alerts: 0, sent_events: 0, sent_alerts: 0 };
+    let mut sender = Sender {
+        source: SourceId::generate(),
+        events: 0,
+        alerts: 0,
+        sent_events: 0,
+        sent_alerts: 0,
+    };
     for round in 0..rounds {
         let pause = Duration::from_micros(u64::from(Uuid::new_v4().as_u128() as u32) % 150_000);
         tokio::select! {
@@ -129,7 +143,11 @@ async fn kill_nine_at_any_moment_loses_nothing_acknowledged_and_repeats_nothing(
         backend.wait_ready().await;
         // Nothing that was acknowledged may be missing, ever.
         let held = held(&backend, sender.source).await;
-        assert!(held >= sender.events, "round {round}: {held} held, {} acknowledged", sender.events);
+        assert!(
+            held >= sender.events,
+            "round {round}: {held} held, {} acknowledged",
+            sender.events
+        );
     }
     finish(&backend, &mut sender).await;
     expect_each_once(&backend, sender.events).await;
@@ -139,7 +157,10 @@ async fn kill_nine_at_any_moment_loses_nothing_acknowledged_and_repeats_nothing(
     rules.dedup();
     assert_eq!((rules.len(), alerts.len() as u64), (alerts.len(), sender.alerts));
     check_files(&mut backend, &sender);
-    println!("{rounds} kill -9: {} events and {} alerts, each stored once", sender.events, sender.alerts);
+    println!(
+        "{rounds} kill -9: {} events and {} alerts, each stored once",
+        sender.events, sender.alerts
+    );
 }
 
 /// Sends what is left and waits until all of it is acknowledged.
@@ -155,7 +176,8 @@ async fn finish(backend: &Backend, sender: &mut Sender) {
             sender.events = sender.sent_events;
         }
         if sender.alerts < sender.sent_alerts {
-            let rest: Vec<_> = (sender.alerts + 1..=sender.sent_alerts).map(numbered_alert).collect();
+            let rest: Vec<_> =
+                (sender.alerts + 1..=sender.sent_alerts).map(numbered_alert).collect();
             publisher.send(sender.source, sender.alerts + 1, &rest).await;
             publisher.acknowledged(Lane::Alert, sender.sent_alerts).await;
             sender.alerts = sender.sent_alerts;
@@ -180,7 +202,8 @@ fn check_files(backend: &mut Backend, sender: &Sender) {
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         if name.starts_with("events-") && name.ends_with(".db") {
             let file = Connection::open(&path).unwrap();
-            let healthy: String = file.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+            let healthy: String =
+                file.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
             assert_eq!(healthy, "ok");
             let mut statement = file.prepare("SELECT sequence FROM events").unwrap();
             let rows = statement.query_map([], |row| row.get::<_, u64>(0)).unwrap();
@@ -189,5 +212,10 @@ fn check_files(backend: &mut Backend, sender: &Sender) {
     }
     sequences.sort_unstable();
     let expected = (1..=sender.events).collect::<Vec<_>>();
-    assert!(sequences == expected, "{} in the files, {} acknowledged", sequences.len(), expected.len());
+    assert!(
+        sequences == expected,
+        "{} in the files, {} acknowledged",
+        sequences.len(),
+        expected.len()
+    );
 }

@@ -21,7 +21,8 @@ async fn what_a_publisher_sends_is_acknowledged_and_shown() {
     assert_eq!(events[0]["node"], "node-1", "the node is the certificate's");
     assert_eq!(events[0]["cluster"], "test");
     let sensors = backend.all("/api/v1/sensors").await;
-    let components: Vec<_> = sensors.iter().map(|sensor| sensor["component"].as_str().unwrap()).collect();
+    let components: Vec<_> =
+        sensors.iter().map(|sensor| sensor["component"].as_str().unwrap()).collect();
     assert_eq!(components, ["collector-ds", "publisher-ds"]);
     assert!(sensors.iter().all(|sensor| sensor["node"] == "node-1"), "{sensors:#?}");
     let metrics = backend.metrics().await;
@@ -61,12 +62,21 @@ async fn only_certificates_of_the_right_authority_are_let_in() {
 #[tokio::test]
 async fn a_certificate_that_names_no_publisher_is_refused_in_words() {
     let backend = Backend::start().await;
-    for uri in ["spiffe://defender/cluster/test/collector/n", "https://example.org", "spiffe://defender/cluster//publisher/n"] {
+    for uri in [
+        "spiffe://defender/cluster/test/collector/n",
+        "https://example.org",
+        "spiffe://defender/cluster//publisher/n",
+    ] {
         let identity = backend.authority.with_uri(uri);
         let channel = channel(&backend, Some(&identity)).await.unwrap();
-        let Err(status) = Publisher::greet(channel, hello(1, 1)).await else { panic!("{uri} was let in") };
+        let Err(status) = Publisher::greet(channel, hello(1, 1)).await else {
+            panic!("{uri} was let in")
+        };
         assert_eq!(status.code(), Code::PermissionDenied, "{status:?}");
-        assert!(status.message().contains("spiffe://defender/cluster/CLUSTER/publisher/NODE"), "{status:?}");
+        assert!(
+            status.message().contains("spiffe://defender/cluster/CLUSTER/publisher/NODE"),
+            "{status:?}"
+        );
     }
 }
 
@@ -75,7 +85,9 @@ async fn a_publisher_of_another_protocol_version_is_told_to_upgrade() {
     let backend = Backend::start().await;
     let identity = backend.authority.publisher("node-1");
     let channel = channel(&backend, Some(&identity)).await.unwrap();
-    let Err(status) = Publisher::greet(channel.clone(), hello(7, 9)).await else { panic!("let in") };
+    let Err(status) = Publisher::greet(channel.clone(), hello(7, 9)).await else {
+        panic!("let in")
+    };
     assert_eq!(status.code(), Code::FailedPrecondition);
     assert!(status.message().contains("upgrade"), "{status:?}");
     let publisher = Publisher::greet(channel, hello(1, 9)).await.unwrap();
@@ -97,7 +109,10 @@ async fn what_is_damaged_is_rejected_by_name_and_the_stream_goes_on() {
         (wire::Envelope { lane: 99, ..sound(12) }, "lane"),
         (wire::Envelope { source_id: vec![1, 2, 3], ..sound(13) }, "source_id"),
         (wire::Envelope { count: 5, ..sound(14) }, "5 records"),
-        (wire::Envelope { encoding: wire::Encoding::ProtobufZstd.into(), ..sound(15) }, "decompress"),
+        (
+            wire::Envelope { encoding: wire::Encoding::ProtobufZstd.into(), ..sound(15) },
+            "decompress",
+        ),
         (wire::Envelope { count: 70_000, ..sound(16) }, "at most 65536"),
         (wire::Envelope { count: 0, ..sound(17) }, "no record"),
         (wire::Envelope { lane: wire::Lane::Alert.into(), ..sound(18) }, "alert lane"),
@@ -181,7 +196,9 @@ async fn a_node_has_few_streams_at_a_time() {
         streams.push(Publisher::connect(&backend, "node-1").await);
     }
     let identity = backend.authority.publisher("node-1");
-    let Err(status) = Publisher::connect_as(&backend, Some(&identity)).await else { panic!("let in") };
+    let Err(status) = Publisher::connect_as(&backend, Some(&identity)).await else {
+        panic!("let in")
+    };
     assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
     Publisher::connect(&backend, "node-2").await;
     drop(streams);
@@ -198,7 +215,9 @@ async fn renewed_certificates_serve_new_connections_without_a_restart() {
     let mut old = Publisher::connect(&backend, "node-1").await;
     let renewed = Authority::new();
     let server = renewed.server();
-    for (name, text) in [("tls.crt", &server.certificate), ("tls.key", &server.key), ("ca.crt", &renewed.pem)] {
+    for (name, text) in
+        [("tls.crt", &server.certificate), ("tls.key", &server.key), ("ca.crt", &renewed.pem)]
+    {
         std::fs::write(backend.folder.path().join(name), text).unwrap();
     }
     backend.authority = renewed;

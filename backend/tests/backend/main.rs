@@ -3,11 +3,13 @@
 mod access;
 mod api;
 mod authority;
+mod browser;
 mod console;
 mod damage;
 mod disk;
 mod exactly_once;
 mod ingest;
+mod page;
 mod publisher;
 mod records;
 mod running;

@@ -37,7 +37,10 @@ impl Publisher {
     }
 
     /// Connects with this certificate, or none.
-    pub async fn connect_as(backend: &Backend, identity: Option<&Identity>) -> Result<Self, Status> {
+    pub async fn connect_as(
+        backend: &Backend,
+        identity: Option<&Identity>,
+    ) -> Result<Self, Status> {
         let channel = channel(backend, identity).await?;
         Self::greet(channel, hello(1, 1)).await
     }
@@ -134,7 +137,9 @@ pub fn hello(minimum_version: u32, maximum_version: u32) -> ToBackend {
         boot_id: Uuid::from_u128(1),
     };
     let source = Some(proto::description_to_wire(&description));
-    ToBackend { message: Some(Message::Hello(wire::Hello { minimum_version, maximum_version, source })) }
+    ToBackend {
+        message: Some(Message::Hello(wire::Hello { minimum_version, maximum_version, source })),
+    }
 }
 
 pub async fn channel(backend: &Backend, identity: Option<&Identity>) -> Result<Channel, Status> {
@@ -159,7 +164,9 @@ fn client(backend: &Backend, identity: Option<&Identity>) -> ClientConfig {
     roots.add(authority).unwrap();
     let builder = ClientConfig::builder().with_root_certificates(roots);
     let mut config = match identity {
-        Some(identity) => builder.with_client_auth_cert(identity.chain(), identity.private_key()).unwrap(),
+        Some(identity) => {
+            builder.with_client_auth_cert(identity.chain(), identity.private_key()).unwrap()
+        }
         None => builder.with_no_client_auth(),
     };
     config.alpn_protocols = vec![b"h2".to_vec()];

@@ -23,7 +23,8 @@ pub fn numbered(number: u64) -> Record {
 }
 
 pub fn process(pid: u32, parent: Option<u32>, arguments: &[&str]) -> Process {
-    let reference = |pid| ProcessRef { key: ProcessKey { pid, start_time: 10_000_000 }, generation: 0 };
+    let reference =
+        |pid| ProcessRef { key: ProcessKey { pid, start_time: 10_000_000 }, generation: 0 };
     let path = arguments[0];
     let mut process = Process {
         reference: reference(pid),
@@ -59,7 +60,12 @@ pub fn container_id(digit: char) -> ContainerId {
     digit.to_string().repeat(64).as_str().into()
 }
 
-pub fn alert(rule: &str, priority: Priority, arguments: &[&str], container: Option<Container>) -> Alert {
+pub fn alert(
+    rule: &str,
+    priority: Priority,
+    arguments: &[&str],
+    container: Option<Container>,
+) -> Alert {
     let time = Timestamp::now();
     let actor = process(300, Some(200), arguments);
     Alert {

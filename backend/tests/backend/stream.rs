@@ -42,7 +42,9 @@ impl Client {
                     return sent;
                 }
             }
-            let chunk = tokio::time::timeout(PATIENCE, self.answer.chunk()).await.expect("an event in time");
+            let chunk = tokio::time::timeout(PATIENCE, self.answer.chunk())
+                .await
+                .expect("an event in time");
             let chunk = chunk.unwrap().expect("the stream goes on");
             self.text += std::str::from_utf8(&chunk).unwrap();
         }
@@ -100,7 +102,8 @@ async fn new_alerts_are_sent_as_they_arrive_and_a_client_that_comes_back_misses_
 async fn a_stream_with_a_filter_tells_only_what_matches() {
     let backend = Backend::start().await;
     let mut client = Client::connect(&backend, "?minimum_priority=error", None).await;
-    send(&backend, SourceId::generate(), 1, &["harmless", "Bad one", "harmless too", "Bad two"]).await;
+    send(&backend, SourceId::generate(), 1, &["harmless", "Bad one", "harmless too", "Bad two"])
+        .await;
     assert!(client.next().await.data.contains("Bad one"));
     assert!(client.next().await.data.contains("Bad two"));
 }

@@ -96,7 +96,10 @@ impl From<model::Host> for Host {
 impl From<CompleteAlert> for Alert {
     fn from(complete: CompleteAlert) -> Self {
         let CompleteAlert { number, received_at, publisher, alert } = complete;
-        let field = |matched: model::MatchedField| MatchedField { field: matched.field, value: matched.value };
+        let field = |matched: model::MatchedField| MatchedField {
+            field: matched.field,
+            value: matched.value,
+        };
         Self {
             id: alert.id,
             number,

@@ -193,7 +193,8 @@ impl Sensor {
             state: probe.state.name(),
             reason: probe.reason,
         };
-        let blind = |blind: event_model::BlindRule| BlindRule { rule: blind.rule, reason: blind.reason };
+        let blind =
+            |blind: event_model::BlindRule| BlindRule { rule: blind.rule, reason: blind.reason };
         self.started_at = Some(status.started_at);
         self.observed_at = Some(status.observed_at);
         self.problems = status.problems;
@@ -252,7 +253,8 @@ pub(crate) fn span(nanoseconds: u64) -> String {
 
 impl From<crate::store::StreamRecord> for Stream {
     fn from(record: crate::store::StreamRecord) -> Self {
-        let crate::store::StreamRecord { lane, position, records, repeated, gaps, missing } = record;
+        let crate::store::StreamRecord { lane, position, records, repeated, gaps, missing } =
+            record;
         Self { lane, position, records, repeated, gaps, missing }
     }
 }

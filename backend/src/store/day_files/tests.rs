@@ -22,7 +22,12 @@ fn files() -> (tempfile::TempDir, DayFiles) {
     (folder, files)
 }
 
-fn read(files: &DayFiles, filter: &EventFilter, after: Option<&EventCursor>, limit: usize) -> Vec<StoredEvent> {
+fn read(
+    files: &DayFiles,
+    filter: &EventFilter,
+    after: Option<&EventCursor>,
+    limit: usize,
+) -> Vec<StoredEvent> {
     let deadline = Instant::now() + Duration::from_secs(10);
     files.reader().page(filter, after, limit, deadline).unwrap()
 }
@@ -100,7 +105,9 @@ fn the_oldest_day_goes_first_and_the_last_one_is_cut() {
     let (folder, mut files) = files();
     let now = Timestamp::now().0;
     for sequence in 0..1000 {
-        files.append(SourceRow(1), sequence, &event(now - sequence % 2 * DAY + sequence, 1)).unwrap();
+        files
+            .append(SourceRow(1), sequence, &event(now - sequence % 2 * DAY + sequence, 1))
+            .unwrap();
     }
     files.commit().unwrap();
     let removed = files.remove_oldest().unwrap().unwrap();

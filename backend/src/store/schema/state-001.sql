@@ -123,7 +123,8 @@ CREATE TABLE alerts (
     namespace TEXT,
     body BLOB NOT NULL
 ) STRICT;
-CREATE INDEX alerts_by_time ON alerts (time, number);
+-- With the priority, counting a day's alerts reads nothing but this index.
+CREATE INDEX alerts_by_time ON alerts (time, number, priority);
 
 CREATE TABLE alert_tags (
     tag TEXT NOT NULL,

