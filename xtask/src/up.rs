@@ -31,6 +31,9 @@ pub struct Arguments {
     /// Quick builds instead of optimised ones.
     #[arg(long)]
     dev: bool,
+    /// Runs the programs in this folder instead of building them.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "dev")]
+    binaries: Option<PathBuf>,
     /// The port of the page and the API.
     #[arg(long, default_value_t = 8080)]
     port: u16,
@@ -42,12 +45,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     ensure!(Uid::effective().is_root(), "loading eBPF programs takes root: sudo -E cargo xtask up");
     let stop = stop_signal()?;
-    let begin = Instant::now();
-    println!("building (the first time takes some minutes)");
-    let profile = if arguments.dev { Profile::Dev } else { Profile::Release };
-    let binaries = binaries::build(profile)?;
-    println!("built in {} s", begin.elapsed().as_secs());
-
+    let binaries = find_or_build(arguments)?;
     let state = folders::state()?.join("up");
     let docker = container_runtime(arguments, &state);
     let mut machine =
@@ -64,6 +62,18 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     println!("stopping");
     machine.stop()?;
     outcome.map(|()| ExitCode::SUCCESS)
+}
+
+fn find_or_build(arguments: &Arguments) -> Result<PathBuf> {
+    if let Some(folder) = &arguments.binaries {
+        return Ok(folder.clone());
+    }
+    let begin = Instant::now();
+    println!("building (the first time takes some minutes)");
+    let profile = if arguments.dev { Profile::Dev } else { Profile::Release };
+    let folder = binaries::build(profile)?;
+    println!("built in {} s", begin.elapsed().as_secs());
+    Ok(folder)
 }
 
 /// Ctrl-C and SIGTERM, as a message.

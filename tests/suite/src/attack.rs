@@ -23,50 +23,50 @@ pub struct Act {
     marker: &'static str,
 }
 
-/// The acts, one for each rule of ours.
-pub const ACTS: [Act; 10] = [
+/// The acts: at least one for each rule of ours.
+pub const ACTS: [Act; 11] = [
     Act {
-        name: "a shell by docker exec",
+        name: "a shell that reads commands from a pipe",
         rule: "Shell in a container",
         user: "root",
-        command: &["sh", "-c", "id; : defender-shell"],
-        marker: "defender-shell",
+        command: &["sh", "-c", "sh -s defender-shell </dev/null; true"],
+        marker: "-s defender-shell",
     },
     Act {
         name: "a program run from /tmp",
-        rule: "Executable from /tmp or /dev/shm in a container",
+        rule: "Program run from a temporary directory in a container",
         user: "root",
         command: &["sh", "-c", "cp /bin/busybox /tmp/true; /tmp/true defender-tmp"],
-        marker: "defender-tmp",
+        marker: "true defender-tmp",
     },
     Act {
         name: "a program run from memory (memfd)",
-        rule: "Fileless execution",
+        rule: "Program run from memory",
         user: "root",
         command: &["acts", "memfd", "/bin/busybox", "true", "defender-memfd"],
-        marker: "defender-memfd",
+        marker: "true defender-memfd",
     },
     Act {
         name: "a program that the image does not hold",
-        rule: "Drift: executable not of the image",
+        rule: "Program that is not of the image",
         user: "root",
         command: &[
             "sh",
             "-c",
             "cp /bin/busybox /usr/local/bin/true; /usr/local/bin/true defender-drift",
         ],
-        marker: "defender-drift",
+        marker: "true defender-drift",
     },
     Act {
-        name: "a miner by name",
-        rule: "Crypto miner by name",
+        name: "a miner by its name",
+        rule: "Digital currency miner",
         user: "root",
         command: &["xmrig", "defender-miner-name"],
         marker: "defender-miner-name",
     },
     Act {
         name: "a miner by its arguments",
-        rule: "Crypto miner by arguments",
+        rule: "Digital currency miner",
         user: "root",
         command: &[
             "true",
@@ -79,7 +79,7 @@ pub const ACTS: [Act; 10] = [
     },
     Act {
         name: "netcat that hands out a shell",
-        rule: "Netcat runs a program",
+        rule: "Netcat that runs a program",
         user: "root",
         command: &["nc", "127.0.0.1", "1", "-e", "/bin/sh"],
         marker: "-e /bin/sh",
@@ -104,6 +104,13 @@ pub const ACTS: [Act; 10] = [
         user: "web",
         command: &["/tmp/sh", "-c", ": defender-setuid"],
         marker: "defender-setuid",
+    },
+    Act {
+        name: "a Kubernetes client",
+        rule: "Kubernetes client tool in a container",
+        user: "root",
+        command: &["kubectl", "get", "secrets", "defender-kubectl"],
+        marker: "defender-kubectl",
     },
 ];
 

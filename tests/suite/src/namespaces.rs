@@ -14,6 +14,9 @@ use std::process::{Command, Stdio};
 const ENTER: &str =
     r#"for procs in $PROCS; do echo $$ > "$procs"; done; exec unshare --mount --pid --fork "$@""#;
 
+/// The first process of the namespaces: acts come from a later one, as with an exec into a container that runs.
+const FIRST_PROCESS: &str = r#""$@"; true"#;
+
 /// The container. Dropped, its root and its cgroup are removed.
 #[derive(Debug)]
 pub struct Namespaces {
@@ -82,6 +85,7 @@ impl Target for Namespaces {
             .args(["-c", ENTER, "sh", "--root"])
             .arg(self.root())
             .args(["--setuid", number, "--setgid", number, "--"])
+            .args(["sh", "-c", FIRST_PROCESS, "sh"])
             .args(command)
             .env("PROCS", procs.join(" "))
             .env("PATH", "/bin:/usr/bin:/sbin:/usr/sbin")
