@@ -185,7 +185,7 @@ impl Graph {
             Node::Check(check) => visit(self.check(*check)),
             Node::Not(part) => self.visit_checks(*part, visit),
             Node::And(parts) | Node::Or(parts) => {
-                parts.iter().for_each(|part| self.visit_checks(*part, visit))
+                parts.iter().for_each(|part| self.visit_checks(*part, visit));
             }
         }
     }

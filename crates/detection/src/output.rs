@@ -171,25 +171,14 @@ impl<'t> Reader<'t> {
         let (subject, end) = parse_leading_subject(self.text, from).map_err(|error| {
             let mut diagnostic = report.diagnostic(Severity::Error, error.place, error.message);
             diagnostic.help = error.help;
-            Problem { diagnostic, unknown_name: false }
+            Problem::new(diagnostic)
         })?;
         if subject.field != NOTHING {
-            let piece = self.field(subject, width, report)?;
+            let piece = field_piece(subject, width, report)?;
             self.pieces.push(piece);
         }
         self.at = end;
         Ok(())
-    }
-
-    fn field(
-        &self,
-        subject: Subject,
-        width: Option<usize>,
-        report: &Report<'_>,
-    ) -> Result<Piece, Problem> {
-        let field = field_use(&subject.field, subject.argument.as_deref(), subject.place, report)?;
-        kind_after(&subject, field.kind(), report)?;
-        Ok(Piece::Field { field, transformers: subject.transformers, width })
     }
 
     fn problem(
@@ -202,8 +191,18 @@ impl<'t> Reader<'t> {
         let mut diagnostic =
             report.diagnostic(Severity::Error, self.text.place(range), message.to_owned());
         diagnostic.help = help.map(str::to_owned);
-        Problem { diagnostic, unknown_name: false }
+        Problem::new(diagnostic)
     }
+}
+
+fn field_piece(
+    subject: Subject,
+    width: Option<usize>,
+    report: &Report<'_>,
+) -> Result<Piece, Problem> {
+    let field = field_use(&subject.field, subject.argument.as_deref(), subject.place, report)?;
+    kind_after(&subject, field.kind(), report)?;
+    Ok(Piece::Field { field, transformers: subject.transformers, width })
 }
 
 #[cfg(test)]

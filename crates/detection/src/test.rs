@@ -79,7 +79,7 @@ impl Test {
     pub fn holds(&self, value: &Value<'_>) -> bool {
         match (self, value) {
             (Self::Exists, _) => true,
-            (Self::Text(test), Value::Text(text)) => test.holds(text),
+            (Self::Text(test), Value::Text(value)) => test.holds(value),
             (Self::Number(test), Value::Number(number)) => test.holds(*number),
             (Self::Boolean(wanted), Value::Boolean(truth)) => wanted == truth,
             (Self::Any(tests), _) => tests.iter().any(|test| test.holds(value)),

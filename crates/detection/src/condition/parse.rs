@@ -112,7 +112,7 @@ fn at_end(input: &mut Input<'_>) -> Parsed<()> {
     skip_blank(input);
     match next_word(input) {
         None => Ok(()),
-        Some(word) if word == ")" => fail(input, "this `)` closes nothing", None),
+        Some(")") => fail(input, "this `)` closes nothing", None),
         Some(word) => {
             let help = "a value with spaces in it needs quotation marks";
             fail(
@@ -126,8 +126,12 @@ fn at_end(input: &mut Input<'_>) -> Parsed<()> {
 
 /// An error at the next word.
 fn fail<T>(input: &mut Input<'_>, message: impl Into<String>, help: Option<String>) -> Parsed<T> {
-    let start = input.current_token_start();
-    let end = start + next_word(input).map_or(1, |word| word.len());
+    let here = input.current_token_start();
+    let (start, end) = match next_word(input) {
+        Some(word) => (here, here + word.len()),
+        // At the end: behind the last word, not behind the blanks and line breaks that may follow it.
+        None => (input.state.as_str().trim_end().len(), here + 1),
+    };
     Err(ErrMode::Cut(Problem { start, end, message: message.into(), help }))
 }
 
@@ -179,6 +183,8 @@ struct Level {
     conjuncts: Vec<Expression>,
     /// Whether a `not` stands before what comes next.
     negated: bool,
+    /// Where the parenthesis stands that closes with the level inside this one.
+    parenthesis: usize,
 }
 
 impl Level {
@@ -216,6 +222,7 @@ fn disjunction(input: &mut Input<'_>) -> Parsed<Expression> {
                 let help = "give a part of it a name, as a macro".to_owned();
                 return fail(input, format!("nested more than {DEEPEST} levels deep"), Some(help));
             }
+            level.parenthesis = input.current_token_start();
             expect(input, '(')?;
             outer.push(std::mem::take(&mut level));
             continue;
@@ -228,10 +235,14 @@ fn disjunction(input: &mut Input<'_>) -> Parsed<Expression> {
             break;
         }
     }
-    if outer.is_empty() {
+    let Some(unclosed) = outer.last() else {
         return Ok(level.complete());
-    }
+    };
     skip_blank(input);
+    if next_word(input).is_none() {
+        let (start, message) = (unclosed.parenthesis, "this `(` is never closed".to_owned());
+        return Err(ErrMode::Cut(Problem { start, end: start + 1, message, help: None }));
+    }
     fail(input, format!("expected `and`, `or` or `)`, found {}", found(input)), None)
 }
 

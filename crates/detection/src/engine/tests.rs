@@ -12,6 +12,7 @@ use event_model::{
     ProcessKey, ProcessRef, Timestamp,
 };
 use proptest::prelude::*;
+use std::fmt::Write as _;
 
 /// Everything an act refers to, owned.
 #[derive(Clone, Debug)]
@@ -325,9 +326,8 @@ fn rule_file(conditions: &[Expression]) -> String {
     let mut text = String::new();
     for (index, condition) in conditions.iter().enumerate() {
         let condition = condition.to_string().replace('\'', "''");
-        text += &format!(
-            "- {{rule: r{index}, desc: d, output: o, priority: INFO, condition: '{condition}'}}\n"
-        );
+        let keys = format!("rule: r{index}, desc: d, output: o, priority: INFO");
+        let _ = writeln!(text, "- {{{keys}, condition: '{condition}'}}");
     }
     text
 }

@@ -127,11 +127,10 @@ impl FieldUse {
         let field =
             fields().iter().find(|field| field.name == name).ok_or(FieldProblem::Unknown)?;
         let access = match (field.argument, argument) {
-            (Argument::None, None) => field.access.clone(),
+            (Argument::None | Argument::Generation, None) => field.access.clone(),
             (Argument::None, Some(_)) => return Err(FieldProblem::NoArgumentTaken),
             (Argument::Key, None) => return Err(FieldProblem::KeyMissing),
             (Argument::Key, Some(key)) => field.access.clone().with_key(key),
-            (Argument::Generation, None) => field.access.clone(),
             (Argument::Generation, Some(number)) => match number.parse() {
                 Ok(generation) if generation <= OLDEST_ANCESTOR => {
                     field.access.clone().of_ancestor(generation)

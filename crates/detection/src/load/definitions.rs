@@ -102,7 +102,7 @@ impl Collection {
                 None => missing(&name, self.lists.names(), report),
             },
             Item::Macro { name, condition, append: false } => {
-                self.macros.define(name, condition, now)
+                self.macros.define(name, condition, now);
             }
             Item::Macro { name, condition, append: true } => {
                 match self.macros.change(&name.value, now) {
@@ -110,7 +110,7 @@ impl Collection {
                     None => missing(&name, self.macros.names(), report),
                 }
             }
-            Item::Rule(rule) => self.add_rule(rule, now, report),
+            Item::Rule(rule) => self.add_rule(*rule, now, report),
         }
     }
 
@@ -176,6 +176,14 @@ fn distinct(tags: Vec<Text>) -> Vec<String> {
     distinct
 }
 
+fn add_or_replace(text: &mut LocatedText, by: LocatedText, append: bool) {
+    if append {
+        text.append(&by);
+    } else {
+        *text = by;
+    }
+}
+
 impl RuleDefinition {
     fn replace(
         &mut self,
@@ -187,16 +195,10 @@ impl RuleDefinition {
         let appends = |part| append.contains(&part);
         let chosen = |part| appends(part) || replace.contains(&part);
         if let Some(condition) = parts.condition.filter(|_| chosen("condition")) {
-            match appends("condition") {
-                true => self.condition.append(&condition),
-                false => self.condition = condition,
-            }
+            add_or_replace(&mut self.condition, condition, appends("condition"));
         }
         if let Some(output) = parts.output.filter(|_| chosen("output")) {
-            match appends("output") {
-                true => self.output.append(&output),
-                false => self.output = output,
-            }
+            add_or_replace(&mut self.output, output, appends("output"));
         }
         if let Some(text) = parts.description.filter(|_| chosen("desc")) {
             let before =
@@ -207,11 +209,11 @@ impl RuleDefinition {
             self.set_tags(distinct(tags), appends("tags"));
         }
         if let Some(exceptions) = parts.exceptions.filter(|_| chosen("exceptions")) {
-            match appends("exceptions") {
-                true => exceptions
-                    .into_iter()
-                    .for_each(|exception| self.add_exception(exception, report)),
-                false => self.exceptions = exceptions,
+            if !appends("exceptions") {
+                self.exceptions.clear();
+            }
+            for exception in exceptions {
+                self.add_exception(exception, report);
             }
         }
         self.priority = parts.priority.filter(|_| chosen("priority")).unwrap_or(self.priority);

@@ -14,16 +14,12 @@ pub(super) struct Entries<'n> {
 impl<'n> Entries<'n> {
     /// None, and an error, where `node` is no mapping.
     pub fn of(node: &'n Node, what: &str, report: &mut Report<'_>) -> Option<Self> {
-        match &node.value {
-            Value::Mapping(entries) => Some(Self { entries, place: node.place }),
-            _ => {
-                report.error(
-                    node.place,
-                    format!("{what} must be a mapping, this is {}", node.kind()),
-                );
-                None
-            }
-        }
+        let Value::Mapping(entries) = &node.value else {
+            let message = format!("{what} must be a mapping, this is {}", node.kind());
+            report.error(node.place, message);
+            return None;
+        };
+        Some(Self { entries, place: node.place })
     }
 
     pub fn node(&self, key: &str) -> Option<&'n Node> {

@@ -7,6 +7,7 @@ use crate::condition::{
     parse_items, parse_list, parse_subject,
 };
 use crate::diagnostic::Report;
+use crate::lower::{Problem, field_use};
 use crate::source::{LocatedText, Text};
 
 /// An exception as written.
@@ -48,6 +49,26 @@ fn one_or_many(entries: &Entries<'_>, key: &str, report: &mut Report<'_>) -> Opt
     match &entries.node(key)?.value {
         Value::Sequence(_) => entries.texts(key, report).map(OneOrMany::Many),
         _ => entries.text(key, report).map(OneOrMany::One),
+    }
+}
+
+/// Looks its fields up, also where it has no values yet.
+pub(super) fn check_fields(
+    exception: &Exception,
+    report: &mut Report<'_>,
+    problems: &mut Vec<Problem>,
+) {
+    let fields = match &exception.fields {
+        None => &[],
+        Some(OneOrMany::One(field)) => std::slice::from_ref(field),
+        Some(OneOrMany::Many(fields)) => fields.as_slice(),
+    };
+    for field in fields {
+        if let Some(subject) = subject(field, report) {
+            let found =
+                field_use(&subject.field, subject.argument.as_deref(), subject.place, report);
+            problems.extend(found.err());
+        }
     }
 }
 

@@ -45,7 +45,7 @@ const RULE_REPLACEABLE: [&str; 11] = [
 pub(super) enum Item {
     List { name: Text, items: Vec<Text>, append: bool },
     Macro { name: Text, condition: LocatedText, append: bool },
-    Rule(RuleItem),
+    Rule(Box<RuleItem>),
 }
 
 #[derive(Debug)]
@@ -218,7 +218,7 @@ fn rule(entries: &Entries<'_>, report: &mut Report<'_>) -> Option<Item> {
     entries.refuse_unknown_keys(&RULE_KEYS, report);
     let mode = rule_mode(entries, report)?;
     let parts = rule_parts(entries, mode != Mode::Define, report);
-    Some(Item::Rule(RuleItem { name, parts, mode }))
+    Some(Item::Rule(Box::new(RuleItem { name, parts, mode })))
 }
 
 fn rule_mode(entries: &Entries<'_>, report: &mut Report<'_>) -> Option<Mode> {

@@ -102,9 +102,13 @@ fn lower_rule(
 ) -> Result<Option<Rule>, Faulty> {
     let rule = &definition.value;
     let mut problems = Vec::new();
-    let condition = expression(rule, report).ok_or(Faulty);
-    let condition = condition.map(|condition| lowering.rule(&condition, report, &mut problems));
+    let errors_before = report.diagnostics.len();
+    let condition = expression(rule, report);
+    let lowered = condition.and_then(|it| lowering.rule(&it, report, &mut problems));
     let output = Template::parse(&rule.output, report, &mut problems);
+    for exception in &rule.exceptions {
+        exception::check_fields(exception, report, &mut problems);
+    }
     if rule.skip_if_unknown_filter
         && !problems.is_empty()
         && problems.iter().all(|problem| problem.unknown_name)
@@ -113,8 +117,10 @@ fn lower_rule(
         report.warning(definition.name.place, message);
         return Ok(None);
     }
-    report.diagnostics.extend(problems.into_iter().map(|problem| problem.diagnostic));
-    let (Some(Lowered { condition, fields, event_types }), Some(output)) = (condition?, output)
+    report.diagnostics.extend(problems.into_iter().map(|problem| *problem.diagnostic));
+    let faulty = report.diagnostics.len() > errors_before;
+    let (Some(Lowered { condition, fields, event_types }), Some(output), false) =
+        (lowered, output, faulty)
     else {
         return Err(Faulty);
     };
@@ -131,18 +137,12 @@ fn lower_rule(
     }))
 }
 
-/// The rule's condition, and its exceptions.
+/// The rule's condition, and its exceptions. None where the condition itself can't be read.
 fn expression(rule: &RuleDefinition, report: &mut Report<'_>) -> Option<Expression> {
     let condition = parsed(&rule.condition, report);
-    let errors_before = report.diagnostics.len();
-    let exceptions: Vec<Expression> = rule
-        .exceptions
-        .iter()
-        .filter_map(|exception| exception::condition(exception, report))
-        .collect();
-    if report.diagnostics.len() > errors_before {
-        return None;
-    }
+    let exceptions =
+        rule.exceptions.iter().filter_map(|exception| exception::condition(exception, report));
+    let exceptions: Vec<Expression> = exceptions.collect();
     let mut parts = vec![condition?];
     parts.extend(exceptions.into_iter().map(|exception| Expression::Not(Box::new(exception))));
     Some(if parts.len() == 1 { parts.remove(0) } else { Expression::And(parts) })

@@ -76,7 +76,7 @@ pub(crate) fn parse(report: &mut Report<'_>, index: u32, file: &SourceFile<'_>) 
 
 /// The parser's message without the position, which the diagnostic shows.
 fn reason(error: &serde_saphyr::Error) -> String {
-    let message = error.without_snippet().to_string();
+    let message = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
     let line = message.lines().next().unwrap_or_default();
     line.split(" at line ").next().unwrap_or(line).to_owned()
 }

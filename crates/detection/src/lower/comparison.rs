@@ -62,7 +62,7 @@ pub(crate) fn field_use(
         if unknown_name {
             diagnostic.suggest(name, fields().iter().map(|field| field.name));
         }
-        Problem { diagnostic, unknown_name }
+        Problem { unknown_name, ..Problem::new(diagnostic) }
     })
 }
 
@@ -77,7 +77,7 @@ pub(crate) fn kind_after(
         if !matches!(kind, Kind::Text | Kind::EventType) {
             let message = format!("`{}` takes a text, not a {}", transformer.name(), kind.name());
             let diagnostic = report.diagnostic(Severity::Error, subject.place, message);
-            return Err(Problem { diagnostic, unknown_name: false });
+            return Err(Problem::new(diagnostic));
         }
         kind = if *transformer == Transformer::Length { Kind::Number } else { Kind::Text };
     }
@@ -94,7 +94,7 @@ impl Context<'_> {
     fn problem(&self, place: Place, message: String, help: Option<String>) -> Problem {
         let mut diagnostic = self.report.diagnostic(Severity::Error, place, message);
         diagnostic.help = help;
-        Problem { diagnostic, unknown_name: false }
+        Problem::new(diagnostic)
     }
 
     fn field(&self, subject: &Subject) -> Result<FieldUse, Problem> {
@@ -137,7 +137,7 @@ impl Context<'_> {
             let place = literal.place;
             match self.lists.values_of(literal) {
                 Some(values) => {
-                    wanted.extend(values.iter().map(|text| Wanted { text: text.clone(), place }))
+                    wanted.extend(values.iter().map(|text| Wanted { text: text.clone(), place }));
                 }
                 None => wanted.push(Wanted { text: literal.text.clone(), place }),
             }

@@ -25,11 +25,18 @@ const DEEPEST: u32 = 1_000;
 const LONGEST_CHAIN: usize = 64;
 
 /// Something wrong with a condition or an output.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
-    pub diagnostic: Diagnostic,
+    pub diagnostic: Box<Diagnostic>,
     /// It is a field or an event type that this engine does not know.
     pub unknown_name: bool,
+}
+
+impl Problem {
+    /// One that is not an unknown name.
+    pub fn new(diagnostic: Diagnostic) -> Self {
+        Self { diagnostic: Box::new(diagnostic), unknown_name: false }
+    }
 }
 
 /// A rule's condition in the graph, and what it needs.
@@ -73,7 +80,7 @@ impl<'d> Lowering<'d> {
             graph: Graph::default(),
         };
         for definition in macros.iter() {
-            let state = lowering.parsed_macro(&definition.name.value, &definition.value, report);
+            let state = Self::parsed_macro(&definition.name.value, &definition.value, report);
             lowering.states.insert(&definition.name.value, state);
         }
         // In this order, so that a macro mostly finds those it uses done.
@@ -84,13 +91,13 @@ impl<'d> Lowering<'d> {
         lowering
     }
 
-    fn parsed_macro(&self, name: &str, text: &LocatedText, report: &mut Report<'_>) -> MacroState {
+    fn parsed_macro(name: &str, text: &LocatedText, report: &mut Report<'_>) -> MacroState {
         report.subject = Some(format!("macro `{name}`"));
         MacroState::Parsed(crate::condition::parse(text).map_err(|error| {
             let mut diagnostic = report.diagnostic(Severity::Error, error.place, error.message);
             diagnostic.help = error.help;
             report.diagnostics.push(diagnostic.clone());
-            Problem { diagnostic, unknown_name: false }
+            Problem::new(diagnostic)
         }))
     }
 
@@ -263,7 +270,12 @@ impl<'d> Lowering<'d> {
         match self.lowered_macro(macro_name, report) {
             Ok(id) => Some(id),
             Err(faults) => {
-                problems.extend(faults);
+                // Each once: a macro that uses a faulty one twice must not tell its faults twice.
+                for fault in faults {
+                    if !problems.contains(&fault) {
+                        problems.push(fault);
+                    }
+                }
                 None
             }
         }
@@ -279,7 +291,7 @@ impl<'d> Lowering<'d> {
     fn lower_macro(&mut self, name: &'d str, report: &mut Report<'_>) {
         if let Err(problems) = self.lowered_macro(name, report) {
             let definite = problems.into_iter().filter(|problem| !problem.unknown_name);
-            report.diagnostics.extend(definite.map(|problem| problem.diagnostic));
+            report.diagnostics.extend(definite.map(|problem| *problem.diagnostic));
         }
     }
 
@@ -335,7 +347,7 @@ fn told_apart(test: &Test) -> Vec<EventType> {
 
 /// An error that is not an unknown name.
 fn problem(report: &Report<'_>, place: Place, message: String) -> Problem {
-    Problem { diagnostic: report.diagnostic(Severity::Error, place, message), unknown_name: false }
+    Problem::new(report.diagnostic(Severity::Error, place, message))
 }
 
 fn place_of(expression: &Expression) -> Place {

@@ -1,5 +1,7 @@
 //! Cases beside rules: acts, and whether they raise an alert.
 
+#![allow(dead_code)] // Each of the tests that share this module needs a part of it.
+
 use detection::Act;
 use event_model::{
     Container, ContainerId, Credentials, Event, EventKind, Executable, Host, Pod, Process,
@@ -109,6 +111,12 @@ impl Scene {
 }
 
 impl Case {
+    /// The same case with other arguments.
+    pub fn with_arguments(&self, arguments: &[String]) -> Self {
+        let process = CaseProcess { arguments: arguments.to_vec(), ..self.process.clone() };
+        Self { process, ..self.clone() }
+    }
+
     pub fn scene(&self) -> Scene {
         let container = self.container.as_ref().map(CaseContainer::container);
         let id = container.as_ref().map(|container| container.id.clone());
