@@ -82,7 +82,10 @@ fn execs() -> impl Strategy<Value = ExecRecord> {
             name,
             executable,
             outside_root,
-            arguments_length: arguments.iter().map(|one| one.len() as u32 + 1).sum(),
+            arguments_length: arguments
+                .iter()
+                .map(|one| u32::try_from(one.len()).unwrap() + 1)
+                .sum(),
             arguments,
             arguments_truncated: false,
             working_directory,

@@ -42,7 +42,7 @@ pub enum SensorError {
     Prepare {
         /// What the loader says.
         #[source]
-        source: aya::EbpfError,
+        source: Box<aya::EbpfError>,
         /// The way out, where one is known.
         hint: String,
     },

@@ -60,7 +60,7 @@ fn prepare(btf: &Btf, ring_bytes: u32) -> Result<Ebpf, SensorError> {
                 EbpfError::MapError(_) => memory_lock_hint(),
                 _ => String::new(),
             };
-            SensorError::Prepare { source, hint }
+            SensorError::Prepare { source: Box::new(source), hint }
         })
 }
 

@@ -31,9 +31,10 @@ impl Hierarchy {
 
     /// Its id, from the number that begins its line.
     fn id(&self) -> u32 {
-        let memberships = fs::read_to_string("/proc/self/cgroup").unwrap();
-        let line = memberships.lines().find(|line| line.contains(self.line)).unwrap();
-        line.split(':').next().unwrap().parse().unwrap()
+        let memberships = fs::read_to_string("/proc/self/cgroup").expect("the kernel has cgroups");
+        let line = memberships.lines().find(|line| line.contains(self.line));
+        let number = line.and_then(|line| line.split(':').next()?.parse().ok());
+        number.unwrap_or_else(|| panic!("no line with {} in {memberships}", self.line))
     }
 }
 
@@ -48,8 +49,8 @@ impl Made {
     fn on(hierarchy: &Hierarchy, name: &str) -> Self {
         let path = format!("/capture-{}-{name}", std::process::id());
         let directory = PathBuf::from(format!("{}{path}", hierarchy.root));
-        fs::create_dir(&directory).unwrap();
-        let id = fs::metadata(&directory).unwrap().ino();
+        fs::create_dir(&directory).expect("root may make cgroups");
+        let id = fs::metadata(&directory).expect("it was just made").ino();
         Self { directory, path, key: CgroupKey { hierarchy: hierarchy.id(), id } }
     }
 

@@ -45,7 +45,7 @@ fn a_process_made_for_its_creators_parent_tells_both() {
             let flags = libc::CLONE_PARENT | libc::SIGCHLD;
             libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0)
         };
-        exit_now(if child < 0 { 1 } else { 0 })
+        exit_now(i32::from(child < 0))
     });
     let creator = recorder.fork_of(creator).child;
     let fork = recorder.expect("a fork by our child", |record| match record {

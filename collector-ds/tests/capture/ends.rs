@@ -4,9 +4,10 @@ use crate::acts::{Running, TRUE, exit_now, exit_thread, in_fork};
 use crate::recorder::recorder;
 use collector_ds::kernel::{ExitRecord, KernelRecord};
 use nix::unistd::{execv, gettid};
+use std::hint;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus};
-use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -90,21 +91,25 @@ fn a_thread_that_executes_a_program_becomes_the_process() {
 
 #[test]
 fn a_process_whose_threads_end_at_the_same_moment_ends_once() {
-    const PROCESSES: usize = 40;
-    const THREADS: usize = 8;
+    // So many that two threads do meet where the program looks whether any is left.
+    const PROCESSES: usize = 400;
+    const THREADS: usize = 2;
     recorder();
     let ended: Vec<_> = (0..PROCESSES)
         .map(|_| {
             in_fork(|| {
-                let together: &'static Barrier = Box::leak(Box::new(Barrier::new(THREADS)));
+                static READY: AtomicUsize = AtomicUsize::new(0);
+                let end_together = || {
+                    READY.fetch_add(1, Ordering::SeqCst);
+                    while READY.load(Ordering::SeqCst) < THREADS {
+                        hint::spin_loop();
+                    }
+                    exit_thread(0)
+                };
                 for _ in 1..THREADS {
-                    thread::spawn(|| {
-                        together.wait();
-                        exit_thread(0);
-                    });
+                    thread::spawn(end_together);
                 }
-                together.wait();
-                exit_thread(0);
+                end_together();
             })
         })
         .collect();

@@ -113,7 +113,11 @@ fn a_process_in_its_own_pid_namespace_shows_both_ids() {
 
 /// A new pseudo-terminal: its master, and the number of its slave.
 fn open_terminal() -> (File, u32) {
-    let master = OpenOptions::new().read(true).write(true).open("/dev/ptmx").unwrap();
+    let master = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/ptmx")
+        .expect("this system has pseudo-terminals");
     let (mut number, unlocked) = (0_u32, 0_i32);
     // SAFETY: both requests take a pointer to one int, which lives until they return.
     let results = unsafe {

@@ -45,11 +45,15 @@ fn flood() -> (usize, usize, usize) {
     told.extend(drain(&mut small));
     let last = run(&mut Command::new(TRUE));
     told.extend(drain(&mut small));
-    let lost = small.drops().unwrap().of(RecordKind::Exec);
+    let dropped = small.drops().expect("the map is ours").of(RecordKind::Exec);
     let all = drain(&mut large);
-    assert_eq!(large.drops().unwrap().total(), 0, "the large ring holds everything");
+    assert_eq!(
+        large.drops().expect("the map is ours").total(),
+        0,
+        "the large ring holds everything"
+    );
     let happened = execs_between(&all, first, last);
-    (happened, execs_between(&told, first, last), usize::try_from(lost).unwrap())
+    (happened, execs_between(&told, first, last), usize::try_from(dropped).expect("a small number"))
 }
 
 #[test]

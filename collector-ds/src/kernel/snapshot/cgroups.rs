@@ -42,7 +42,7 @@ impl Hierarchies {
         let hierarchies = memberships.lines().filter_map(Membership::parse).filter_map(|line| {
             let mounted = mounts.iter().filter(|mount| line.is_mounted_as(mount));
             let mount = mounted.max_by_key(|mount| mount.root.len())?;
-            let below_root = mount.mount_point.strip_prefix("/").ok()?;
+            let below_root = mount.point.strip_prefix("/").ok()?;
             Some(Hierarchy { id: line.hierarchy, directory: root.join(below_root) })
         });
         Self(hierarchies.collect())

@@ -8,7 +8,7 @@ pub struct Mount<'line> {
     /// The directory of the file system that is visible here.
     pub root: &'line str,
     /// Where, below the root directory of the process.
-    pub mount_point: PathBuf,
+    pub point: PathBuf,
     pub file_system: &'line str,
     /// Options of the file system.
     pub options: &'line str,
@@ -22,7 +22,7 @@ impl<'line> Mount<'line> {
         let mut file_system = file_system.split(' ');
         Some(Self {
             root: mount.next()?,
-            mount_point: unescape(mount.next()?),
+            point: unescape(mount.next()?),
             file_system: file_system.next()?,
             options: file_system.nth(1)?,
         })

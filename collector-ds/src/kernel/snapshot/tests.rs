@@ -42,12 +42,12 @@ fn a_status_file_tells_real_and_effective_ids() {
 }
 
 #[test]
-fn blanks_in_a_mount_point_are_unescaped() {
+fn blanks_in_a_point_are_unescaped() {
     let line =
         r"36 35 98:0 /sub /mnt/a\040b\134c rw,noatime master:1 shared:2 - cgroup none rw,memory";
     let mount = Mount::parse(line).unwrap();
     assert_eq!(mount.root, "/sub");
-    assert_eq!(mount.mount_point, PathBuf::from(r"/mnt/a b\c"));
+    assert_eq!(mount.point, PathBuf::from(r"/mnt/a b\c"));
     assert!(mount.has_option("memory"));
     assert!(!mount.has_option("mem"));
 }
