@@ -34,7 +34,7 @@ answers() {
 
 find_or_start_engine() {
     local host
-    for host in "${DOCKER_HOST:-}" unix:///run/docker.sock unix:///run/docker-defender.sock; do
+    for host in "${DOCKER_HOST:-}" unix:///run/docker.sock; do
         if [ -n "$host" ] && answers "$host"; then
             export DOCKER_HOST="$host"
             return

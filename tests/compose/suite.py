@@ -1,5 +1,6 @@
 """The suite under docker compose: images built, containers up, the API and Prometheus to ask."""
 
+import contextlib
 import http.client
 import io
 import json
@@ -14,6 +15,7 @@ import subprocess
 import tarfile
 import tempfile
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -103,9 +105,10 @@ class Suite:
         context = ssl.create_default_context(cafile=self.authority)
         connection = http.client.HTTPSConnection("backend", 8080, timeout=10, context=context)
         connection._create_connection = lambda _, *rest: socket.create_connection((self.address("backend"), 8080), *rest)
-        connection.request("GET", path, headers={"Authorization": f"Bearer {self.token}"})
-        answer = connection.getresponse()
-        content = answer.read().decode()
+        with contextlib.closing(connection):
+            connection.request("GET", path, headers={"Authorization": f"Bearer {self.token}"})
+            answer = connection.getresponse()
+            content = answer.read().decode()
         if answer.status != 200:
             raise OSError(f"GET {path}: {answer.status}: {content}")
         return json.loads(content)
