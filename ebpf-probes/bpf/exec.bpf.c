@@ -133,7 +133,7 @@ static __always_inline void append_paths(struct exec_draft *draft, struct task_s
 		record->header.flags |= EXEC_DETACHED;
 	if (end & WALK_TRUNCATED)
 		record->header.flags |= EXEC_PATH_TRUNCATED;
-	if (!(end & WALK_MET_ROOT))
+	if (!(end & (WALK_MET_ROOT | WALK_TRUNCATED)))
 		record->header.flags |= EXEC_OUTSIDE_ROOT;
 	record->path_length = draft->used - before;
 

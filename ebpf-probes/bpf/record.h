@@ -41,7 +41,7 @@ struct cgroup_key {
 enum exec_flags {
 	EXEC_UPPER_LAYER = 1 << 0,	   /* The file lies on an overlay's upper layer. */
 	EXEC_DETACHED = 1 << 1,		   /* The file lies in no mounted tree: a memfd. */
-	EXEC_OUTSIDE_ROOT = 1 << 2,	   /* The walk up from the file did not meet the process's root. */
+	EXEC_OUTSIDE_ROOT = 1 << 2,	   /* The walk up from the file ended elsewhere than at the process's root. */
 	EXEC_PATH_TRUNCATED = 1 << 3,	   /* The file's path lacks its upper part. */
 	EXEC_DIRECTORY_TRUNCATED = 1 << 4, /* So does the working directory. */
 };

@@ -108,6 +108,37 @@ fn a_deep_path_is_told_whole() {
     assert_eq!(exec.executable.path, path.to_str().unwrap());
 }
 
+/// Goes down into new directories of this name, and runs a program at the bottom.
+fn run_far_down(top: &Path, name: &str) -> u32 {
+    const LEVELS: usize = 170;
+    unshare(CloneFlags::CLONE_FS).expect("a thread may have a working directory of its own");
+    nix::unistd::chdir(top).expect("it was just made");
+    for _ in 0..LEVELS {
+        fs::create_dir(name).expect("the directory is ours");
+        nix::unistd::chdir(name).expect("it was just made");
+    }
+    copy_of_true(Path::new("program"), 0o755);
+    run(&mut Command::new("./program"))
+}
+
+#[test]
+fn a_path_that_is_too_long_keeps_its_end_and_does_not_look_whole() {
+    let recorder = recorder();
+    let long = "x".repeat(40);
+    for name in ["d", &long] {
+        let folder = tempfile::tempdir().unwrap();
+        let exec = recorder.exec_of(in_thread(|| run_far_down(folder.path(), name)));
+        for (path, end) in [
+            (&exec.executable.path, format!("/{name}/{name}/program")),
+            (&exec.working_directory, format!("/{name}/{name}/{name}")),
+        ] {
+            assert!(path.starts_with(".../") && path.ends_with(&end), "{path}");
+            assert!(path.len() > 300, "{path}");
+        }
+        assert!(!exec.outside_root);
+    }
+}
+
 /// Mounts that only the calling thread and its children see.
 fn enter_private_mounts() {
     unshare(CloneFlags::CLONE_NEWNS).expect("root may make a mount namespace");

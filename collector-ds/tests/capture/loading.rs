@@ -59,7 +59,8 @@ async fn a_single_record_is_waited_for_and_comes_soon() {
             _ => {}
         });
     }
-    println!("an exec was read {latency:?} ms after it happened");
-    assert!(latency.is_some_and(|latency| latency > 0.0 && latency < 5_000.0), "{latency:?}");
+    let latency = latency.unwrap();
+    println!("an exec was read {latency:.1} ms after it happened");
+    assert!(latency > 0.0 && latency < 5_000.0);
     assert_eq!(sensor.undecodable(), 0);
 }
