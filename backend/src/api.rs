@@ -1,6 +1,6 @@
 //! The JSON API and the console, over HTTP or HTTPS.
 //!
-//! A request passes limits on connections, security headers, the guard in [`access`], and then its
+//! A request passes limits on connections, security headers, the guard in `access`, and then its
 //! handler. Queries are bounded in time and size by the store's reader.
 
 mod access;
@@ -105,8 +105,8 @@ impl Api {
                 }
             }
         };
-        let (served, (), ()) = tokio::join!(serving, renewing_token, ending);
-        served.context("api: the server failed")
+        let (outcome, (), ()) = tokio::join!(serving, renewing_token, ending);
+        outcome.context("api: the server failed")
     }
 }
 

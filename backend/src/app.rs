@@ -3,6 +3,7 @@
 use crate::api::Api;
 use crate::config::Config;
 use crate::ingest::Ingest;
+use crate::metric_names;
 use crate::store::{Store, Trouble};
 use service_runtime::{Part, Service};
 use tokio::sync::{oneshot, watch};
@@ -10,6 +11,7 @@ use tokio::sync::{oneshot, watch};
 /// Starts the parts in the order in which data flows backwards: nobody is let in before what
 /// they bring can be kept and shown.
 pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
+    metric_names::describe();
     let parts = ["store", "api", "ingest"].map(|name| service.part(name));
     let [store_part, api_part, ingest_part] = parts;
     let Store { intake, reader, trouble, ended } = Store::open(&config.store)?;

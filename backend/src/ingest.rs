@@ -1,7 +1,7 @@
 //! Where publishers connect: mutual TLS, then one stream of envelopes a publisher.
 //!
-//! A connection passes, in this order, through [`listener`] (limits, handshake, who is it),
-//! [`service`] (how many streams a node may have), and a [`session`], which greets, decodes, hands
+//! A connection passes, in this order, through `listener` (limits, handshake, who is it),
+//! `service` (how many streams a node may have), and a `session`, which greets, decodes, hands
 //! batches to the store, and acknowledges what became durable. A peer can cost no more than its
 //! bounds here: connections, streams, the size of a message, unacknowledged bytes (credit), time.
 

@@ -10,6 +10,8 @@ pub mod api;
 pub mod app;
 pub mod config;
 pub mod console;
+mod hexadecimal;
 pub mod ingest;
+mod metric_names;
 pub mod store;
 pub mod tls;

@@ -55,7 +55,8 @@ use event_store::EventStore;
 use group::Databases;
 use positions::Positions;
 use sources::Sources;
-use std::fs::{File, TryLockError};
+use std::fs::{DirBuilder, File, TryLockError};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::mpsc;
 use std::time::Instant;
@@ -63,7 +64,7 @@ use tokio::sync::{oneshot, watch};
 use writer::Writer;
 
 const STATE_SCHEMA: Schema = Schema { steps: &[include_str!("store/schema/state-001.sql")] };
-const STATE_CACHE_BYTES: u64 = 64 << 20;
+const STATE_CACHE_BYTES: u64 = 32 << 20;
 
 /// An open store.
 pub struct Store {
@@ -81,8 +82,7 @@ impl Store {
     /// Opens the store and starts its writer.
     pub fn open(config: &StoreConfig) -> Result<Self, StoreError> {
         let directory = &config.directory;
-        std::fs::create_dir_all(directory)
-            .map_err(|error| StoreError::directory(directory, error))?;
+        make_directory(directory)?;
         let lock = lock(directory)?;
         let path = directory.join("state.db");
         let state = database::open_for_writing(&path, &STATE_SCHEMA, STATE_CACHE_BYTES)?;
@@ -98,6 +98,7 @@ impl Store {
             events: Box::new(events),
             sources: Sources::default(),
             positions: Positions::default(),
+            unreferenced_before: None,
         };
         let writer = Writer {
             databases,
@@ -111,13 +112,20 @@ impl Store {
         std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || {
-                let _lock = lock;
                 writer.run();
+                // Whoever hears of the end may open the store again.
+                drop(lock);
                 let _ = end.send(());
             })
             .map_err(|error| StoreError::directory(directory, error))?;
         Ok(Self { intake: Intake::new(jobs), reader, trouble: trouble_seen, ended })
     }
+}
+
+/// Makes the folder where it is missing. Command lines hold secrets: nobody else may look.
+fn make_directory(directory: &Path) -> Result<(), StoreError> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    made.map_err(|error| StoreError::directory(directory, error))
 }
 
 /// Makes sure that no other backend uses the folder: the positions in memory would be wrong.

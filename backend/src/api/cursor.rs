@@ -2,6 +2,7 @@
 
 use super::problem::Problem;
 use super::query::{Query, bad_value};
+use crate::hexadecimal;
 use crate::store::{AlertCursor, EventCursor, SensorCursor};
 
 /// A place in a list.
@@ -15,11 +16,11 @@ pub(crate) trait Cursor: Sized {
     fn to_text(&self) -> String {
         let mut bytes = vec![Self::KIND];
         self.write(&mut bytes);
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        hexadecimal::encode(&bytes)
     }
 
     fn from_text(text: &str) -> Option<Self> {
-        let bytes = from_hexadecimal(text)?;
+        let bytes = hexadecimal::decode(text)?;
         let (kind, mut rest) = bytes.split_first()?;
         let cursor = Self::read(&mut rest)?;
         (*kind == Self::KIND && rest.is_empty()).then_some(cursor)
@@ -31,16 +32,6 @@ pub(super) fn of_query<C: Cursor>(query: &mut Query) -> Result<Option<C>, Proble
     let Some(text) = query.text("cursor") else { return Ok(None) };
     let expected = "the \"next\" of an earlier page of this list";
     C::from_text(&text).map(Some).ok_or_else(|| bad_value("cursor", text, expected))
-}
-
-fn from_hexadecimal(text: &str) -> Option<Vec<u8>> {
-    let digits = text.as_bytes();
-    if !digits.len().is_multiple_of(2) {
-        return None;
-    }
-    let value =
-        |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
-    digits.chunks_exact(2).map(|pair| Some(value(pair[0])? << 4 | value(pair[1])?)).collect()
 }
 
 fn number(bytes: &mut &[u8]) -> Option<i64> {
@@ -134,7 +125,7 @@ mod tests {
                 EventCursor::from_text(&text).map(|cursor| cursor.to_text()),
                 SensorCursor::from_text(&text).map(|cursor| cursor.to_text())].into_iter().flatten()
             {
-                prop_assert_eq!(cursor, text.to_lowercase());
+                prop_assert_eq!(&cursor, &text);
             }
         }
     }

@@ -5,6 +5,8 @@ use serde::Serialize;
 
 /// Ancestors that are shown; deeper trees are cut, and say so.
 const DEEPEST: usize = 12;
+/// Rows of a list that are shown.
+pub(super) const MOST_ROWS: usize = 60;
 
 /// An alert as the page shows it, in words. An empty text is not shown.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -120,7 +122,7 @@ impl From<CompleteAlert> for AlertCard {
             tree: tree(&alert.process_chain),
             evidence: evidence(&alert),
             facts: facts(&alert, &publisher.to_string()),
-            tags: alert.tags.iter().map(|tag| Tag { tag: visible(tag) }).collect(),
+            tags: alert.tags.iter().take(MOST_ROWS).map(|tag| Tag { tag: visible(tag) }).collect(),
             incomplete: container.is_some_and(|container| container.name.is_none()),
         }
     }
@@ -192,7 +194,7 @@ fn note(process: &Process) -> String {
 }
 
 fn evidence(alert: &Alert) -> Vec<Fact> {
-    let fields = alert.matched_fields.iter();
+    let fields = alert.matched_fields.iter().take(MOST_ROWS);
     fields.map(|matched| Fact::new(&visible(&matched.field), &matched.value)).collect()
 }
 

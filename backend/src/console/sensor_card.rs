@@ -1,4 +1,4 @@
-use super::card::{Fact, Moment};
+use super::card::{Fact, MOST_ROWS, Moment};
 use super::visible::visible;
 use crate::api::schema::{Sensor, SensorState};
 use serde::Serialize;
@@ -103,6 +103,7 @@ impl From<Sensor> for SensorCard {
             reasons: sensor
                 .reasons
                 .iter()
+                .take(MOST_ROWS)
                 .map(|reason| Reason { reason: visible(reason) })
                 .collect(),
             probes: probes(&sensor),
@@ -139,15 +140,20 @@ fn probes(sensor: &Sensor) -> Vec<Fact> {
             probe.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
         fact(&probe.probe, format!("{} by {}{reason}", probe.state, probe.hook))
     };
-    sensor.probes.iter().map(row).collect()
+    sensor.probes.iter().take(MOST_ROWS).map(row).collect()
 }
 
 fn blind_rules(sensor: &Sensor) -> Vec<Fact> {
-    sensor.blind_rules.iter().map(|blind| fact(&blind.rule, &blind.reason)).collect()
+    sensor
+        .blind_rules
+        .iter()
+        .take(MOST_ROWS)
+        .map(|blind| fact(&blind.rule, &blind.reason))
+        .collect()
 }
 
 fn losses(sensor: &Sensor) -> Vec<Fact> {
-    let lost = sensor.losses.iter().map(|loss| {
+    let lost = sensor.losses.iter().take(MOST_ROWS).map(|loss| {
         let until = Moment::new(loss.until).utc;
         fact(
             &format!("{} ({})", loss.kind, loss.lane),
@@ -191,6 +197,8 @@ fn facts(sensor: &Sensor) -> Vec<Fact> {
         facts.push(fact("Kernel", &host.kernel));
         facts.push(fact("System", &host.operating_system));
     }
-    facts.extend(sensor.counters.iter().map(|(name, count)| fact(name, count.to_string())));
+    facts.extend(
+        sensor.counters.iter().take(MOST_ROWS).map(|(name, count)| fact(name, count.to_string())),
+    );
     facts
 }

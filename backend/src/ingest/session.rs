@@ -144,7 +144,7 @@ impl Session {
     fn certificate_life(&self) -> Duration {
         let left = self.credential.valid_until.0.saturating_sub(Timestamp::now().0);
         // A timer takes no longer than two years; who is still connected then connects again.
-        Duration::from_nanos(left).min(Duration::from_secs(2 * 365 * 86_400))
+        Duration::from_nanos(left).min(Duration::from_hours(2 * 365 * 24))
     }
 
     /// Takes a message in. The stream's order is kept: batches are handed over before the next

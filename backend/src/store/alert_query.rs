@@ -240,8 +240,8 @@ mod tests {
         (folder, state)
     }
 
-    fn rules(state: &Connection, filter: AlertFilter) -> Vec<String> {
-        let page = page(state, &filter, None, 100).unwrap();
+    fn rules(state: &Connection, filter: &AlertFilter) -> Vec<String> {
+        let page = page(state, filter, None, 100).unwrap();
         page.items.into_iter().map(|stored| stored.alert.rule).collect()
     }
 
@@ -249,15 +249,18 @@ mod tests {
     fn each_filter_passes_only_what_matches() {
         let (_folder, state) = state();
         let all = AlertFilter::default;
-        assert_eq!(rules(&state, all()).len(), 8);
-        assert_eq!(rules(&state, AlertFilter { rule: Some("rule 3".into()), ..all() }), ["rule 3"]);
+        assert_eq!(rules(&state, &all()).len(), 8);
+        assert_eq!(
+            rules(&state, &AlertFilter { rule: Some("rule 3".into()), ..all() }),
+            ["rule 3"]
+        );
         let priorities = vec![Priority::Emergency, Priority::Debug];
-        assert_eq!(rules(&state, AlertFilter { priorities, ..all() }), ["rule 8", "rule 1"]);
+        assert_eq!(rules(&state, &AlertFilter { priorities, ..all() }), ["rule 8", "rule 1"]);
         let (since, until) = (Some(Timestamp(2000)), Some(Timestamp(4000)));
-        assert_eq!(rules(&state, AlertFilter { since, until, ..all() }), ["rule 3", "rule 2"]);
+        assert_eq!(rules(&state, &AlertFilter { since, until, ..all() }), ["rule 3", "rule 2"]);
         let container = Some("c".repeat(12));
-        assert_eq!(rules(&state, AlertFilter { container, ..all() }).len(), 2);
-        assert_eq!(rules(&state, AlertFilter { tag: Some("T1059".into()), ..all() }).len(), 8);
+        assert_eq!(rules(&state, &AlertFilter { container, ..all() }).len(), 2);
+        assert_eq!(rules(&state, &AlertFilter { tag: Some("T1059".into()), ..all() }).len(), 8);
         for nothing in [
             AlertFilter { tag: Some("T9999".into()), ..all() },
             AlertFilter { node: Some("node-2".into()), ..all() },
@@ -266,7 +269,7 @@ mod tests {
             AlertFilter { container: Some("cccc".into()), ..all() },
             AlertFilter { rule: Some("rule 3' OR 1=1 --".into()), ..all() },
         ] {
-            assert!(rules(&state, nothing.clone()).is_empty(), "{nothing:?}");
+            assert!(rules(&state, &nothing).is_empty(), "{nothing:?}");
         }
     }
 
@@ -293,7 +296,7 @@ mod tests {
         };
         put_kubernetes_object(&state, &publisher(), &pod, Timestamp(1)).unwrap();
         let filter = AlertFilter { pod: Some("web-7d9".into()), ..AlertFilter::default() };
-        assert_eq!(rules(&state, filter), ["rule 2", "rule 1"]);
+        assert_eq!(rules(&state, &filter), ["rule 2", "rule 1"]);
     }
 
     #[test]

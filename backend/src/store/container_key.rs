@@ -1,3 +1,4 @@
+use crate::hexadecimal;
 use rusqlite::ToSql;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
 
@@ -34,7 +35,7 @@ impl ContainerKey {
     /// The id as the runtime writes it.
     pub(crate) fn id(&self) -> String {
         match self {
-            Self::Packed(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+            Self::Packed(bytes) => hexadecimal::encode(bytes),
             Self::Plain(id) => id.clone(),
         }
     }
@@ -45,19 +46,13 @@ fn bound(digits: &str, filling: u8) -> Option<[u8; 32]> {
     let digits = digits.as_bytes();
     let mut packed = [0; 32];
     for (place, byte) in packed.iter_mut().enumerate() {
-        let high = digits.get(2 * place).map_or(Some(filling), |digit| nibble(*digit))?;
-        let low = digits.get(2 * place + 1).map_or(Some(filling), |digit| nibble(*digit))?;
+        let high =
+            digits.get(2 * place).map_or(Some(filling), |digit| hexadecimal::digit(*digit))?;
+        let low =
+            digits.get(2 * place + 1).map_or(Some(filling), |digit| hexadecimal::digit(*digit))?;
         *byte = high << 4 | low;
     }
     Some(packed)
-}
-
-fn nibble(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    }
 }
 
 impl ToSql for ContainerKey {

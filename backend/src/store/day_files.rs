@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const SCHEMA: Schema = Schema { steps: &[include_str!("schema/events-001.sql")] };
-const CACHE_BYTES: u64 = 64 << 20;
+const CACHE_BYTES: u64 = 32 << 20;
 /// Files that stay open for writing: today's, and those of nodes that were cut off a while.
 const MOST_OPEN: usize = 4;
 /// The part of the last file's span that is cut off when that file alone is too large.

@@ -71,12 +71,15 @@ pub(crate) fn join(
     Ok(page.finish(false))
 }
 
-/// What this page referred to before, with its size.
+/// A record, and how many bytes it has in the store.
+type Found<T> = (Option<Rc<T>>, usize);
+
+/// What this page referred to before.
 #[derive(Default)]
 struct Known {
     sources: HashMap<SourceRow, Rc<SourceRecord>>,
-    processes: HashMap<(SourceRow, ProcessRef), (Option<Rc<Process>>, usize)>,
-    places: HashMap<(Publisher, ContainerKey), (Option<Rc<Place>>, usize)>,
+    processes: HashMap<(SourceRow, ProcessRef), Found<Process>>,
+    places: HashMap<(Publisher, ContainerKey), Found<Place>>,
 }
 
 impl Known {
@@ -100,7 +103,7 @@ impl Known {
         state: &Connection,
         source: SourceRow,
         process: ProcessRef,
-    ) -> Result<(Option<Rc<Process>>, usize), QueryError> {
+    ) -> Result<Found<Process>, QueryError> {
         match self.processes.entry((source, process)) {
             Entry::Occupied(entry) => Ok(entry.get().clone()),
             Entry::Vacant(entry) => {
@@ -115,7 +118,7 @@ impl Known {
         state: &Connection,
         source: &SourceRecord,
         container: ContainerKey,
-    ) -> Result<(Option<Rc<Place>>, usize), QueryError> {
+    ) -> Result<Found<Place>, QueryError> {
         match self.places.entry((source.publisher.clone(), container)) {
             Entry::Occupied(entry) => Ok(entry.get().clone()),
             Entry::Vacant(entry) => {

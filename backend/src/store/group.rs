@@ -9,7 +9,7 @@ use super::losses;
 use super::positions::{Advance, Positions};
 use super::sensors;
 use super::sources::{self, SourceRow, Sources};
-use event_model::{Event, EventKind, Lane, Priority, Record};
+use event_model::{Event, EventKind, Lane, Priority, Record, Timestamp};
 use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;
 
@@ -19,6 +19,8 @@ pub(crate) struct Databases {
     pub(crate) events: Box<dyn EventStore>,
     pub(crate) sources: Sources,
     pub(crate) positions: Positions,
+    /// Entities that only events before this moment referred to are being removed.
+    pub(crate) unreferenced_before: Option<Timestamp>,
 }
 
 /// What a group did, to be counted once it is durable.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-/// Memory that batches on their way to the disk may take, in steps of [`ROOM_STEP`]: 256 MiB.
-const ROOM_STEPS: u32 = 1 << 18;
+/// Memory that batches on their way to the disk may take, in steps of [`ROOM_STEP`]: 128 MiB.
+const ROOM_STEPS: u32 = 1 << 17;
 const ROOM_STEP: usize = 1 << 10;
 /// What a record takes once decoded, about: what it points to not counted, which its encoding tells.
 const RECORD_BYTES: usize = 256;

@@ -31,6 +31,10 @@ impl Databases {
 
     /// Takes one step towards the bound. False: the store is within it, or nothing can go.
     pub(crate) fn make_room(&mut self, path: &Path, maximum: u64) -> Result<bool, StoreError> {
+        if let Some(before) = self.unreferenced_before {
+            self.remove_unreferenced(path, before)?;
+            return Ok(true);
+        }
         let sizes = self.sizes(path)?;
         if sizes.state > maximum / 2 {
             return self.remove_state(path);
@@ -46,12 +50,22 @@ impl Databases {
     fn note_removal(&mut self, path: &Path, removed: Removed) -> Result<(), StoreError> {
         let Removed { events, before } = removed;
         tracing::warn!(events, %before, "store.maximum_bytes is reached: the oldest events were removed");
-        let unreferenced = remove_unreferenced(&self.state, before).at(path)?;
         note(&self.state, "event", events).at(path)?;
-        note(&self.state, "process", unreferenced).at(path)?;
-        forget_sources(&self.state, before).at(path)?;
-        self.sources.forget();
-        self.positions.forget();
+        self.unreferenced_before = Some(before);
+        Ok(())
+    }
+
+    /// Removes what only removed events referred to, a step at a time.
+    fn remove_unreferenced(&mut self, path: &Path, before: Timestamp) -> Result<(), StoreError> {
+        let processes = remove_processes(&self.state, before).at(path)?;
+        note(&self.state, "process", processes).at(path)?;
+        if processes == 0 {
+            remove_deleted_objects(&self.state, before).at(path)?;
+            forget_sources(&self.state, before).at(path)?;
+            self.sources.forget();
+            self.positions.forget();
+            self.unreferenced_before = None;
+        }
         Ok(())
     }
 
@@ -92,21 +106,27 @@ impl Databases {
     }
 }
 
-/// Entities that only removed events referred to: processes that ended, or whose sensor did.
-pub(super) fn remove_unreferenced(state: &Connection, before: Timestamp) -> rusqlite::Result<u64> {
-    let before = moment(before);
-    let processes = state.execute(
-        "DELETE FROM processes WHERE seen < ?1 AND (ended_at < ?1
-            OR source IN (SELECT id FROM sources WHERE last_seen < ?1))",
-        [before],
+/// Removes processes that ended, or whose sensor did, before any event that is left.
+pub(super) fn remove_processes(state: &Connection, before: Timestamp) -> rusqlite::Result<u64> {
+    let removed = state.execute(
+        "DELETE FROM processes WHERE rowid IN (
+            SELECT rowid FROM processes WHERE seen < ?1 AND (ended_at < ?1
+                OR source IN (SELECT id FROM sources WHERE last_seen < ?1))
+            ORDER BY seen LIMIT ?2)",
+        (moment(before), ROWS_A_STEP),
     )?;
+    Ok(removed as u64)
+}
+
+fn remove_deleted_objects(state: &Connection, before: Timestamp) -> rusqlite::Result<()> {
+    let before = moment(before);
     state.execute(
         "DELETE FROM pod_containers WHERE (cluster, pod_uid) IN (
             SELECT cluster, uid FROM kubernetes_objects WHERE deleted_at < ?1)",
         [before],
     )?;
     state.execute("DELETE FROM kubernetes_objects WHERE deleted_at < ?1", [before])?;
-    Ok(processes as u64)
+    Ok(())
 }
 
 /// Forgets sources that sent nothing for long, and whose records have gone.
@@ -114,8 +134,9 @@ fn forget_sources(state: &Connection, before: Timestamp) -> rusqlite::Result<()>
     let long_ago = Timestamp::now().0.saturating_sub(FORGOTTEN_AFTER_NANOSECONDS);
     let limit = moment(before.min(Timestamp(long_ago)));
     let old = "SELECT id FROM sources WHERE last_seen < ?1
-        AND NOT EXISTS (SELECT 1 FROM alerts WHERE alerts.source = sources.id)";
-    for table in ["positions", "sequence_gaps", "losses", "processes"] {
+        AND NOT EXISTS (SELECT 1 FROM alerts WHERE alerts.source = sources.id)
+        AND NOT EXISTS (SELECT 1 FROM processes WHERE processes.source = sources.id)";
+    for table in ["positions", "sequence_gaps", "losses"] {
         state.execute(&format!("DELETE FROM {table} WHERE source IN ({old})"), [limit])?;
     }
     state.execute(&format!("DELETE FROM sources WHERE id IN ({old})"), [limit])?;

@@ -99,7 +99,7 @@ async fn an_event_is_read_with_its_process_and_container() {
     assert_eq!(both, [(None, None), curl.clone()]);
     for executable in ["/usr/bin/curl", "curl"] {
         let filter = EventFilter { executable: Some(executable.into()), ..EventFilter::default() };
-        assert_eq!(read(filter).await.unwrap(), [curl.clone()], "{executable}");
+        assert_eq!(read(filter).await.unwrap(), std::slice::from_ref(&curl), "{executable}");
     }
     for other in ["url", "/usr/bin/cur", "bin/curl2"] {
         let filter = EventFilter { executable: Some(other.into()), ..EventFilter::default() };
@@ -210,7 +210,7 @@ async fn processes_go_with_the_events_that_referred_to_them() {
     entities::end_process(&state, source, exit.process.key, exit.time).unwrap();
     entities::end_process(&state, source, reference(2).key, Timestamp(900)).unwrap();
     state.execute("INSERT INTO sources (id, cluster, node, uuid, first_seen, last_seen) VALUES (1, 'c', 'n', x'01', 1, 950)", []).unwrap();
-    retention::remove_unreferenced(&state, Timestamp(500)).unwrap();
+    retention::remove_processes(&state, Timestamp(500)).unwrap();
     let left: Vec<u32> = state
         .prepare("SELECT pid FROM processes ORDER BY pid")
         .unwrap()

@@ -100,7 +100,9 @@ impl Writer {
             Ok(tally) => self.stored(group, &tally),
             // One batch of several is at fault: the others must not suffer.
             Err(error) if error.blames_batch() && group.len() > 1 => {
-                group.into_iter().for_each(|alone| self.store(vec![alone]));
+                for alone in group {
+                    self.store(vec![alone]);
+                }
             }
             Err(error) => self.failed(group, &error),
         }

@@ -32,7 +32,7 @@ impl Authority {
 
     pub fn server(&self) -> Identity {
         let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-        self.sign(CertificateParams::new(names).unwrap())
+        self.sign(&CertificateParams::new(names).unwrap())
     }
 
     pub fn publisher(&self, node: &str) -> Identity {
@@ -40,7 +40,7 @@ impl Authority {
     }
 
     pub fn with_uri(&self, uri: &str) -> Identity {
-        self.sign(parameters(uri))
+        self.sign(&parameters(uri))
     }
 
     pub fn expired(&self, node: &str) -> Identity {
@@ -48,10 +48,10 @@ impl Authority {
             parameters(&format!("spiffe://defender/cluster/test/publisher/{node}"));
         parameters.not_before = date_time_ymd(2020, 1, 1);
         parameters.not_after = date_time_ymd(2021, 1, 1);
-        self.sign(parameters)
+        self.sign(&parameters)
     }
 
-    fn sign(&self, parameters: CertificateParams) -> Identity {
+    fn sign(&self, parameters: &CertificateParams) -> Identity {
         let key = KeyPair::generate().unwrap();
         let certificate = parameters.signed_by(&key, &self.issuer).unwrap();
         Identity { certificate: certificate.pem(), key: key.serialize_pem() }

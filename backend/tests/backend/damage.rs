@@ -42,7 +42,7 @@ fn a_misspelt_key_is_answered_with_the_nearest() {
 #[test]
 fn a_missing_certificate_is_named() {
     let backend = Backend::prepare(|config, _| {
-        config["ingest"]["certificate_file"] = "/nowhere/tls.crt".into()
+        config["ingest"]["certificate_file"] = "/nowhere/tls.crt".into();
     });
     says(&refused(backend), &["/nowhere/tls.crt", "ingest.certificate_file"]);
 }

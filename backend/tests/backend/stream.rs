@@ -37,7 +37,7 @@ impl Client {
         loop {
             while let Some((block, rest)) = self.text.split_once("\n\n") {
                 let sent = parse(block);
-                self.text = rest.to_owned();
+                self.text = rest.into();
                 if !sent.name.is_empty() {
                     return sent;
                 }
@@ -55,8 +55,8 @@ fn parse(block: &str) -> Sent {
     let mut sent = Sent::default();
     for line in block.lines() {
         match line.split_once(": ") {
-            Some(("event", name)) => sent.name = name.to_owned(),
-            Some(("id", id)) => sent.id = id.to_owned(),
+            Some(("event", name)) => sent.name = name.into(),
+            Some(("id", id)) => sent.id = id.into(),
             Some(("data", data)) => sent.data += data,
             _ => {}
         }

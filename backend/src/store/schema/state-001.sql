@@ -126,6 +126,8 @@ CREATE TABLE alerts (
 -- With the priority, counting a day's alerts reads nothing but this index.
 CREATE INDEX alerts_by_time ON alerts (time, number, priority);
 
+CREATE INDEX alerts_by_source ON alerts (source);
+
 CREATE TABLE alert_tags (
     tag TEXT NOT NULL,
     alert INTEGER NOT NULL,

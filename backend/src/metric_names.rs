@@ -1,0 +1,36 @@
+//! What each of the backend's metrics counts, as `/metrics` explains it.
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+
+/// Registers the explanations.
+pub(crate) fn describe() {
+    describe_counter!("defender_ingest_records_total", "Records that were stored, by lane.");
+    describe_counter!(
+        "defender_ingest_batches_total",
+        "Batches by lane and outcome: stored, repeated (all of it was held), failed."
+    );
+    describe_counter!(
+        "defender_ingest_rejected_total",
+        "Connections, streams, envelopes and alerts that were turned away, by reason."
+    );
+    describe_gauge!("defender_ingest_connections", "Publishers' connections that are open.");
+    describe_counter!(
+        "defender_ingest_sequence_gaps_total",
+        "Times that sequences of a stream were missing, by lane."
+    );
+    describe_counter!("defender_alerts_total", "Alerts that were stored, by priority.");
+    describe_gauge!("defender_store_bytes", Unit::Bytes, "Size of the store, by kind.");
+    describe_histogram!(
+        "defender_store_commit_seconds",
+        Unit::Seconds,
+        "Time that a group of batches took to become durable."
+    );
+    describe_counter!(
+        "defender_store_removed_total",
+        "Records that were removed to stay within store.maximum_bytes, by kind."
+    );
+    describe_counter!(
+        "defender_store_damaged_files_total",
+        "Day files that were damaged and set aside."
+    );
+}
