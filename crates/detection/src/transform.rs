@@ -12,6 +12,8 @@ pub(crate) fn transformed<'v>(transformers: &[Transformer], value: &'v Value<'_>
     let mut text: Cow<'v, str> = Cow::Borrowed(text);
     for transformer in transformers.iter().rev() {
         text = match transformer {
+            // Most names have nothing to change, and then need no copy.
+            Transformer::Lower if !text.bytes().any(|byte| byte.is_ascii_uppercase()) => text,
             Transformer::Lower => Cow::Owned(text.to_ascii_lowercase()),
             Transformer::Upper => Cow::Owned(text.to_ascii_uppercase()),
             Transformer::Basename => basename(text),

@@ -15,10 +15,11 @@ fn repository() -> PathBuf {
 fn yaml_files(folder: &Path) -> BTreeMap<String, String> {
     let entries =
         std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    let paths = entries.map(|entry| entry.unwrap().path());
+    let paths = entries.map(|entry| entry.expect("a readable folder").path());
     let yaml = paths.filter(|path| path.extension().is_some_and(|extension| extension == "yaml"));
-    let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
-    yaml.map(|path| (name(&path), std::fs::read_to_string(&path).unwrap())).collect()
+    let name = |path: &Path| path.file_name().expect("a file").to_string_lossy().into_owned();
+    yaml.map(|path| (name(&path), std::fs::read_to_string(&path).expect("a readable file")))
+        .collect()
 }
 
 fn load(files: &BTreeMap<String, String>) -> RuleSet {
@@ -127,7 +128,7 @@ fn overridden(rule: &str, user_file: &str) -> (Engine, Case) {
     let mut files = yaml_files(&repository().join("rules"));
     files.insert("z-user.yaml".to_owned(), user_file.to_owned());
     let mut cases = all_cases();
-    let position = cases.iter().position(|cases| cases.rule == rule).unwrap();
+    let position = cases.iter().position(|cases| cases.rule == rule).expect("cases for the rule");
     (Engine::compile(load(&files)), cases.swap_remove(position).alerts.swap_remove(0))
 }
 

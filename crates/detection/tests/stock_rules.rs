@@ -8,9 +8,12 @@ use std::path::Path;
 fn files(folder: &Path) -> BTreeMap<String, String> {
     let entries =
         std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    let paths = entries.map(|entry| entry.unwrap().path());
+    let paths = entries.map(|entry| entry.expect("a readable folder").path());
     let yaml = paths.filter(|path| path.extension().is_some_and(|extension| extension == "yaml"));
-    yaml.map(|path| (path.display().to_string(), std::fs::read_to_string(&path).unwrap())).collect()
+    yaml.map(|path| {
+        (path.display().to_string(), std::fs::read_to_string(&path).expect("a readable file"))
+    })
+    .collect()
 }
 
 /// Prints what does not load: how often each message occurred, most often first.

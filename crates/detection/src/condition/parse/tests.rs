@@ -1,4 +1,5 @@
-use super::{DEEPEST, is_reserved, parse};
+use super::token::is_reserved;
+use super::{DEEPEST, parse};
 use crate::condition::{
     Check, Comparison, Expression, ListOperator, Literal, Name, Operator, Quantifier, Subject,
     Transformer,
