@@ -20,7 +20,7 @@ pub const CONTAINERS: [Package; 4] = [
 ];
 
 /// What the tests need besides.
-pub const TESTS: [Package; 14] = [
+pub const TESTS: [Package; 15] = [
     ("containerd", "/usr/bin/containerd"),
     ("runc", "/usr/sbin/runc"),
     ("docker-compose", "/usr/bin/docker-compose"),
@@ -33,6 +33,7 @@ pub const TESTS: [Package; 14] = [
     ("procps", "/usr/bin/pgrep"),
     ("python3-venv", "/usr/share/doc/python3-venv"),
     ("nodejs", "/usr/bin/node"),
+    ("npm", "/usr/bin/npm"),
     ("chromium", "/usr/bin/chromium"),
     ("curl", "/usr/bin/curl"),
 ];

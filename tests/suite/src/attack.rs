@@ -29,7 +29,7 @@ pub const ACTS: [Act; 11] = [
         name: "a shell that reads commands from a pipe",
         rule: "Shell in a container",
         user: "root",
-        command: &["sh", "-c", "sh -s defender-shell </dev/null; true"],
+        command: &["sh", "-c", "/bin/sh -s defender-shell; true"],
         marker: "-s defender-shell",
     },
     Act {

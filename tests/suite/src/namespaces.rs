@@ -11,8 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// What is run in it: into the cgroup first, then into the namespaces.
-const ENTER: &str =
-    r#"for procs in $PROCS; do echo $$ > "$procs"; done; exec unshare --mount --pid --fork "$@""#;
+const ENTER: &str = r#"for procs in $PROCS; do echo $$ > "$procs"; done; exec unshare --mount --pid --fork --mount-proc "$@""#;
 
 /// The first process of the namespaces: acts come from a later one, as with an exec into a container that runs.
 const FIRST_PROCESS: &str = r#""$@"; true"#;
@@ -78,6 +77,7 @@ impl Target for Namespaces {
     }
 
     fn exec(&self, user: &str, command: &[&str]) -> Result<()> {
+        let (program, arguments) = command.split_first().context("an empty command")?;
         let procs = self.cgroup.procs_files();
         let procs: Vec<_> = procs.iter().map(|file| file.to_string_lossy()).collect();
         let number = if user == "root" { "0" } else { "1000" };
@@ -86,7 +86,8 @@ impl Target for Namespaces {
             .arg(self.root())
             .args(["--setuid", number, "--setgid", number, "--"])
             .args(["sh", "-c", FIRST_PROCESS, "sh"])
-            .args(command)
+            .arg(in_bin(program))
+            .args(arguments)
             .env("PROCS", procs.join(" "))
             .env("PATH", "/bin:/usr/bin:/sbin:/usr/sbin")
             .stdin(Stdio::null())
@@ -95,6 +96,11 @@ impl Target for Namespaces {
         ensure!(!trouble.starts_with("unshare:"), "{}", trouble.trim());
         Ok(())
     }
+}
+
+/// A program's file. By its name alone a busybox shell would run its own applet, under another task name.
+fn in_bin(program: &str) -> String {
+    if program.contains('/') { program.to_owned() } else { format!("/bin/{program}") }
 }
 
 impl Drop for Namespaces {
