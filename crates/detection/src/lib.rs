@@ -11,27 +11,39 @@
 //!
 //! # Use
 //!
-//! ```text
-//! // All errors of all files come at once; LoadError is an Error, its Display reads like a compiler's output.
-//! let rules: RuleSet = RuleSet::load(&[SourceFile { name: "rules/execution.yaml", text: &text }])?;
-//! for warning in rules.warnings() { tracing::warn!("{warning}") }        // &[Diagnostic]
-//! let engine: Engine = Engine::compile(rules);                          // cannot fail
+//! ```
+//! use detection::{Act, Engine, EventType, RuleSet, SourceFile};
+//! use event_model::{Event, EventKind, Host, Process, Timestamp};
 //!
-//! engine.rules_loaded();                                                // u32, enabled rules
-//! engine.rules();                                                       // &[Rule]: name, priority, tags, fields(), event_types()
-//! engine.event_types();                                                 // &EventTypes: what the rules want to see
-//! engine.blind_rules(|event_type| sensor_sees(event_type));             // Vec<event_model::BlindRule>
+//! let text = "
+//! - rule: Netcat
+//!   desc: Netcat was started.
+//!   condition: evt.type = execve and proc.name in (nc, ncat)
+//!   output: netcat | command=%proc.cmdline
+//!   priority: NOTICE
+//! ";
+//! // All errors of all files come at once: a LoadError, whose Display reads like a compiler's output.
+//! let rules = RuleSet::load(&[SourceFile { name: "rules/mine.yaml", text }])?;
+//! assert!(rules.warnings().is_empty());
+//! // Nothing can fail any more.
+//! let engine = Engine::compile(rules);
+//! assert!(engine.event_types().contains(EventType::EXECVE));
+//! assert!(engine.blind_rules(|event_type| event_type == EventType::EXECVE).is_empty());
 //!
-//! let act = Act {
-//!     event: &event,
-//!     process: &process,              // after an exec: the new program
-//!     ancestors: &[&parent, &grandparent],  // parent first
-//!     container: container.as_ref(),  // None on the host, and while nothing but its id is known
-//!     host: &host,
+//! let process = Process { name: "nc".to_owned(), ..Process::default() };
+//! let event = Event {
+//!     time: Timestamp::now(),
+//!     process: process.reference,
+//!     container: None,
+//!     kind: EventKind::Exec,
 //! };
-//! for matched in engine.evaluate(&act) {                                // in the order of the files
-//!     let alert: event_model::Alert = matched.into_alert(&act, Timestamp::now());
+//! let host = Host::default();
+//! let act = Act { event: &event, process: &process, ancestors: &[], container: None, host: &host };
+//! for matched in engine.evaluate(&act) {
+//!     let alert = matched.into_alert(&act, Timestamp::now());
+//!     assert_eq!(alert.message, "netcat | command=nc");
 //! }
+//! # Ok::<(), detection::LoadError>(())
 //! ```
 
 mod act;
