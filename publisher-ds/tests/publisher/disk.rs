@@ -78,8 +78,8 @@ async fn on_a_full_disk_what_is_worthier_takes_the_room_of_telemetry_and_the_los
         collector.outbox.send(bulky_event(number));
     }
     publisher.wait_until_not_ready(&["[-]spool", "No space left"]);
-    // More than what is left in the last page of the alert lane's file.
-    (0..4).for_each(|_| collector.outbox.send(bulky_status()));
+    // More than what was left because the next batch of telemetry did not fit.
+    (0..20).for_each(|_| collector.outbox.send(bulky_status()));
     collector.outbox.send(report_of_loss(77));
     until(
         "telemetry made room",
