@@ -18,7 +18,9 @@
 //!    damaged file is set aside.
 //! 7. A full or failing disk acknowledges nothing and loses nothing: collectors wait, and it goes on by itself.
 
+mod carried_losses;
 mod cursor;
+mod directory;
 mod frame;
 mod handle;
 mod lane_queue;
@@ -30,6 +32,7 @@ mod sources;
 mod store;
 mod worker;
 
+pub use directory::{SpoolConfig, SpoolError};
 pub use handle::{Closed, Outgoing, Spool};
-pub use store::{SpoolConfig, SpoolError};
+
 pub use worker::SpoolState;

@@ -1,6 +1,7 @@
 //! The spool as the asynchronous parts of the program see it.
 
-use super::store::{SpoolConfig, SpoolError, Store};
+use super::directory::{SpoolConfig, SpoolError};
+use super::store::Store;
 use super::worker::{Command, Shared, SpoolState, Worker};
 use event_model::{Lane, LossReason, Record, SourceDescription, SourceId};
 use node_link::Held;

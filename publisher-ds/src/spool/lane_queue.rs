@@ -1,9 +1,10 @@
 //! One lane of the spool: a queue of envelopes over segment files.
 
-use super::scan::{self, Found};
+use super::carried_losses;
+use super::scan;
 use super::segment::{self, Position, ReadError, Reader, Segment, Writer};
 use bytes::Bytes;
-use event_model::{Lane, Loss, Record, SourceId};
+use event_model::{Lane, Loss, SourceId};
 use prost::Message;
 use proto::wire;
 use std::collections::VecDeque;
@@ -341,7 +342,7 @@ impl LaneQueue {
         };
         let frames = scan::scan(&file).frames;
         let open = frames.iter().filter(|found| !is_settled(found.end) && !is_done(found.end));
-        open.flat_map(|found| losses_in(&file, found)).collect()
+        open.flat_map(|found| carried_losses::in_frame(&file, found)).collect()
     }
 
     /// Drops a segment and its file.
@@ -413,15 +414,4 @@ impl LaneQueue {
     pub(crate) fn mend_recovered(&mut self, number: u64) -> u64 {
         self.repair(&Damage { segment: number, error: None })
     }
-}
-
-fn losses_in(file: &Bytes, found: &Found) -> Vec<Loss> {
-    let envelope = wire::Envelope::decode(found.body(file)).ok();
-    let envelope = envelope.and_then(|raw| proto::Envelope::try_from(raw).ok());
-    let records = envelope.and_then(|envelope| proto::decode_batch(&envelope).ok());
-    let loss = |record| match record {
-        Record::Loss(loss) => Some(loss),
-        _ => None,
-    };
-    records.unwrap_or_default().into_iter().filter_map(loss).collect()
 }

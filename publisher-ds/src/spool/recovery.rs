@@ -1,5 +1,6 @@
 //! What a start finds on disk: whole segments, a torn end where a crash cut the last write, damage.
 
+use super::directory;
 use super::lane_queue::LaneQueue;
 use super::scan::{self, Contents};
 use super::segment::{self, Position, Segment};
@@ -7,12 +8,9 @@ use super::sources::Sources;
 use bytes::Bytes;
 use event_model::Lane;
 use std::collections::VecDeque;
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
-
-const DIRECTORY_MODE: u32 = 0o700;
 
 /// A lane as it was found.
 pub(crate) struct Recovered {
@@ -32,7 +30,7 @@ pub(crate) fn recover(
     sources: &mut Sources,
 ) -> io::Result<Recovered> {
     let directory = spool.join(lane.name());
-    DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(&directory)?;
+    directory::make(&directory)?;
     segment::finish_mends(&directory)?;
     let mut finding = Finding::new(lane, &directory, settled);
     let numbers = segment::numbers(&directory)?;

@@ -1,6 +1,7 @@
 //! The spool without threads: what each operation does to the disk.
 
 use super::cursor::{self, Cursor};
+use super::directory::{SpoolConfig, SpoolError, lock};
 use super::frame;
 use super::lane_queue::{LaneQueue, Outgoing};
 use super::own_source::OwnSource;
@@ -9,13 +10,9 @@ use super::sources::Sources;
 use event_model::{Lane, LossReason, Record, SourceDescription, SourceId};
 use node_link::LossLedger;
 use proto::{Envelope, wire};
-use std::fs::{self, DirBuilder, File};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-
-const DIRECTORY_MODE: u32 = 0o700;
 
 /// Frames are written to the file in pieces of about this size.
 const WRITE_BYTES: usize = 256 << 10;
@@ -24,38 +21,6 @@ const REST: Duration = Duration::from_secs(1);
 
 /// No file or memory to be had just now (ENOMEM, ENFILE, EMFILE of errno(3)): no fault of the segment.
 const PASSING_ERRORS: [i32; 3] = [12, 23, 24];
-
-/// Where the spool lies, and its bounds.
-#[derive(Clone, Debug)]
-pub struct SpoolConfig {
-    /// Its directory, of no other use.
-    pub directory: PathBuf,
-    /// Bytes of all segments together.
-    pub maximum_bytes: u64,
-    /// A segment that reached this size is closed.
-    pub segment_bytes: u64,
-}
-
-/// Why there is no spool.
-#[derive(Debug, thiserror::Error)]
-pub enum SpoolError {
-    /// Another process holds the lock.
-    #[error(
-        "spool.directory {} is in use by another publisher: only one may run on a node",
-        .0.display()
-    )]
-    InUse(PathBuf),
-    /// The disk.
-    #[error("spool.directory {}: {action}: {error}", path.display())]
-    Io {
-        /// The directory.
-        path: PathBuf,
-        /// What was being done.
-        action: &'static str,
-        /// What the disk said.
-        error: io::Error,
-    },
-}
 
 /// How far a commit went.
 #[derive(Debug)]
@@ -414,25 +379,6 @@ fn count_lost(losses: &mut LossLedger, lane: Lane, reason: LossReason, records: 
     metrics::counter!("defender_spool_dropped_total", "lane" => lane.name(), "reason" => reason.name())
         .increment(records);
     tracing::warn!(%lane, reason = reason.name(), records, "records are lost; the loss is reported to the backend");
-}
-
-/// Takes the spool for this process alone.
-fn lock(directory: &Path) -> Result<File, SpoolError> {
-    let failed = |action| move |error| SpoolError::Io { path: directory.to_owned(), action, error };
-    let mut builder = DirBuilder::new();
-    let made = builder.recursive(true).mode(DIRECTORY_MODE).create(directory);
-    made.map_err(failed("making it"))?;
-    let lock = fs::OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(directory.join("lock"));
-    let lock = lock.map_err(failed("opening its lock file"))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(fs::TryLockError::WouldBlock) => Err(SpoolError::InUse(directory.to_owned())),
-        Err(fs::TryLockError::Error(error)) => Err(failed("locking it")(error)),
-    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use super::*;
 use crate::spool::segment;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 
 const SEGMENT_BYTES: u64 = 2 << 10;
 const LANES: [Lane; 2] = [Lane::Alert, Lane::Telemetry];

@@ -5,7 +5,9 @@ use crate::spool::{scan, segment};
 use event_model::{Component, Loss};
 use proto::decode_batch;
 use std::collections::BTreeMap;
+use std::fs;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use uuid::Uuid;
 
 pub(super) const ROOMY: u64 = 1 << 30;
