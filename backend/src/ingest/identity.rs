@@ -1,19 +1,39 @@
 use crate::store::Publisher;
 use event_model::Timestamp;
 use rustls_pki_types::CertificateDer;
+use std::sync::Arc;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// The longest name of a cluster or node: that of a DNS name.
 const LONGEST_NAME: usize = 253;
 
+/// Ends the DNS names that are identities; nobody can own one outside.
+const DNS_SUFFIX: &str = ".defender";
+/// The node in a certificate that all publishers of a cluster share.
+const ANY_NODE: &str = "any";
+
 /// What a publisher's certificate says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credential {
-    /// Who it is.
-    pub publisher: Publisher,
+    /// Who it is. The node of a certificate that a whole cluster shares is `any`.
+    pub certified: Publisher,
     /// Until when it may be believed.
     pub valid_until: Timestamp,
+}
+
+impl Credential {
+    /// Who the holder is that says it is of this node. It is believed only where the certificate
+    /// leaves the node open: such a one proves the cluster, and its holders name themselves within it.
+    pub(super) fn publisher(&self, says: &str) -> Result<Publisher, IdentityError> {
+        if *self.certified.node != *ANY_NODE {
+            return Ok(self.certified.clone());
+        }
+        if !valid(says) {
+            return Err(IdentityError::Node(says.to_owned()));
+        }
+        Ok(Publisher { cluster: Arc::clone(&self.certified.cluster), node: says.into() })
+    }
 }
 
 /// A certificate of a trusted authority that is none of a publisher.
@@ -28,10 +48,16 @@ pub enum IdentityError {
     Ambiguous,
     #[error("the client's certificate names {0:?}, which is no publisher: {WANTED}")]
     Malformed(String),
+    #[error(
+        "the publisher says that it is of node {0:?}, which is no node's name (letters, digits, '.', '-' and '_'): \
+         set node.name or NODE_NAME"
+    )]
+    Node(String),
 }
 
 const WANTED: &str = "its subject alternative names must hold exactly one URI \
-    spiffe://defender/cluster/CLUSTER/publisher/NODE (letters, digits, '.', '-' and '_')";
+    spiffe://defender/cluster/CLUSTER/publisher/NODE, or DNS name NODE.publisher.CLUSTER.defender \
+    (letters, digits, '.', '-' and '_'; NODE is `any` where a whole cluster shares the certificate)";
 
 /// Reads who the holder of a certificate is. That the certificate is valid was checked before.
 pub(super) fn read(certificate: &CertificateDer<'_>) -> Result<Credential, IdentityError> {
@@ -43,27 +69,38 @@ pub(super) fn read(certificate: &CertificateDer<'_>) -> Result<Credential, Ident
     let mut identities =
         names.iter().flat_map(|names| &names.value.general_names).filter_map(|name| match name {
             GeneralName::URI(uri) if uri.starts_with("spiffe:") => Some(*uri),
+            GeneralName::DNSName(name) if name.ends_with(DNS_SUFFIX) => Some(*name),
             _ => None,
         });
-    let uri = identities.next().ok_or(IdentityError::Missing)?;
+    let identity = identities.next().ok_or(IdentityError::Missing)?;
     if identities.next().is_some() {
         return Err(IdentityError::Ambiguous);
     }
-    let publisher = parse(uri).ok_or_else(|| IdentityError::Malformed(uri.to_owned()))?;
+    let certified = parse(identity).ok_or_else(|| IdentityError::Malformed(identity.to_owned()))?;
     let seconds = certificate.validity().not_after.timestamp();
     let nanoseconds = u64::try_from(seconds).unwrap_or(0).saturating_mul(1_000_000_000);
-    Ok(Credential { publisher, valid_until: Timestamp(nanoseconds) })
+    Ok(Credential { certified, valid_until: Timestamp(nanoseconds) })
 }
 
-fn parse(uri: &str) -> Option<Publisher> {
-    let rest = uri.strip_prefix("spiffe://defender/cluster/")?;
-    let (cluster, node) = rest.split_once("/publisher/")?;
-    let valid = |name: &str| {
-        (1..=LONGEST_NAME).contains(&name.len())
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
-    };
+fn parse(identity: &str) -> Option<Publisher> {
+    let (cluster, node) = of_uri(identity).or_else(|| of_dns_name(identity))?;
     (valid(cluster) && valid(node))
         .then(|| Publisher { cluster: cluster.into(), node: node.into() })
+}
+
+fn of_uri(uri: &str) -> Option<(&str, &str)> {
+    uri.strip_prefix("spiffe://defender/cluster/")?.split_once("/publisher/")
+}
+
+/// For tools that can't make URIs, Helm above all. Nodes' names hold dots, a cluster's is one label here.
+fn of_dns_name(name: &str) -> Option<(&str, &str)> {
+    let (node, cluster) = name.strip_suffix(DNS_SUFFIX)?.rsplit_once(".publisher.")?;
+    (!cluster.contains('.')).then_some((cluster, node))
+}
+
+fn valid(name: &str) -> bool {
+    (1..=LONGEST_NAME).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
 }
 
 #[cfg(test)]
@@ -85,8 +122,43 @@ mod tests {
     fn cluster_and_node_come_from_the_certificate() {
         let uri = "spiffe://defender/cluster/prod-1/publisher/ip-10-0-0-7.ec2.internal";
         let credential = read(&certificate(&["https://example.org", uri])).unwrap();
-        assert_eq!(credential.publisher.to_string(), "prod-1/ip-10-0-0-7.ec2.internal");
+        assert_eq!(credential.certified.to_string(), "prod-1/ip-10-0-0-7.ec2.internal");
         assert!(credential.valid_until > Timestamp::now());
+    }
+
+    fn certificate_of(dns_names: &[&str]) -> CertificateDer<'static> {
+        let names: Vec<_> = dns_names.iter().map(|name| (*name).to_owned()).collect();
+        let key = KeyPair::generate().unwrap();
+        CertificateParams::new(names).unwrap().self_signed(&key).unwrap().der().clone()
+    }
+
+    #[test]
+    fn a_dns_name_of_ours_is_an_identity_too() {
+        let name = "ip-10-0-0-7.ec2.internal.publisher.prod-1.defender";
+        let credential = read(&certificate_of(&["example.org", name])).unwrap();
+        assert_eq!(credential.certified.to_string(), "prod-1/ip-10-0-0-7.ec2.internal");
+        for malformed in
+            ["n.publisher.a.b.defender", "n.collector.c.defender", "publisher.c.defender"]
+        {
+            let refused = read(&certificate_of(&[malformed]));
+            assert_eq!(refused, Err(IdentityError::Malformed(malformed.to_owned())));
+        }
+        let two = ["a.publisher.c.defender", "b.publisher.c.defender"];
+        assert_eq!(read(&certificate_of(&two)), Err(IdentityError::Ambiguous));
+    }
+
+    #[test]
+    fn the_node_is_the_certificates_and_the_holders_only_where_a_cluster_shares_it() {
+        let of = |node: &str| {
+            let uri = format!("spiffe://defender/cluster/c/publisher/{node}");
+            read(&certificate(&[&uri])).unwrap()
+        };
+        assert_eq!(of("node-1").publisher("node-2").unwrap().to_string(), "c/node-1");
+        assert_eq!(of("any").publisher("node-2").unwrap().to_string(), "c/node-2");
+        for invalid in ["", "../x", "a b"] {
+            let refused = of("any").publisher(invalid);
+            assert_eq!(refused, Err(IdentityError::Node(invalid.to_owned())));
+        }
     }
 
     #[test]

@@ -1,3 +1,4 @@
+use super::identity::IdentityError;
 use super::listener::Peer;
 use super::session::{Limits, Session};
 use crate::store::{Intake, Publisher};
@@ -29,7 +30,7 @@ pub(super) struct IngestService {
 
 /// How many streams each node has.
 #[derive(Default)]
-struct Streams(Mutex<HashMap<Publisher, usize>>);
+pub(super) struct Streams(Mutex<HashMap<Publisher, usize>>);
 
 /// A stream's place among those of its node.
 pub(super) struct Place {
@@ -49,15 +50,31 @@ impl IngestService {
 }
 
 impl Streams {
-    fn enter(self: &Arc<Self>, publisher: &Publisher) -> Option<Place> {
+    /// A place for one more, or what to tell who finds none. Streams that have not said yet of
+    /// which node they are, are bounded by the connections.
+    pub(super) fn enter(self: &Arc<Self>, publisher: &Publisher) -> Result<Place, Status> {
         let mut streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = streams.entry(publisher.clone()).or_default();
         if *count >= STREAMS_A_NODE {
-            return None;
+            return Err(too_many(publisher));
         }
         *count += 1;
-        Some(Place { streams: Arc::clone(self), publisher: publisher.clone() })
+        Ok(Place { streams: Arc::clone(self), publisher: publisher.clone() })
     }
+}
+
+/// What to tell a peer that is not known to be a publisher.
+pub(super) fn unidentified(error: &IdentityError) -> Status {
+    metrics::counter!("defender_ingest_rejected_total", "reason" => "identity").increment(1);
+    Status::permission_denied(error.to_string())
+}
+
+fn too_many(publisher: &Publisher) -> Status {
+    metrics::counter!("defender_ingest_rejected_total", "reason" => "too_many_streams")
+        .increment(1);
+    Status::resource_exhausted(format!(
+        "{publisher} has {STREAMS_A_NODE} streams already: does another publisher use its certificate, or its node's name?"
+    ))
 }
 
 impl Drop for Place {
@@ -83,27 +100,20 @@ impl Ingest for IngestService {
         let peer = request.extensions().get::<Peer>().cloned();
         let peer = peer.ok_or_else(|| Status::internal("the connection has no peer"))?;
         let credential = peer.credential.map_err(|error| {
-            metrics::counter!("defender_ingest_rejected_total", "reason" => "identity")
-                .increment(1);
             tracing::warn!(peer = %peer.address, %error, "publisher refused");
-            Status::permission_denied(error.to_string())
-        })?;
-        let place = self.streams.enter(&credential.publisher).ok_or_else(|| {
-            metrics::counter!("defender_ingest_rejected_total", "reason" => "too_many_streams").increment(1);
-            Status::resource_exhausted(format!(
-                "{} has {STREAMS_A_NODE} streams already: does another publisher use its certificate?",
-                credential.publisher
-            ))
+            unidentified(&error)
         })?;
         let (answers, answered) = mpsc::channel(ANSWERS_WAITING);
         let session = Session {
+            publisher: credential.certified.clone(),
             credential,
             intake: self.intake.clone(),
             limits: self.limits,
             inbound: request.into_inner(),
             answers,
             shutdown: self.shutdown.clone(),
-            _place: place,
+            streams: Arc::clone(&self.streams),
+            place: None,
         };
         self.sessions.spawn(session.run(peer.address));
         Ok(Response::new(ReceiverStream::new(answered)))

@@ -4,8 +4,8 @@ use super::decode;
 use super::greeting::{self, Greeting};
 use super::identity::Credential;
 use super::rejection::{Frame, Refusal};
-use super::service::Place;
-use crate::store::{Batch, Intake, StoreError, Stored};
+use super::service::{Place, Streams};
+use crate::store::{Batch, Intake, Publisher, StoreError, Stored};
 use event_model::{Lane, SourceId, Timestamp};
 use futures::StreamExt;
 use futures::stream::FuturesOrdered;
@@ -14,6 +14,7 @@ use proto::wire::to_publisher_from_backend::Message as Answer;
 use proto::wire::{self, ToBackend, ToPublisherFromBackend};
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -42,13 +43,17 @@ impl Limits {
 }
 
 pub(super) struct Session {
+    /// Who sends: what the certificate says, until the greeting tells the node that it may leave open.
+    pub(super) publisher: Publisher,
     pub(super) credential: Credential,
     pub(super) intake: Intake,
     pub(super) limits: Limits,
     pub(super) inbound: Streaming<ToBackend>,
     pub(super) answers: mpsc::Sender<Result<ToPublisherFromBackend, Status>>,
     pub(super) shutdown: CancellationToken,
-    pub(super) _place: Place,
+    pub(super) streams: Arc<Streams>,
+    /// Held from the greeting to the end.
+    pub(super) place: Option<Place>,
 }
 
 /// An envelope whose answer is due, in the order of arrival.
@@ -68,9 +73,10 @@ enum Outcome {
 impl Session {
     /// Serves the stream to its end, and tells the peer why it ends.
     pub(super) async fn run(mut self, address: SocketAddr) {
-        let publisher = self.credential.publisher.clone();
-        tracing::info!(%publisher, peer = %address, "publisher connected");
-        match self.serve().await {
+        tracing::info!(publisher = %self.publisher, peer = %address, "publisher connected");
+        let end = self.serve().await;
+        let publisher = &self.publisher;
+        match end {
             Ok(()) => tracing::info!(%publisher, peer = %address, "publisher disconnected"),
             Err(status) => {
                 let (code, reason) = (status.code(), status.message().to_owned());
@@ -122,7 +128,7 @@ impl Session {
             .await
             .map_err(|_| Status::deadline_exceeded("no Hello came"))??;
         let Greeting { version, description } = greeting::read(first)?;
-        let publisher = self.credential.publisher.clone();
+        let publisher = self.identify(&description.node)?;
         if description.node != *publisher.node {
             let says = description.node.as_str();
             tracing::warn!(%publisher, says, "the publisher's node is not that of its certificate");
@@ -139,6 +145,17 @@ impl Session {
             already_held: already_held.collect(),
         }))
         .await
+    }
+
+    /// Settles who the peer is, and takes its place among the streams of its node.
+    fn identify(&mut self, node: &str) -> Result<Publisher, Status> {
+        let publisher = self
+            .credential
+            .publisher(node)
+            .map_err(|error| super::service::unidentified(&error))?;
+        self.place = Some(self.streams.enter(&publisher)?);
+        self.publisher = publisher.clone();
+        Ok(publisher)
     }
 
     fn certificate_life(&self) -> Duration {
@@ -192,7 +209,7 @@ impl Session {
         let room =
             self.intake.room(bytes, envelope.count() as usize).await.map_err(Outcome::Failed)?;
         let batch = Batch {
-            publisher: self.credential.publisher.clone(),
+            publisher: self.publisher.clone(),
             source,
             lane,
             first_sequence,
@@ -213,7 +230,7 @@ impl Session {
                 self.answer(Answer::Acknowledgement(answer)).await?;
             }
             Outcome::Refused(refusal) => {
-                let publisher = &self.credential.publisher;
+                let publisher = &self.publisher;
                 let (reason, error) = (refusal.reason, refusal.message.as_str());
                 let first = frame.first_sequence;
                 tracing::warn!(%publisher, reason, error, first, "envelope refused");

@@ -43,6 +43,10 @@ impl Authority {
         self.sign(&parameters(uri))
     }
 
+    pub fn with_dns_name(&self, name: &str) -> Identity {
+        self.sign(&CertificateParams::new(vec![name.to_owned()]).unwrap())
+    }
+
     pub fn expired(&self, node: &str) -> Identity {
         let mut parameters =
             parameters(&format!("spiffe://defender/cluster/test/publisher/{node}"));

@@ -1,5 +1,5 @@
 use crate::authority::Authority;
-use crate::publisher::{Publisher, channel, hello};
+use crate::publisher::{Publisher, channel, hello, hello_of};
 use crate::records::{alert, numbered, status};
 use crate::running::{Backend, PATIENCE};
 use event_model::{Component, Lane, Priority, Record, SourceId};
@@ -78,6 +78,34 @@ async fn a_certificate_that_names_no_publisher_is_refused_in_words() {
             "{status:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_certificate_that_a_cluster_shares_serves_each_of_its_nodes() {
+    let backend = Backend::start().await;
+    let by_uri = backend.authority.publisher("any");
+    let by_dns_name = backend.authority.with_dns_name("any.publisher.test.defender");
+    let mut connected = Vec::new();
+    for number in 0..8 {
+        let identity = if number % 2 == 0 { &by_uri } else { &by_dns_name };
+        let channel = channel(&backend, Some(identity)).await.unwrap();
+        let greeting = hello_of(&format!("node-{number}"), 1, 1);
+        let mut publisher = Publisher::greet(channel, greeting).await.unwrap();
+        publisher.send(SourceId::generate(), 1, &[numbered(number)]).await;
+        publisher.acknowledged(Lane::Telemetry, 1).await;
+        connected.push(publisher);
+    }
+    let events = backend.all("/api/v1/events").await;
+    let mut nodes: Vec<_> = events.iter().map(|event| event["node"].as_str().unwrap()).collect();
+    nodes.sort_unstable();
+    let expected: Vec<_> = (0..8).map(|number| format!("node-{number}")).collect();
+    assert_eq!(nodes, expected);
+
+    let channel = channel(&backend, Some(&by_uri)).await.unwrap();
+    let refused =
+        Publisher::greet(channel, hello_of("no name", 1, 1)).await.err().expect("refused");
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    assert!(refused.message().contains("set node.name or NODE_NAME"), "{refused}");
 }
 
 #[tokio::test]

@@ -144,11 +144,16 @@ impl Publisher {
 
 /// A greeting that offers these versions.
 pub fn hello(minimum_version: u32, maximum_version: u32) -> ToBackend {
+    hello_of("what the payload says", minimum_version, maximum_version)
+}
+
+/// A greeting that says it is of this node.
+pub fn hello_of(node: &str, minimum_version: u32, maximum_version: u32) -> ToBackend {
     let description = SourceDescription {
         id: SourceId(Uuid::from_u128(0xbeef)),
         component: Component::PublisherDs,
         version: "1.2.3".into(),
-        node: "what the payload says".into(),
+        node: node.into(),
         boot_id: Uuid::from_u128(1),
     };
     let source = Some(proto::description_to_wire(&description));

@@ -4,6 +4,7 @@ use crate::deadline::wait_for;
 use anyhow::{Context, Result, anyhow, bail};
 use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill};
+use nix::time::clock_getcpuclockid;
 use nix::unistd::Pid;
 use serde_json::Value;
 use std::fs;
@@ -156,7 +157,7 @@ impl Program {
             let rest = line.strip_prefix(name)?;
             rest.starts_with(['{', ' ']).then(|| rest.rsplit(' ').next()?.parse::<f64>().ok())?
         });
-        Ok(values.sum())
+        Ok(values.fold(0.0, |sum, value| sum + value))
     }
 
     /// Resident memory now, in MiB.
@@ -181,13 +182,10 @@ impl Program {
             .with_context(|| format!("no {key} in its status"))
     }
 
-    /// CPU time used so far, user and system, in seconds.
+    /// CPU time used so far, user and system, in seconds; the kernel counts it in nanoseconds.
     pub fn cpu_seconds(&self) -> Result<f64> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid()))?;
-        let after_name = stat.rsplit(')').next().context("no name in stat")?;
-        let fields: Vec<&str> = after_name.split_whitespace().collect();
-        let ticks: f64 = fields[11].parse::<f64>()? + fields[12].parse::<f64>()?;
-        Ok(ticks / 100.0)
+        let clock = clock_getcpuclockid(Pid::from_raw(i32::try_from(self.pid())?))?;
+        Ok(Duration::from(clock.now()?).as_secs_f64())
     }
 
     /// The last lines of its log.

@@ -10,7 +10,7 @@ use suite::program::{Launch, Name, Program};
 use tempfile::TempDir;
 
 const PAIRS: usize = 10;
-const SPAWNS: u32 = 2000;
+const SPAWNS: u32 = 4000;
 const READY_WITHIN: Duration = Duration::from_mins(1);
 
 /// The limits of the workload's table.
