@@ -1,7 +1,8 @@
 use crate::{ConversionError, Encoding, Envelope, EnvelopeError, wire};
 use event_model::{Lane, Record, SourceId};
 use prost::Message;
-use prost::bytes::Bytes;
+use prost::bytes::{Buf, Bytes};
+use prost::encoding::DecodeContext;
 use std::io::Read;
 
 /// The largest batch, decompressed, that [`decode_batch`] takes: 16 MiB, so that a
@@ -13,6 +14,9 @@ const COMPRESS_FROM_BYTES: usize = 512;
 
 /// The fastest of zstd's standard levels: the collector has 360m of CPU for everything.
 const COMPRESSION_LEVEL: i32 = 1;
+
+/// The number of `RecordBatch.records` in record.proto.
+const RECORDS_TAG: u32 = 1;
 
 /// A payload that can't be read or made.
 #[derive(Debug, thiserror::Error)]
@@ -59,20 +63,28 @@ fn compress(plain: Vec<u8>) -> Result<(Encoding, Bytes), BatchError> {
 
 /// Decodes an envelope's payload: exactly as many records as its frame says, all of its lane.
 pub fn decode_batch(envelope: &Envelope) -> Result<Vec<Record>, BatchError> {
-    let batch = match envelope.encoding() {
-        Encoding::Protobuf => wire::RecordBatch::decode(envelope.payload().clone())?,
-        Encoding::ProtobufZstd => wire::RecordBatch::decode(decompress(envelope.payload())?)?,
+    let plain = match envelope.encoding() {
+        Encoding::Protobuf => envelope.payload().clone(),
+        Encoding::ProtobufZstd => decompress(envelope.payload())?,
     };
-    if batch.records.len() != envelope.count() as usize {
-        return Err(BatchError::Count { stated: envelope.count(), actual: batch.records.len() });
-    }
+    check_count(&plain, envelope.count())?;
+    let batch = wire::RecordBatch::decode(plain)?;
     let lane = envelope.lane();
-    batch
-        .records
-        .into_iter()
-        .enumerate()
-        .map(|(place, raw)| read_record(place, raw, lane))
-        .collect()
+    let records = batch.records.into_iter().enumerate();
+    records.map(|(place, raw)| read_record(place, raw, lane)).collect()
+}
+
+/// Counts the records before any is decoded: two bytes on the wire make a record of hundreds in memory, so
+/// a payload of empty ones would fill it.
+fn check_count(plain: &Bytes, stated: u32) -> Result<(), BatchError> {
+    let mut rest = plain.clone();
+    let mut actual = 0;
+    while rest.has_remaining() {
+        let (tag, wire_type) = prost::encoding::decode_key(&mut rest)?;
+        prost::encoding::skip_field(wire_type, tag, &mut rest, DecodeContext::default())?;
+        actual += usize::from(tag == RECORDS_TAG);
+    }
+    if actual == stated as usize { Ok(()) } else { Err(BatchError::Count { stated, actual }) }
 }
 
 /// Grows with what arrives, so that a sender can't make the reader allocate the maximum at will.

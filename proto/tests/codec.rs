@@ -300,6 +300,14 @@ fn a_small_payload_that_grows_past_the_bound_is_refused() {
 }
 
 #[test]
+fn a_payload_with_more_records_than_its_frame_says_is_refused_before_they_are_made() {
+    let empty_records = [0x0a, 0x00].repeat(4_000_000);
+    let envelope = Envelope::try_from(frame(empty_records, wire::Encoding::Protobuf)).unwrap();
+    let refusal = decode_batch(&envelope).unwrap_err();
+    assert!(matches!(refusal, BatchError::Count { stated: 1, actual: 4_000_000 }), "{refusal}");
+}
+
+#[test]
 fn a_record_in_the_wrong_lane_is_refused() {
     let host = Record::Host(Host::default());
     let envelope = encode_batch(SourceId(Uuid::nil()), Lane::Telemetry, 1, &[host]).unwrap();

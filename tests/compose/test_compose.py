@@ -40,7 +40,7 @@ class Images(unittest.TestCase):
     def test_each_is_under_25_megabytes(self):
         for program in PROGRAMS:
             size = json.loads(docker("image", "inspect", suite.image(program)))[0]["Size"]
-            print(f"\n    {program}: {size / 1e6:.1f} MB", end="")
+            print(f"\nshown: image {program}: {size / 1e6:.1f} MB", end="")
             self.assertLess(size, LARGEST_IMAGE, program)
 
     def test_each_holds_its_program_and_no_shell(self):
@@ -161,7 +161,7 @@ class Way(unittest.TestCase):
             self.assertFalse(state["OOMKilled"], service)
             resident = rss(state["Pid"])
             limit = inspect(suite.containers[service])["HostConfig"]["Memory"]
-            print(f"    {service}: RSS {resident / MEBIBYTE:.1f} MiB of {limit / MEBIBYTE:.0f} MiB; {stats(service)}")
+            print(f"shown: compose, {service}: RSS {resident / MEBIBYTE:.1f} MiB of {limit / MEBIBYTE:.0f} MiB; {stats(service)}")
             self.assertLess(resident, limit / 2, service)
 
     def test_f_all_end_in_order_when_asked(self):

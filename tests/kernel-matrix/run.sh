@@ -134,7 +134,7 @@ judge() {
     grep -aE '^(kernel |hook |loaded in |an exec was read |verdict )|\.\.\. FAILED$' "$log" | sed "s/^/  /" || true
     result=$(grep -aoE 'test result: .* [0-9]+ passed; [0-9]+ failed' "$log" || true)
     if [[ $result =~ ([0-9]+)\ passed\;\ ([0-9]+)\ failed ]] && grep -aq '^verdict ' "$log"; then
-        echo "  $series: ${BASH_REMATCH[1]} passed, ${BASH_REMATCH[2]} failed"
+        echo "shown: kernel $series booted, eBPF loaded: ${BASH_REMATCH[1]} capture tests passed, ${BASH_REMATCH[2]} failed"
         passed=$((passed + BASH_REMATCH[1]))
         failed=$((failed + BASH_REMATCH[2]))
         if [ "${BASH_REMATCH[2]}" -eq 0 ] && [ "${BASH_REMATCH[1]}" -gt 0 ] && grep -aq '^verdict 0 ' "$log"; then

@@ -54,7 +54,7 @@ fn a_hundred_kills_lose_nothing_and_repeat_nothing() -> Result<()> {
         Ok(account)
     })?;
     println!(
-        "note: crash: {} kill -9 ({} of the publisher, {} of the backend), {sent} events: {} lost, {} stored twice",
+        "shown: crash: {} kill -9 ({} of the publisher, {} of the backend), {sent} events: {} lost, {} stored twice",
         killed.publisher + killed.backend,
         killed.publisher,
         killed.backend,

@@ -37,7 +37,7 @@ impl Outcome {
         let mut sum =
             closings.iter().skip(1).fold(closings.first()?.clone(), |sum, next| sum.plus(next));
         let notes =
-            lines.iter().map(|line| line.trim_start()).filter(|line| line.starts_with("note: "));
+            lines.iter().map(|line| line.trim_start()).filter(|line| line.starts_with("shown: "));
         sum.notes = notes.map(str::to_owned).collect();
         Some(sum)
     }
