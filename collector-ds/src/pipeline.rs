@@ -15,7 +15,10 @@ use detection::Act;
 use ebpf_probes::KernelRecord;
 use event_model::{Container, ContainerId, Event, EventKind, Host, Process, Record};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// Entities that were lost are told again at most this often: telling all is thousands of records.
+const TELL_AGAIN_EVERY: Duration = Duration::from_secs(5);
 
 /// Asks a runtime for all that is to be known of a container; false where it has to be asked again.
 pub type AskRuntime = Box<dyn Fn(&Container) -> bool>;
@@ -28,6 +31,8 @@ pub struct Pipeline<O> {
     ask_runtime: AskRuntime,
     outlet: O,
     counters: Counters,
+    /// When all entities were last told anew because some had been lost.
+    told_again_at: Option<Instant>,
 }
 
 impl<O: Outlet> Pipeline<O> {
@@ -40,7 +45,15 @@ impl<O: Outlet> Pipeline<O> {
         outlet: O,
     ) -> Self {
         outlet.send(Record::Host(host.clone()));
-        Self { enricher, rules, host, ask_runtime, outlet, counters: Counters::default() }
+        Self {
+            enricher,
+            rules,
+            host,
+            ask_runtime,
+            outlet,
+            counters: Counters::default(),
+            told_again_at: None,
+        }
     }
 
     /// The loaded rules.
@@ -95,11 +108,23 @@ impl<O: Outlet> Pipeline<O> {
         self.enricher.processes.announce_again(|process| send_process(outlet, process));
     }
 
-    /// Forgets what is long past, and asks the runtimes again for what they did not know. To be called every second or so.
+    /// Forgets what is long past, asks the runtimes again for what they did not know, and tells entities again
+    /// where some were lost on their way. To be called every second or so.
     pub fn tick(&mut self, now: Instant) {
         self.enricher.tick(now);
         self.enricher.containers.ask_for_more(now, &self.ask_runtime);
         self.counters.observe(&self.enricher);
+        self.tell_again_what_was_lost(now);
+    }
+
+    fn tell_again_what_was_lost(&mut self, now: Instant) {
+        let rested = self
+            .told_again_at
+            .is_none_or(|at| now.saturating_duration_since(at) >= TELL_AGAIN_EVERY);
+        if rested && self.outlet.take_entity_loss() {
+            self.told_again_at = Some(now);
+            self.announce_again();
+        }
     }
 
     fn act(&mut self, event: Event, process: Option<&Arc<Process>>) {

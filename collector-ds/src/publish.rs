@@ -13,10 +13,17 @@ use node_link::Outbox;
 pub trait Outlet {
     /// Takes a record. Never blocks; what does not fit is counted by the taker.
     fn send(&self, record: Record);
+
+    /// Whether entities did not fit since this was last true, and there is room now to send them again.
+    fn take_entity_loss(&self) -> bool;
 }
 
 impl Outlet for Outbox {
     fn send(&self, record: Record) {
         Self::send(self, record);
+    }
+
+    fn take_entity_loss(&self) -> bool {
+        Self::take_entity_loss(self)
     }
 }

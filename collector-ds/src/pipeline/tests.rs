@@ -4,7 +4,7 @@ use crate::enrich::processes::{ProcessLimits, Processes};
 use crate::enrich::users::Users;
 use ebpf_probes::{CgroupKey, CgroupRecord, ExecRecord, ExitRecord, ForkRecord};
 use event_model::{Alert, ProcessKey};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -20,20 +20,27 @@ const RULES: &str = "\
   tags: [T1059]
 ";
 
-/// Keeps what it is given.
+/// Keeps what it is given, and says that entities were lost where it is told to.
 #[derive(Clone, Default)]
-struct Kept(Rc<RefCell<Vec<Record>>>);
+struct Kept {
+    records: Rc<RefCell<Vec<Record>>>,
+    entities_lost: Rc<Cell<bool>>,
+}
 
 impl Outlet for Kept {
     fn send(&self, record: Record) {
-        self.0.borrow_mut().push(record);
+        self.records.borrow_mut().push(record);
+    }
+
+    fn take_entity_loss(&self) -> bool {
+        self.entities_lost.take()
     }
 }
 
 impl Kept {
     /// What was sent since the last call.
     fn take(&self) -> Vec<Record> {
-        std::mem::take(&mut self.0.borrow_mut())
+        self.records.take()
     }
 }
 
@@ -219,6 +226,25 @@ fn after_a_reconnect_all_entities_are_told_again() {
         ["host", "container 3f5e9c1d7a2b", "process runc"],
         "but for the process that ended"
     );
+}
+
+#[test]
+fn entities_that_were_lost_on_their_way_are_told_again_but_not_all_the_time() {
+    let mut node = node();
+    node.shell_in_container();
+    node.sent.take();
+    node.pipeline.tick(node.now);
+    assert_eq!(outline(&node.sent.take()), [""; 0], "nothing was lost");
+    node.sent.entities_lost.set(true);
+    node.pipeline.tick(node.now);
+    let mut told = outline(&node.sent.take());
+    told.sort();
+    assert_eq!(told, ["container 3f5e9c1d7a2b", "host", "process runc", "process sh"]);
+    node.sent.entities_lost.set(true);
+    node.pipeline.tick(node.now + Duration::from_secs(1));
+    assert_eq!(outline(&node.sent.take()), [""; 0], "not so soon");
+    node.pipeline.tick(node.now + TELL_AGAIN_EVERY);
+    assert_eq!(node.sent.take().len(), 4);
 }
 
 #[test]

@@ -39,4 +39,11 @@ impl Outbox {
             self.shared.wake.notify_one();
         }
     }
+
+    /// Whether entities were dropped for want of room since this was last true, and there is room now
+    /// to send them again. Events that refer to them stand alone until then.
+    #[must_use]
+    pub fn take_entity_loss(&self) -> bool {
+        self.shared.queues().take_entity_loss()
+    }
 }

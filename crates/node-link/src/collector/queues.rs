@@ -68,6 +68,8 @@ pub(crate) struct Queues {
     unacknowledged_bytes: u64,
     bound: u64,
     hurry: bool,
+    /// Entities were dropped for want of room, and their sender was not told yet.
+    entities_lost: bool,
 }
 
 impl Queues {
@@ -81,6 +83,7 @@ impl Queues {
             unacknowledged_bytes: 0,
             bound,
             hurry: false,
+            entities_lost: false,
         }
     }
 
@@ -113,8 +116,16 @@ impl Queues {
             };
             let Some((record, bytes)) = self.lanes[lane.index()].pop() else { return };
             self.queued_bytes -= bytes;
+            self.entities_lost |= lane == Lane::Entity;
             self.lose(lane, record.kind(), LossReason::QueueFull, 1, now);
         }
+    }
+
+    /// Whether entities were dropped for want of room since this last was true. Told only once half of the
+    /// room is free: entities that are sent again before would push each other out.
+    pub(crate) fn take_entity_loss(&mut self) -> bool {
+        let has_room = self.held_bytes() <= self.bound / 2;
+        has_room && std::mem::take(&mut self.entities_lost)
     }
 
     /// Counts records that will never be sent.

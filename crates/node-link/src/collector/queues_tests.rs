@@ -198,3 +198,28 @@ fn a_lane_that_waits_for_credit_does_not_hold_up_a_worthier_one() {
     assert_eq!(queues.take(Lane::Inventory, later).map(|it| it.lane), Some(Lane::Entity));
     assert!(queues.take(Lane::Inventory, later).is_none());
 }
+
+#[test]
+fn a_loss_of_entities_is_told_once_and_when_there_is_room_to_repeat_them() {
+    let now = Instant::now();
+    let mut queues = Queues::new(footprint(&entity()));
+    queues.push(entity(), now);
+    assert!(!queues.take_entity_loss(), "nothing was lost");
+    queues.push(entity(), now);
+    assert!(!queues.take_entity_loss(), "a repetition would be lost again");
+    take_all(&mut queues, now + MAXIMUM_WAIT);
+    assert!(queues.take_entity_loss());
+    assert!(!queues.take_entity_loss(), "it was told");
+}
+
+#[test]
+fn a_loss_of_events_is_none_of_entities() {
+    let now = Instant::now();
+    let mut queues = Queues::new(footprint(&entity()) + footprint(&event(1)));
+    queues.push(entity(), now);
+    queues.push(event(1), now);
+    queues.push(event(2), now);
+    let taken = take_all(&mut queues, now + MAXIMUM_WAIT);
+    assert_eq!(losses(&taken).iter().map(|loss| loss.count).sum::<u64>(), 1);
+    assert!(!queues.take_entity_loss());
+}
