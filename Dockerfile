@@ -57,7 +57,7 @@ COPY LICENSE /LICENSE
 # The sensor. Capabilities are given to uid 0 only; it needs SYS_ADMIN, SYS_RESOURCE and SYS_PTRACE.
 FROM base AS collector-ds
 LABEL org.opencontainers.image.title="Defender collector-ds" \
-      org.opencontainers.image.description="Inventory and security events of a node, by eBPF"
+      org.opencontainers.image.description="Security events of a node, by eBPF"
 COPY --from=binaries /collector-ds /collector-ds
 COPY rules/ /etc/defender/rules/
 USER 0:0
@@ -66,7 +66,7 @@ ENTRYPOINT ["/collector-ds"]
 
 FROM base AS collector-misc
 LABEL org.opencontainers.image.title="Defender collector-misc" \
-      org.opencontainers.image.description="Inventory and security events of a cluster that belong to no node"
+      org.opencontainers.image.description="Pods and nodes of a cluster, from its API"
 COPY --from=binaries /collector-misc /collector-misc
 USER 65532:65532
 EXPOSE 9103
@@ -85,7 +85,7 @@ ENTRYPOINT ["/publisher-ds"]
 
 FROM base AS backend
 LABEL org.opencontainers.image.title="Defender backend" \
-      org.opencontainers.image.description="Ingests, stores, detects, alerts, shows"
+      org.opencontainers.image.description="Ingests, stores, alerts, shows"
 COPY --from=folder --chown=65532:65532 /empty/ /var/lib/defender/backend/
 COPY --from=binaries /backend /backend
 USER 65532:65532

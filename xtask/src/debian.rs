@@ -20,7 +20,7 @@ pub const CONTAINERS: [Package; 4] = [
 ];
 
 /// What the tests need besides.
-pub const TESTS: [Package; 15] = [
+pub const TESTS: [Package; 16] = [
     ("containerd", "/usr/bin/containerd"),
     ("runc", "/usr/sbin/runc"),
     ("docker-compose", "/usr/bin/docker-compose"),
@@ -35,6 +35,7 @@ pub const TESTS: [Package; 15] = [
     ("nodejs", "/usr/bin/node"),
     ("npm", "/usr/bin/npm"),
     ("chromium", "/usr/bin/chromium"),
+    ("chromium-driver", "/usr/bin/chromedriver"),
     ("curl", "/usr/bin/curl"),
 ];
 

@@ -6,9 +6,6 @@ use crate::records::{alert, container, container_id, status};
 use crate::running::Backend;
 use event_model::{Component, Container, Priority, Record};
 
-const SKIPPED: &str =
-    "note: backend: the page was not tried in a browser: chromium-driver is not installed";
-
 fn url(backend: &Backend, path: &str) -> String {
     format!("http://127.0.0.1:{}{path}", backend.api_port)
 }
@@ -16,7 +13,7 @@ fn url(backend: &Backend, path: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn alerts_arrive_on_the_open_page_and_what_attackers_write_stays_text() {
     let backend = Backend::start().await;
-    let Some(browser) = Browser::start(&backend).await else { return println!("{SKIPPED}") };
+    let browser = Browser::start(&backend).await;
     let mut sender = Sender::connect(&backend, "node-1").await;
     let payload =
         "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">";
@@ -70,7 +67,7 @@ async fn alerts_arrive_on_the_open_page_and_what_attackers_write_stays_text() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn late_metadata_and_a_lost_connection_show_on_the_page() {
     let mut backend = Backend::start().await;
-    let Some(browser) = Browser::start(&backend).await else { return println!("{SKIPPED}") };
+    let browser = Browser::start(&backend).await;
     let mut sender = Sender::connect(&backend, "node-1").await;
     browser.open(&url(&backend, "/")).await;
     browser.wait_for("document.getElementById('connection').dataset.state === 'live'").await;
@@ -107,7 +104,7 @@ async fn the_token_opens_the_page() {
         config["api"]["token_file"] = folder.join("token").to_str().unwrap().into();
     })
     .await;
-    let Some(browser) = Browser::start(&backend).await else { return println!("{SKIPPED}") };
+    let browser = Browser::start(&backend).await;
     browser.look("light", 900, 600).await;
     let log_in = |token: &str| {
         let field = "document.getElementById('token')";
@@ -128,7 +125,7 @@ async fn the_token_opens_the_page() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_page_fits_every_window() {
     let backend = Backend::start().await;
-    let Some(browser) = Browser::start(&backend).await else { return println!("{SKIPPED}") };
+    let browser = Browser::start(&backend).await;
     browser.look("light", 1280, 800).await;
     browser.open(&url(&backend, "/")).await;
     browser.picture("empty").await;

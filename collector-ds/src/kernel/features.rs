@@ -20,18 +20,18 @@ pub fn require() -> Result<(Btf, Capabilities), SensorError> {
     {
         return Err(SensorError::LockedDown);
     }
-    match is_map_supported(MapType::RingBuf) {
-        Ok(true) => {}
-        Ok(false) => return Err(SensorError::NoRingBuffer),
-        Err(error) => {
-            return Err(SensorError::Probe {
-                question: "for ring buffers",
-                source: error.io_error,
-            });
-        }
-    }
+    require_ring_buffer(is_map_supported(MapType::RingBuf).map_err(|error| error.io_error))?;
     let btf = Btf::from_sys_fs().map_err(btf_error)?;
     Ok((btf, capabilities))
+}
+
+/// "No" and "could not ask" are told apart.
+fn require_ring_buffer(supported: io::Result<bool>) -> Result<(), SensorError> {
+    match supported {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(SensorError::NoRingBuffer),
+        Err(source) => Err(SensorError::Probe { question: "for ring buffers", source }),
+    }
 }
 
 fn btf_error(error: BtfError) -> SensorError {
@@ -82,6 +82,16 @@ mod tests {
             btf_error(BtfError::FileError { path: "/sys/kernel/btf/vmlinux".into(), error })
                 .to_string();
         assert!(message.contains("CONFIG_DEBUG_INFO_BTF=y"), "{message}");
+    }
+
+    #[test]
+    fn a_kernel_without_a_ring_buffer_is_told_apart_from_one_that_can_t_be_asked() {
+        assert!(require_ring_buffer(Ok(true)).is_ok());
+        let message = require_ring_buffer(Ok(false)).unwrap_err().to_string();
+        assert!(message.contains("it needs Linux 5.8 or later"), "{message}");
+        let refused = io::Error::from(io::ErrorKind::PermissionDenied);
+        let message = require_ring_buffer(Err(refused)).unwrap_err().to_string();
+        assert!(message.contains("for ring buffers"), "{message}");
     }
 
     #[test]

@@ -30,11 +30,9 @@ fn print_summary(error: &LoadError) {
 }
 
 #[test]
+#[ignore = "wants DEFENDER_STOCK_RULES: a folder with another project's rule files, which are not ours to ship"]
 fn stock_rules_fail_for_fields_of_other_events_alone() {
-    let Ok(folder) = std::env::var("DEFENDER_STOCK_RULES") else {
-        println!("skipped: DEFENDER_STOCK_RULES names no folder with rule files");
-        return;
-    };
+    let folder = std::env::var("DEFENDER_STOCK_RULES").expect("DEFENDER_STOCK_RULES is set");
     for (name, text) in files(Path::new(&folder)) {
         let rules = text.lines().filter(|line| line.starts_with("- rule:")).count();
         match RuleSet::load(&[SourceFile { name: &name, text: &text }]) {
