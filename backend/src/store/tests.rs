@@ -199,6 +199,38 @@ async fn over_its_bound_the_store_loses_its_oldest_events_and_says_so() {
 }
 
 #[tokio::test]
+async fn many_steps_over_its_bound_the_store_takes_them_one_after_another() {
+    const A_DAY: u64 = 86_400_000_000_000;
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), ROOMY).unwrap();
+    let (source, now) = (SourceId::generate(), Timestamp::now().0);
+    for day in 0..40 {
+        let begin = now - (40 - day) * A_DAY;
+        let events: Vec<_> = (0..2000)
+            .map(|nth| Record::Event(event(Timestamp(begin + nth), 1, None)))
+            .collect();
+        put(&store.intake, source, 1 + day * 2000, &events).await.unwrap();
+    }
+    close(store).await;
+    // One file goes in two steps: with a pause of two seconds after each, this would take a minute.
+    let store = open(folder.path(), 1 << 20).unwrap();
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    let mut left = 40;
+    while left > 12 {
+        assert!(std::time::Instant::now() < deadline, "{left} days are left");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        left = days_on_disk(folder.path());
+    }
+    close(store).await;
+}
+
+fn days_on_disk(folder: &Path) -> usize {
+    let names = std::fs::read_dir(folder).unwrap();
+    let is_day = |name: &str| name.starts_with("events-") && name.ends_with(".db");
+    names.filter(|entry| is_day(&entry.as_ref().unwrap().file_name().to_string_lossy())).count()
+}
+
+#[tokio::test]
 async fn processes_go_with_the_events_that_referred_to_them() {
     let (_folder, state) = testing::state();
     let source = sources::SourceRow(1);

@@ -46,8 +46,8 @@ impl Writer {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             if Instant::now() >= self.next_look {
-                self.look();
                 self.next_look = Instant::now() + LOOK_INTERVAL;
+                self.look();
             }
         }
         // Leaves one file behind instead of a file and its log.
