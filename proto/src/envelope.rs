@@ -3,6 +3,10 @@ use event_model::{Lane, SourceId};
 use prost::bytes::Bytes;
 use uuid::Uuid;
 
+/// The last sequence there can be: what stores keep sequences in (SQLite's integers) is signed, and
+/// a larger one would be read back as older than all others.
+const MAXIMUM_SEQUENCE: u64 = i64::MAX.cast_unsigned();
+
 /// How a payload is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
@@ -15,7 +19,7 @@ pub enum Encoding {
 /// A batch of records on its way, with a frame that was checked. Cheap to clone.
 ///
 /// Whoever holds one knows: the source is a UUID, the lane exists, there is at
-/// least one record, the sequences do not overflow, and the payload is what the
+/// least one record, the sequences begin at 1 and fit in an `i64`, and the payload is what the
 /// sender checksummed. What the payload says is not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
@@ -40,7 +44,7 @@ pub enum EnvelopeError {
     Encoding(i32),
     #[error("the batch holds no record")]
     Empty,
-    #[error("first_sequence {first} with {count} records overflows, or begins at 0")]
+    #[error("first_sequence {first} with {count} records passes 2^63 - 1, or begins at 0")]
     Sequence { first: u64, count: u32 },
     #[error("the payload's checksum is {actual:08x}, the frame says {stated:08x}")]
     Checksum { stated: u32, actual: u32 },
@@ -101,7 +105,8 @@ fn check_sequences(first: u64, count: u32) -> Result<(), EnvelopeError> {
     if count == 0 {
         return Err(EnvelopeError::Empty);
     }
-    if first == 0 || first.checked_add(u64::from(count)).is_none() {
+    let last = first.checked_add(u64::from(count) - 1);
+    if first == 0 || last.is_none_or(|last| last > MAXIMUM_SEQUENCE) {
         return Err(EnvelopeError::Sequence { first, count });
     }
     Ok(())

@@ -242,7 +242,7 @@ proptest! {
     fn a_batch_comes_back_as_it_was_sent(
         (lane, records) in batch(),
         source in uuid(),
-        first in 1..u64::MAX / 2,
+        first in 1..i64::MAX.cast_unsigned() - 12,
     ) {
         let sent = encode_batch(SourceId(source), lane, first, &records).unwrap();
         let bytes = wire::Envelope::from(sent.clone()).encode_to_vec();
@@ -334,4 +334,18 @@ fn frames_that_no_sender_makes_are_refused_by_name() {
         refusal(|raw| raw.first_sequence = u64::MAX),
         EnvelopeError::Sequence { first: u64::MAX, count: 1 }
     );
+}
+
+#[test]
+fn sequences_end_where_signed_integers_do() {
+    let last = i64::MAX.cast_unsigned();
+    let of = |first_sequence, count| {
+        let good = frame(vec![1], wire::Encoding::Protobuf);
+        Envelope::try_from(wire::Envelope { first_sequence, count, ..good })
+    };
+    assert_eq!(of(last, 1).unwrap().last_sequence(), last);
+    assert_eq!(of(last - 1, 2).unwrap().last_sequence(), last);
+    for (first, count) in [(last, 2), (last + 1, 1), (u64::MAX, 2), (0, 1)] {
+        assert_eq!(of(first, count), Err(EnvelopeError::Sequence { first, count }));
+    }
 }
