@@ -4,8 +4,8 @@ use super::body::Body;
 use super::container_key::ContainerKey;
 use super::publisher::Publisher;
 use super::sources::SourceRow;
-use event_model::{Container, Host, KubernetesObject, Process, ProcessKey, Timestamp};
-use rusqlite::Connection;
+use event_model::{Container, Host, KubernetesObject, Pod, Process, ProcessKey, Timestamp};
+use rusqlite::{Connection, OptionalExtension};
 
 /// Containers of a pod that are joined to it: more than the API server admits in practice.
 const MOST_CONTAINERS: usize = 256;
@@ -34,6 +34,11 @@ pub(crate) fn put_container(
     container: &Container,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
+    let id = ContainerKey::from(&*container.id.0);
+    let container = match known_container(state, publisher, &id)? {
+        Some(known) => newest_known(container.clone(), known),
+        None => container.clone(),
+    };
     let pod = container.pod.as_ref();
     state
         .prepare_cached(
@@ -45,7 +50,7 @@ pub(crate) fn put_container(
         .execute((
             &publisher.cluster,
             &publisher.node,
-            ContainerKey::from(&*container.id.0),
+            id,
             &container.name,
             pod.map(|pod| &pod.uid),
             pod.and_then(|pod| pod.name.as_ref()),
@@ -54,6 +59,48 @@ pub(crate) fn put_container(
             container.encode(),
         ))?;
     Ok(())
+}
+
+fn known_container(
+    state: &Connection,
+    publisher: &Publisher,
+    id: &ContainerKey,
+) -> rusqlite::Result<Option<Container>> {
+    let body: Option<Vec<u8>> = state
+        .prepare_cached("SELECT body FROM containers WHERE cluster = ?1 AND node = ?2 AND id = ?3")?
+        .query_row((&publisher.cluster, &publisher.node, id), |row| row.get(0))
+        .optional()?;
+    Ok(body.and_then(|body| Container::decode(&body).ok()))
+}
+
+/// What is said now, completed by what was said before: a sensor that starts while the container
+/// runtime does not answer knows no more than the cgroup tells.
+fn newest_known(now: Container, before: Container) -> Container {
+    Container {
+        id: now.id,
+        runtime: now.runtime.or(before.runtime),
+        name: now.name.or(before.name),
+        image: now.image.or(before.image),
+        image_digest: now.image_digest.or(before.image_digest),
+        pod: newest_known_pod(now.pod, before.pod),
+        labels: if now.labels.is_empty() { before.labels } else { now.labels },
+        privileged: now.privileged.or(before.privileged),
+        cgroup_path: if now.cgroup_path.is_empty() { before.cgroup_path } else { now.cgroup_path },
+        created_at: now.created_at.or(before.created_at),
+    }
+}
+
+fn newest_known_pod(now: Option<Pod>, before: Option<Pod>) -> Option<Pod> {
+    match (now, before) {
+        (Some(now), Some(before)) if now.uid == before.uid => Some(Pod {
+            uid: now.uid,
+            name: now.name.or(before.name),
+            namespace: now.namespace.or(before.namespace),
+            labels: if now.labels.is_empty() { before.labels } else { now.labels },
+            service_account: now.service_account.or(before.service_account),
+        }),
+        (now, before) => now.or(before),
+    }
 }
 
 pub(crate) fn put_process(
@@ -165,6 +212,44 @@ mod tests {
             Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?))
         });
         assert_eq!(row.unwrap(), ("web".to_owned(), 2));
+    }
+
+    #[test]
+    fn a_bare_container_takes_nothing_away_from_what_was_known() {
+        let (_folder, state) = testing::state();
+        let publisher = testing::publisher();
+        let pod = Pod { uid: "u1".into(), ..Pod::default() };
+        let bare = Container {
+            id: testing::container_id('a'),
+            pod: Some(pod.clone()),
+            cgroup_path: "/kubepods/new".into(),
+            ..Container::default()
+        };
+        let complete = Container {
+            name: Some("app".into()),
+            image: Some("nginx:1.27".into()),
+            labels: [("tier".to_owned(), "web".to_owned())].into(),
+            pod: Some(Pod { name: Some("web".into()), namespace: Some("shop".into()), ..pod }),
+            cgroup_path: "/kubepods/old".into(),
+            ..bare.clone()
+        };
+        let renamed = Container { image: Some("nginx:1.28".into()), ..bare.clone() };
+        for said in [&complete, &bare, &renamed] {
+            put_container(&state, &publisher, said, Timestamp(1)).unwrap();
+        }
+        let (name, pod, body) = state
+            .query_row("SELECT name, pod, body FROM containers", [], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get::<_, Vec<u8>>(2)?))
+            })
+            .unwrap();
+        let columns: (Option<String>, Option<String>) = (name, pod);
+        assert_eq!(columns, (Some("app".into()), Some("web".into())));
+        let expected = Container {
+            image: Some("nginx:1.28".into()),
+            cgroup_path: "/kubepods/new".into(),
+            ..complete
+        };
+        assert_eq!(Container::decode(&body).unwrap(), expected);
     }
 
     #[test]
