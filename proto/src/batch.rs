@@ -15,6 +15,10 @@ const COMPRESS_FROM_BYTES: usize = 512;
 /// The fastest of zstd's standard levels: the collector has 360m of CPU for everything.
 const COMPRESSION_LEVEL: i32 = 1;
 
+/// The base-2 logarithm of the largest window that a payload may ask the decompressor for: no batch
+/// needs a larger one than itself.
+const LARGEST_WINDOW_LOG: u32 = MAXIMUM_BATCH_BYTES.ilog2();
+
 /// The number of `RecordBatch.records` in record.proto.
 const RECORDS_TAG: u32 = 1;
 
@@ -26,6 +30,8 @@ pub enum BatchError {
     Compression(#[source] std::io::Error),
     #[error("the payload has over {MAXIMUM_BATCH_BYTES} bytes once decompressed")]
     TooLarge,
+    #[error("the payload says it has {stated} bytes once decompressed, and has more")]
+    Grows { stated: usize },
     #[error("the payload is not a RecordBatch: {0}")]
     Protobuf(#[from] prost::DecodeError),
     #[error("the frame says {stated} records, the payload holds {actual}")]
@@ -61,6 +67,21 @@ fn compress(plain: Vec<u8>) -> Result<(Encoding, Bytes), BatchError> {
     Ok((Encoding::ProtobufZstd, packed.into()))
 }
 
+/// How many bytes the payload takes once decompressed, before it is: [`decode_batch`] takes no
+/// payload that grows beyond what this says. A compressed one that does not say it counts as the maximum.
+pub fn plain_bytes(envelope: &Envelope) -> usize {
+    match envelope.encoding() {
+        Encoding::Protobuf => envelope.payload().len(),
+        Encoding::ProtobufZstd => stated_bytes(envelope.payload()).unwrap_or(MAXIMUM_BATCH_BYTES),
+    }
+}
+
+/// What the header of a zstd frame says (RFC 8878, 3.1.1.1.4), as far as a batch may have.
+fn stated_bytes(payload: &[u8]) -> Option<usize> {
+    let stated = zstd::zstd_safe::get_frame_content_size(payload).ok()??;
+    Some(usize::try_from(stated).unwrap_or(usize::MAX).min(MAXIMUM_BATCH_BYTES))
+}
+
 /// Decodes an envelope's payload: exactly as many records as its frame says, all of its lane.
 pub fn decode_batch(envelope: &Envelope) -> Result<Vec<Record>, BatchError> {
     let plain = match envelope.encoding() {
@@ -89,15 +110,21 @@ fn check_count(plain: &Bytes, stated: u32) -> Result<(), BatchError> {
 
 /// Grows with what arrives, so that a sender can't make the reader allocate the maximum at will.
 fn decompress(payload: &[u8]) -> Result<Bytes, BatchError> {
-    let mut plain = Vec::new();
-    let bound = MAXIMUM_BATCH_BYTES as u64 + 1;
-    zstd::stream::read::Decoder::new(payload)
-        .and_then(|decoder| decoder.take(bound).read_to_end(&mut plain))
-        .map_err(BatchError::Compression)?;
-    if plain.len() > MAXIMUM_BATCH_BYTES {
-        return Err(BatchError::TooLarge);
+    let bound = stated_bytes(payload).unwrap_or(MAXIMUM_BATCH_BYTES);
+    let plain = read_frames(payload, bound as u64 + 1).map_err(BatchError::Compression)?;
+    match plain.len() {
+        bytes if bytes > MAXIMUM_BATCH_BYTES => Err(BatchError::TooLarge),
+        bytes if bytes > bound => Err(BatchError::Grows { stated: bound }),
+        _ => Ok(plain.into()),
     }
-    Ok(plain.into())
+}
+
+fn read_frames(payload: &[u8], at_most: u64) -> std::io::Result<Vec<u8>> {
+    let mut decoder = zstd::stream::read::Decoder::new(payload)?;
+    decoder.window_log_max(LARGEST_WINDOW_LOG)?;
+    let mut plain = Vec::new();
+    decoder.take(at_most).read_to_end(&mut plain)?;
+    Ok(plain)
 }
 
 fn read_record(place: usize, raw: wire::Record, lane: Lane) -> Result<Record, BatchError> {

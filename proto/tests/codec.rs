@@ -13,6 +13,7 @@ use proptest::sample::select;
 use prost::Message;
 use prost::bytes::Bytes;
 use proto::{BatchError, Envelope, EnvelopeError, decode_batch, encode_batch, wire};
+use std::io::Write;
 use uuid::Uuid;
 
 fn text() -> impl Strategy<Value = String> {
@@ -295,8 +296,43 @@ fn a_small_payload_that_grows_past_the_bound_is_refused() {
     let bomb = zstd::bulk::compress(&vec![0; proto::MAXIMUM_BATCH_BYTES + 1], 1).unwrap();
     assert!(bomb.len() < 10_000, "{} bytes", bomb.len());
     let envelope = Envelope::try_from(frame(bomb, wire::Encoding::ProtobufZstd)).unwrap();
+    assert_eq!(proto::plain_bytes(&envelope), proto::MAXIMUM_BATCH_BYTES);
     let refusal = decode_batch(&envelope).unwrap_err();
     assert!(matches!(refusal, BatchError::TooLarge), "{refusal}");
+}
+
+#[test]
+fn the_plain_size_of_a_payload_is_known_before_it_is_decompressed() {
+    for bytes in [10, 100_000] {
+        let host = Host { node: "n".repeat(bytes), ..Host::default() };
+        let records = [Record::Host(host)];
+        let envelope = encode_batch(SourceId(Uuid::nil()), Lane::Entity, 1, &records).unwrap();
+        let plain = proto::plain_bytes(&envelope);
+        assert!((bytes..bytes + 200).contains(&plain), "{plain} bytes");
+        assert_eq!(decode_batch(&envelope).unwrap(), records);
+    }
+}
+
+#[test]
+fn a_payload_that_says_less_than_it_has_is_refused() {
+    let mut payload = zstd::bulk::compress(&[0; 10], 1).unwrap();
+    payload.extend(zstd::bulk::compress(&[0; 1 << 20], 1).unwrap());
+    let envelope = Envelope::try_from(frame(payload, wire::Encoding::ProtobufZstd)).unwrap();
+    assert_eq!(proto::plain_bytes(&envelope), 10);
+    let refusal = decode_batch(&envelope).unwrap_err();
+    assert!(matches!(refusal, BatchError::Grows { stated: 10 }), "{refusal}");
+}
+
+#[test]
+fn a_payload_that_asks_for_a_huge_window_is_refused() {
+    let mut encoder = zstd::stream::Encoder::new(Vec::new(), 1).unwrap();
+    encoder.window_log(27).unwrap();
+    encoder.write_all(&[0x0a, 0x00]).unwrap();
+    let payload = encoder.finish().unwrap();
+    let envelope = Envelope::try_from(frame(payload, wire::Encoding::ProtobufZstd)).unwrap();
+    assert_eq!(proto::plain_bytes(&envelope), proto::MAXIMUM_BATCH_BYTES);
+    let refusal = decode_batch(&envelope).unwrap_err();
+    assert!(matches!(refusal, BatchError::Compression(_)), "{refusal}");
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub(super) async fn decode(envelope: Envelope) -> Result<Vec<Record>, Refusal> {
 
 fn refusal(error: &BatchError) -> Refusal {
     let reason = match error {
-        BatchError::TooLarge => "too_large",
+        BatchError::TooLarge | BatchError::Grows { .. } => "too_large",
         BatchError::Compression(_) => "damaged",
         _ => "undecodable",
     };

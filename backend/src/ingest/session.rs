@@ -205,9 +205,7 @@ impl Session {
     ) -> Result<(SourceId, Lane, oneshot::Receiver<Result<Stored, StoreError>>), Outcome> {
         let (source, lane) = (envelope.source(), envelope.lane());
         let first_sequence = envelope.first_sequence();
-        let bytes = envelope.payload().len();
-        let room =
-            self.intake.room(bytes, envelope.count() as usize).await.map_err(Outcome::Failed)?;
+        let room = self.intake.room(&envelope).await.map_err(Outcome::Failed)?;
         let batch = Batch {
             publisher: self.publisher.clone(),
             source,

@@ -43,14 +43,16 @@ pub(crate) async fn put(
     first_sequence: u64,
     records: &[Record],
 ) -> Result<Stored, StoreError> {
+    let lane = records[0].lane();
+    let envelope = proto::encode_batch(source, lane, first_sequence, records).unwrap();
     let batch = Batch {
         publisher: publisher(),
         source,
-        lane: records[0].lane(),
+        lane,
         first_sequence,
         records: records.to_vec(),
         received_at: Timestamp::now(),
-        room: intake.room(100, records.len()).await.unwrap(),
+        room: intake.room(&envelope).await.unwrap(),
     };
     intake.store(batch).unwrap().await.unwrap()
 }

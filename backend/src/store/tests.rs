@@ -206,9 +206,8 @@ async fn many_steps_over_its_bound_the_store_takes_them_one_after_another() {
     let (source, now) = (SourceId::generate(), Timestamp::now().0);
     for day in 0..40 {
         let begin = now - (40 - day) * A_DAY;
-        let events: Vec<_> = (0..2000)
-            .map(|nth| Record::Event(event(Timestamp(begin + nth), 1, None)))
-            .collect();
+        let events: Vec<_> =
+            (0..2000).map(|nth| Record::Event(event(Timestamp(begin + nth), 1, None))).collect();
         put(&store.intake, source, 1 + day * 2000, &events).await.unwrap();
     }
     close(store).await;
