@@ -1,7 +1,7 @@
 //! One lane of the spool: a queue of envelopes over segment files.
 
 use super::carried_losses;
-use super::scan;
+use super::scan::{self, Contents};
 use super::segment::{self, Position, ReadError, Reader, Segment, Writer};
 use bytes::Bytes;
 use event_model::{Lane, Loss, SourceId};
@@ -74,6 +74,8 @@ pub(crate) struct LaneQueue {
     reader: Option<Reader>,
     peeked: Option<Outgoing>,
     in_flight: VecDeque<InFlight>,
+    /// Where the last repair left `reading`, until something is read.
+    repaired: Option<Position>,
 }
 
 /// Written and not yet synced.
@@ -104,6 +106,7 @@ impl LaneQueue {
             reader: None,
             peeked: None,
             in_flight: VecDeque::new(),
+            repaired: None,
         }
     }
 
@@ -197,6 +200,7 @@ impl LaneQueue {
     pub(crate) fn peek(&mut self) -> Result<Option<&Outgoing>, Damage> {
         if self.peeked.is_none() {
             self.peeked = self.read_next()?;
+            self.repaired = None;
         }
         Ok(self.peeked.as_ref())
     }
@@ -357,6 +361,12 @@ impl LaneQueue {
         segment.records - segment.settled_records - done
     }
 
+    /// Records that would be lost with a segment; 0 where it is not there.
+    fn loss_of_number(&self, number: u64) -> u64 {
+        let segment = self.segments.iter().find(|it| it.number == number);
+        segment.map_or(0, |segment| self.loss_of(segment))
+    }
+
     fn forget_segment(&mut self, number: u64) {
         if self.segments.back().is_some_and(|segment| segment.number == number) {
             self.writer = None;
@@ -366,20 +376,25 @@ impl LaneQueue {
         self.peeked = self.peeked.take().filter(|peeked| peeked.segment != number);
     }
 
-    /// Mends a segment that can't be read on: its whole frames stay, the rest is set aside. Returns the records
-    /// that are lost by it.
+    /// Mends a segment that can't be read on: its whole frames stay, the rest is set aside. A segment that was
+    /// mended and still can't be read on is given up. Returns the records that are lost by it.
     pub(crate) fn repair(&mut self, damage: &Damage) -> u64 {
         let number = damage.segment;
         if self.segments.back().is_some_and(|segment| segment.number == number) {
             self.writer = None;
         }
         self.reader = None;
-        let before = self.segments.iter().find(|it| it.number == number);
-        let Some(records) = before.map(|segment| segment.records) else { return 0 };
+        if self.repaired == Some(self.reading) {
+            tracing::error!(lane = %self.lane, number, "a mended segment still can't be read and is lost");
+            return self.abandon(number);
+        }
+        let before = self.loss_of_number(number);
         match self.mend(number) {
-            Ok(left) => {
+            Ok(()) => {
+                let lost = before.saturating_sub(self.loss_of_number(number));
+                self.repaired = Some(self.reading);
                 self.retire();
-                records.saturating_sub(left)
+                lost
             }
             Err(error) => {
                 tracing::error!(lane = %self.lane, number, %error, "a damaged segment could not be mended and is lost");
@@ -388,26 +403,44 @@ impl LaneQueue {
         }
     }
 
-    fn mend(&mut self, number: u64) -> io::Result<u64> {
+    fn mend(&mut self, number: u64) -> io::Result<()> {
         let file = Bytes::from(fs::read(segment::path(&self.directory, number))?);
         let contents = scan::scan(&file);
         let bytes = segment::mend(&self.directory, number, &file, &contents)?;
-        let left = contents.frames.iter().map(|found| found.records).sum();
+        let settled = self.settled.offset_in(number);
         for segment in self.segments.iter_mut().filter(|it| it.number == number) {
             segment.bytes = bytes;
-            segment.records = left;
+            segment.records = contents.records_before(u64::MAX);
+            segment.settled_records = contents.records_before(settled);
         }
-        Ok(left)
+        self.move_places(number, &contents);
+        Ok(())
+    }
+
+    /// Moves all places in a mended segment to where their frames lie now. A damaged frame is in flight no
+    /// more: it could not be sent again.
+    fn move_places(&mut self, number: u64, contents: &Contents) {
+        self.peeked = None;
+        self.in_flight.retain(|frame| {
+            let is_whole = || contents.frames.iter().any(|found| found.end == frame.end.offset);
+            frame.end.segment != number || is_whole()
+        });
+        let in_flight = self.in_flight.iter_mut().map(|frame| &mut frame.end);
+        for place in in_flight.chain([&mut self.settled, &mut self.reading]) {
+            if place.segment == number {
+                place.offset = contents.mended_offset(place.offset);
+            }
+        }
     }
 
     /// Gives a segment up. Returns the records that are lost by it.
     fn abandon(&mut self, number: u64) -> u64 {
-        let lost = self.segments.iter().find(|it| it.number == number).map(|it| self.loss_of(it));
+        let lost = self.loss_of_number(number);
         self.forget_segment(number);
         if segment::set_aside(&self.directory, number).is_err() {
             self.remove_file(number);
         }
-        lost.unwrap_or(0)
+        lost
     }
 
     /// Mends a segment in which recovery found damage.

@@ -103,30 +103,15 @@ impl<'a> Finding<'a> {
         tracing::error!(lane = %self.lane, number, lost_records = lost, "a segment of the spool is damaged");
         self.lost_records += lost;
         self.damaged.push(number);
-        if number == self.settled.segment {
-            self.settled.offset = mended_offset(contents, self.settled.offset);
-        }
     }
 
     fn take_in(&mut self, number: u64, contents: &Contents, length: u64, is_torn: bool) {
-        let settled = self.settled;
-        let is_settled = |end: u64| {
-            number < settled.segment || (number == settled.segment && end <= settled.offset)
-        };
-        let records = contents.frames.iter().map(|found| found.records).sum();
-        let done = contents.frames.iter().filter(|found| is_settled(found.end));
         let bytes = contents.unreadable_from.filter(|_| is_torn).unwrap_or(length);
         self.segments.push_back(Segment {
             number,
             bytes,
-            records,
-            settled_records: done.map(|found| found.records).sum(),
+            records: contents.records_before(u64::MAX),
+            settled_records: contents.records_before(self.settled.offset_in(number)),
         });
     }
-}
-
-/// Where an offset lies once the damaged stretches before it are gone.
-fn mended_offset(contents: &Contents, offset: u64) -> u64 {
-    let before = contents.frames.iter().filter(|found| found.end <= offset);
-    scan::MAGIC.len() as u64 + before.map(|found| found.end - found.start).sum::<u64>()
 }

@@ -45,6 +45,20 @@ pub(crate) struct Contents {
     pub(crate) unreadable_records: u64,
 }
 
+impl Contents {
+    /// Where an offset lies once the damaged stretches before it are gone.
+    pub(crate) fn mended_offset(&self, offset: u64) -> u64 {
+        let before = self.frames.iter().filter(|found| found.end <= offset);
+        MAGIC.len() as u64 + before.map(|found| found.end - found.start).sum::<u64>()
+    }
+
+    /// Records of the whole frames before an offset.
+    pub(crate) fn records_before(&self, offset: u64) -> u64 {
+        let before = self.frames.iter().filter(|found| found.end <= offset);
+        before.map(|found| found.records).sum()
+    }
+}
+
 /// Finds all whole frames. A file that does not begin with [`MAGIC`] is unreadable from its start.
 pub(crate) fn scan(file: &Bytes) -> Contents {
     let mut contents = Contents::default();

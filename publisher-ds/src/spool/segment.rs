@@ -3,6 +3,7 @@
 use super::frame::{HEADER_BYTES, Header};
 use super::scan::{Contents, MAGIC};
 use bytes::{Bytes, BytesMut};
+use std::cmp::Ordering;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -38,6 +39,15 @@ impl Position {
     /// Before the first frame of a segment.
     pub(crate) const fn start_of(segment: u64) -> Self {
         Self { segment, offset: MAGIC.len() as u64 }
+    }
+
+    /// Before which offset of a segment everything is before this place.
+    pub(crate) fn offset_in(self, segment: u64) -> u64 {
+        match segment.cmp(&self.segment) {
+            Ordering::Less => u64::MAX,
+            Ordering::Equal => self.offset,
+            Ordering::Greater => 0,
+        }
     }
 }
 

@@ -102,6 +102,8 @@ impl Store {
             self.queue(lane).retire();
         }
         self.report_losses();
+        // Its places are those of the mended files.
+        self.save_cursor();
     }
 
     fn queue(&mut self, lane: Lane) -> &mut LaneQueue {
@@ -328,6 +330,8 @@ impl Store {
             };
             tracing::error!(%lane, error = ?damage.error, "a segment of the spool is damaged");
             let lost = self.queue(lane).repair(&damage);
+            // The saved one tells of places in the file as it was.
+            self.save_cursor();
             self.lose(lane, LossReason::SpoolCorrupt, lost);
             self.report_losses();
         }

@@ -367,6 +367,87 @@ fn damage_found_while_running_costs_only_the_damaged_batch() {
     assert_eq!(corrupt_files(directory.path(), Lane::Telemetry), 1);
 }
 
+/// Fourteen batches of which five are settled, and unlike sizes, so that a place that is not moved lies within
+/// a frame.
+fn uneven_batches(source: SourceId) -> Vec<Envelope> {
+    let size = |n: u64| if n == 1 { 300 } else { 200 };
+    (0..14).map(|n| envelope(source, Lane::Telemetry, 1 + n * 10, 10, size(n))).collect()
+}
+
+/// Flips a byte in the payload of the n-th of unlike batches of a lane's first segment.
+fn damage_uneven(directory: &Path, sent: &[Envelope], n: usize) {
+    let path = segment::path(&directory.join("telemetry"), 1);
+    let mut file = fs::read(&path).unwrap();
+    let frames = sent[..=n].iter().map(|batch| frame::frame_bytes(&batch.clone().into()));
+    let end = scan::MAGIC.len() + usize::try_from(frames.sum::<u64>()).unwrap();
+    file[end - 20] ^= 0xff;
+    fs::write(path, file).unwrap();
+}
+
+#[test]
+fn damage_found_while_running_among_settled_batches_costs_nothing_that_is_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let source = SourceId::generate();
+    let sent = uneven_batches(source);
+    let mut store = open(directory.path(), ROOMY);
+    commit(&mut store, &sent);
+    store.take(1100, 0, 5);
+    store.acknowledge(Lane::Telemetry, source, 50);
+    assert_eq!(store.lanes[Lane::Telemetry.index()].records(), 90);
+    damage_uneven(directory.path(), &sent, 1);
+    damage_uneven(directory.path(), &sent, 5);
+    let handed_out = take_all(&mut store);
+    let expected: Vec<u64> = (6..14).map(|n| 1 + n * 10).collect();
+    assert_eq!(firsts(&handed_out, source, Lane::Telemetry), expected);
+    assert_eq!(store.lanes[Lane::Telemetry.index()].records(), 80);
+    store.rewind();
+    let handed_out = take_all(&mut store);
+    assert_eq!(firsts(&handed_out, source, Lane::Telemetry), expected);
+    store.acknowledge(Lane::Telemetry, source, 140);
+    assert_eq!(store.lanes[Lane::Telemetry.index()].records(), 0);
+    let expected = BTreeMap::from([((Lane::Telemetry, LossReason::SpoolCorrupt), 10)]);
+    assert_eq!(lost(&handed_out, source), expected);
+}
+
+#[test]
+fn damage_found_while_running_among_batches_in_flight_leaves_the_others_in_flight() {
+    let directory = tempfile::tempdir().unwrap();
+    let source = SourceId::generate();
+    let sent = uneven_batches(source);
+    let mut store = open(directory.path(), ROOMY);
+    commit(&mut store, &sent);
+    store.take(1100, 0, 5);
+    damage_uneven(directory.path(), &sent, 1);
+    damage_uneven(directory.path(), &sent, 5);
+    take_all(&mut store);
+    store.acknowledge(Lane::Telemetry, source, 30);
+    assert_eq!(store.lanes[Lane::Telemetry.index()].records(), 100);
+    store.rewind();
+    let expected: Vec<u64> = [3, 4].into_iter().chain(6..14).map(|n| 1 + n * 10).collect();
+    assert_eq!(firsts(&take_all(&mut store), source, Lane::Telemetry), expected);
+}
+
+#[test]
+fn damage_among_settled_batches_found_at_the_start_keeps_no_segment_for_ever() {
+    let directory = tempfile::tempdir().unwrap();
+    let source = SourceId::generate();
+    let sent = uneven_batches(source);
+    let mut store = open(directory.path(), ROOMY);
+    commit(&mut store, &sent);
+    store.take(1100, 0, 5);
+    store.acknowledge(Lane::Telemetry, source, 50);
+    store.save_cursor();
+    drop(store);
+    damage_uneven(directory.path(), &sent, 1);
+    let mut store = open(directory.path(), ROOMY);
+    assert_eq!(store.lanes[Lane::Telemetry.index()].records(), 90);
+    let expected: Vec<u64> = (5..14).map(|n| 1 + n * 10).collect();
+    assert_eq!(firsts(&take_all(&mut store), source, Lane::Telemetry), expected);
+    store.acknowledge(Lane::Telemetry, source, 140);
+    assert_eq!(store.lanes[Lane::Telemetry.index()].records(), 0);
+    assert!(segment_files(directory.path(), Lane::Telemetry).is_empty());
+}
+
 #[test]
 fn a_segment_overwritten_with_junk_is_set_aside_and_the_others_stay() {
     let directory = tempfile::tempdir().unwrap();
