@@ -187,7 +187,7 @@ impl Session {
             let outcome = match handed_over {
                 Ok((source, lane, answer)) => match answer.await {
                     Ok(Ok(stored)) => Outcome::Stored(source, lane, stored),
-                    Ok(Err(error)) if error.blames_batch() => {
+                    Ok(Err(error)) if error.is_final() => {
                         Outcome::Refused(Refusal::new("unstorable", error.to_string()))
                     }
                     Ok(Err(error)) => Outcome::Failed(error),

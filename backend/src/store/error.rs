@@ -1,3 +1,4 @@
+use super::publisher::Publisher;
 use rusqlite::ErrorCode;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,8 +34,10 @@ pub enum StoreError {
     Slow,
     #[error("a stored record cannot be read: {0}")]
     Record(String),
-    #[error("{0}")]
-    Refused(String),
+    #[error(
+        "{0} has as many sources as are kept already, all heard of lately: does a program there restart without end?"
+    )]
+    TooManySources(Publisher),
     #[error("the store has stopped")]
     Stopped,
 }
@@ -65,10 +68,14 @@ impl StoreError {
         Self::Directory { path: path.to_owned(), source: Arc::new(source) }
     }
 
-    /// Whether the batch itself is at fault: to try it again cannot help.
+    /// Whether only the batch itself is concerned: the store may well take others.
     pub fn blames_batch(&self) -> bool {
+        matches!(self, Self::TooManySources(_)) || self.is_final()
+    }
+
+    /// Whether the batch itself is at fault: to try it again cannot help.
+    pub fn is_final(&self) -> bool {
         match self {
-            Self::Refused(_) => true,
             Self::Database { source, .. } => matches!(
                 source.sqlite_error_code(),
                 Some(ErrorCode::TooBig | ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch)

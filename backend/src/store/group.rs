@@ -90,9 +90,9 @@ impl Databases {
         for batch in batches {
             let row = self
                 .sources
-                .register(&self.state, &batch.publisher, batch.source, batch.received_at)
+                .register(&self.state, &batch.publisher, batch.source, batch.received_at, &rows)
                 .at(path)?
-                .ok_or_else(|| StoreError::Refused(sources::too_many(&batch.publisher)))?;
+                .ok_or_else(|| StoreError::TooManySources(batch.publisher.clone()))?;
             rows.push(row);
         }
         Ok(rows)

@@ -144,7 +144,7 @@ fn forget_sources(state: &Connection, before: Timestamp) -> rusqlite::Result<()>
 }
 
 /// Retention is loss too: it is counted, and shown with the sensors.
-fn note(state: &Connection, kind: &'static str, count: u64) -> rusqlite::Result<()> {
+pub(super) fn note(state: &Connection, kind: &'static str, count: u64) -> rusqlite::Result<()> {
     metrics::counter!("defender_store_removed_total", "kind" => kind).increment(count);
     if count == 0 {
         return Ok(());

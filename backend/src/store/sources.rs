@@ -1,12 +1,18 @@
 use super::publisher::Publisher;
+use super::retention;
 use event_model::{SourceDescription, SourceId, Timestamp};
 use rusqlite::types::{FromSql, FromSqlResult, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, ToSql};
 use std::collections::HashMap;
 
 /// Sources of one node that are known at a time. A program that restarts each minute needs a week
-/// for so many; beyond, a node is broken or hostile.
+/// for so many; beyond, a node is broken or hostile, and its oldest make place.
 const MOST_PER_NODE: u32 = 10_000;
+/// A source that was heard of within ten minutes may be connected: a sensor tells its state each half
+/// minute.
+const CONNECTED_NANOSECONDS: u64 = 600_000_000_000;
+/// Sources that are forgotten at a time where a node has too many.
+const MOST_FORGOTTEN: usize = 16;
 /// Sources kept in memory. Beyond, all are asked for again.
 const MOST_CACHED: usize = 100_000;
 
@@ -41,24 +47,53 @@ pub(crate) struct Sources {
 impl Sources {
     /// The number of a source, which is made where it is new: to be called outside a transaction,
     /// so that it is durable before any event is written under the number. A crash between could
-    /// give it to another source. None where the node has too many.
+    /// give it to another source.
+    ///
+    /// Where the node has too many, the oldest are forgotten, save those `in_hand`, which the caller
+    /// is about to write to. None where all were heard of lately.
     pub(crate) fn register(
         &mut self,
         state: &Connection,
         publisher: &Publisher,
         id: SourceId,
         now: Timestamp,
+        in_hand: &[SourceRow],
     ) -> rusqlite::Result<Option<SourceRow>> {
         let key = (publisher.clone(), id);
         if let Some(row) = self.known.get(&key) {
             return Ok(Some(*row));
         }
-        let Some(row) = find_or_insert(state, publisher, id, now)? else { return Ok(None) };
+        let row = match find(state, publisher, id)? {
+            Some(row) => row,
+            None if self.find_place(state, publisher, now, in_hand)? => {
+                insert(state, publisher, id, now)?
+            }
+            None => return Ok(None),
+        };
         if self.known.len() >= MOST_CACHED {
             self.known.clear();
         }
         self.known.insert(key, row);
         Ok(Some(row))
+    }
+
+    /// Whether the node may have one more source: where it has too many, the oldest go.
+    fn find_place(
+        &mut self,
+        state: &Connection,
+        publisher: &Publisher,
+        now: Timestamp,
+        in_hand: &[SourceRow],
+    ) -> rusqlite::Result<bool> {
+        if count(state, publisher)? < MOST_PER_NODE {
+            return Ok(true);
+        }
+        let oldest = oldest(state, publisher, now, in_hand)?;
+        remove(state, &oldest)?;
+        self.known.retain(|_, row| !oldest.contains(row));
+        let sources = oldest.len();
+        tracing::warn!(%publisher, sources, "a node has too many sources: the oldest were forgotten");
+        Ok(sources > 0)
     }
 
     /// Forgets what memory holds, as when sources were removed.
@@ -67,37 +102,75 @@ impl Sources {
     }
 }
 
-/// Why no further source of a publisher is taken.
-pub(crate) fn too_many(publisher: &Publisher) -> String {
-    format!("{publisher} has {MOST_PER_NODE} sources already: a program there restarts without end")
+fn find(
+    state: &Connection,
+    Publisher { cluster, node }: &Publisher,
+    id: SourceId,
+) -> rusqlite::Result<Option<SourceRow>> {
+    state
+        .prepare_cached("SELECT id FROM sources WHERE cluster = ?1 AND node = ?2 AND uuid = ?3")?
+        .query_row((cluster, node, id.0.as_bytes()), |row| row.get(0))
+        .optional()
 }
 
-fn find_or_insert(
+fn count(state: &Connection, Publisher { cluster, node }: &Publisher) -> rusqlite::Result<u32> {
+    state
+        .prepare_cached("SELECT count(*) FROM sources WHERE cluster = ?1 AND node = ?2")?
+        .query_row((cluster, node), |row| row.get(0))
+}
+
+fn insert(
     state: &Connection,
     Publisher { cluster, node }: &Publisher,
     id: SourceId,
     now: Timestamp,
-) -> rusqlite::Result<Option<SourceRow>> {
-    let found = state
-        .prepare_cached("SELECT id FROM sources WHERE cluster = ?1 AND node = ?2 AND uuid = ?3")?
-        .query_row((cluster, node, id.0.as_bytes()), |row| row.get(0))
-        .optional()?;
-    if found.is_some() {
-        return Ok(found);
-    }
-    let count: u32 = state
-        .prepare_cached("SELECT count(*) FROM sources WHERE cluster = ?1 AND node = ?2")?
-        .query_row((cluster, node), |row| row.get(0))?;
-    if count >= MOST_PER_NODE {
-        return Ok(None);
-    }
+) -> rusqlite::Result<SourceRow> {
     state
         .prepare_cached(
             "INSERT INTO sources (cluster, node, uuid, first_seen, last_seen)
              VALUES (?1, ?2, ?3, ?4, ?4)",
         )?
         .execute((cluster, node, id.0.as_bytes(), super::moment(now)))?;
-    Ok(Some(SourceRow(state.last_insert_rowid())))
+    Ok(SourceRow(state.last_insert_rowid()))
+}
+
+/// The sources of a node that were not heard of for the longest time; those with alerts come last.
+fn oldest(
+    state: &Connection,
+    Publisher { cluster, node }: &Publisher,
+    now: Timestamp,
+    in_hand: &[SourceRow],
+) -> rusqlite::Result<Vec<SourceRow>> {
+    let before = Timestamp(now.0.saturating_sub(CONNECTED_NANOSECONDS));
+    let mut statement = state.prepare_cached(
+        "SELECT id FROM sources WHERE cluster = ?1 AND node = ?2 AND last_seen < ?3
+         ORDER BY EXISTS (SELECT 1 FROM alerts WHERE alerts.source = sources.id), last_seen
+         LIMIT ?4",
+    )?;
+    let limit = MOST_FORGOTTEN + in_hand.len();
+    let rows = statement.query_map(
+        (cluster, node, super::moment(before), i64::try_from(limit).unwrap_or(i64::MAX)),
+        |row| row.get(0),
+    )?;
+    let rows = rows.collect::<rusqlite::Result<Vec<SourceRow>>>()?;
+    Ok(rows.into_iter().filter(|row| !in_hand.contains(row)).take(MOST_FORGOTTEN).collect())
+}
+
+/// Removes sources with all that is of use only with them. Their alerts stay; their events are no longer
+/// shown, and go when their day does.
+fn remove(state: &Connection, sources: &[SourceRow]) -> rusqlite::Result<()> {
+    let transaction = state.unchecked_transaction()?;
+    let mut processes = 0;
+    for source in sources {
+        for table in ["positions", "sequence_gaps", "losses"] {
+            transaction.execute(&format!("DELETE FROM {table} WHERE source = ?1"), [source])?;
+        }
+        processes += transaction.execute("DELETE FROM processes WHERE source = ?1", [source])?;
+        transaction.execute("DELETE FROM sources WHERE id = ?1", [source])?;
+    }
+    retention::note(&transaction, "process", processes as u64)?;
+    retention::note(&transaction, "source", sources.len() as u64)?;
+    transaction.commit()
 }
 
 /// Takes note of what a source says it is.
@@ -139,12 +212,31 @@ mod tests {
         let id = SourceId::generate();
         let mut number = |node: &str| {
             let publisher = Publisher { cluster: "c".into(), node: node.into() };
-            let row = sources.register(&state, &publisher, id, Timestamp::now()).unwrap().unwrap();
+            let row =
+                sources.register(&state, &publisher, id, Timestamp::now(), &[]).unwrap().unwrap();
             sources.forget();
             row
         };
         let (first, second) = (number("a"), number("b"));
         assert_ne!(first, second);
         assert_eq!(number("a"), first, "the database knows it");
+    }
+
+    #[test]
+    fn where_a_node_has_too_many_sources_the_oldest_make_place() {
+        let (_folder, state) = testing::state();
+        let now = Timestamp::now();
+        let publisher = testing::publisher();
+        testing::fill_sources(&state, Timestamp(now.0 - 2 * CONNECTED_NANOSECONDS));
+        state.execute("INSERT INTO positions VALUES (3, 'entity', 1, 1, 0, 0, 0)", []).unwrap();
+        let mut sources = Sources::default();
+        let in_hand = [SourceRow(2)];
+        let new = sources.register(&state, &publisher, SourceId::generate(), now, &in_hand);
+        assert!(new.unwrap().is_some());
+        assert!(count(&state, &publisher).unwrap() <= MOST_PER_NODE);
+        let left = |sql| state.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(left("SELECT min(id) FROM sources"), 2, "the oldest went, but for that in hand");
+        assert_eq!(left("SELECT min(id) FROM sources WHERE id > 2"), 18);
+        assert_eq!(left("SELECT count(*) FROM positions"), 0);
     }
 }

@@ -20,6 +20,16 @@ pub(crate) fn state() -> (TempDir, Connection) {
     (folder, state)
 }
 
+/// As many sources of [`publisher`] as a node may have, last heard of at this moment.
+pub(crate) fn fill_sources(state: &Connection, seen: Timestamp) {
+    let publisher = publisher();
+    let sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
+        INSERT INTO sources (cluster, node, uuid, first_seen, last_seen)
+        SELECT ?1, ?2, CAST('source ' || i AS BLOB), ?3 + i, ?3 + i FROM n";
+    let seen = super::moment(seen);
+    state.execute(sql, (&publisher.cluster, &publisher.node, seen)).unwrap();
+}
+
 /// A store in this folder.
 pub(crate) fn open(folder: &Path, maximum_bytes: u64) -> Result<Store, StoreError> {
     let maximum_bytes = Bytes::new(maximum_bytes);

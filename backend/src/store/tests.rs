@@ -223,9 +223,23 @@ async fn many_steps_over_its_bound_the_store_takes_them_one_after_another() {
     close(store).await;
 }
 
+#[tokio::test]
+async fn a_node_with_too_many_sources_is_told_to_come_later_and_others_do_not_suffer() {
+    let folder = tempfile::tempdir().unwrap();
+    close(open(folder.path(), ROOMY).unwrap()).await;
+    let state = rusqlite::Connection::open(folder.path().join("state.db")).unwrap();
+    testing::fill_sources(&state, Timestamp::now());
+    drop(state);
+    let store = open(folder.path(), ROOMY).unwrap();
+    let error = put(&store.intake, SourceId::generate(), 1, &events(1)).await.unwrap_err();
+    assert!(matches!(error, StoreError::TooManySources(_)), "{error}");
+    assert!(!error.is_final(), "it is not rejected for good");
+    assert_eq!(*store.trouble.borrow(), None, "the store takes what others send");
+}
+
 fn days_on_disk(folder: &Path) -> usize {
     let names = std::fs::read_dir(folder).unwrap();
-    let is_day = |name: &str| name.starts_with("events-") && name.ends_with(".db");
+    let is_day = |name: &str| day::Day::of_file(name).is_some();
     names.filter(|entry| is_day(&entry.as_ref().unwrap().file_name().to_string_lossy())).count()
 }
 

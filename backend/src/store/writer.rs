@@ -84,9 +84,9 @@ impl Writer {
         let Greeting { publisher, description } = greeting;
         let now = Timestamp::now();
         let state = &self.databases.state;
-        let row = self.databases.sources.register(state, publisher, description.id, now);
+        let row = self.databases.sources.register(state, publisher, description.id, now, &[]);
         let row =
-            row.at(&self.path)?.ok_or_else(|| StoreError::Refused(sources::too_many(publisher)))?;
+            row.at(&self.path)?.ok_or_else(|| StoreError::TooManySources(publisher.clone()))?;
         sources::describe(state, row, description).at(&self.path)?;
         sources::seen(state, row, now).at(&self.path)?;
         positions::held(state, row).at(&self.path)
