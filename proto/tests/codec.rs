@@ -316,7 +316,7 @@ fn the_plain_size_of_a_payload_is_known_before_it_is_decompressed() {
 #[test]
 fn a_payload_that_says_less_than_it_has_is_refused() {
     let mut payload = zstd::bulk::compress(&[0; 10], 1).unwrap();
-    payload.extend(zstd::bulk::compress(&[0; 1 << 20], 1).unwrap());
+    payload.extend(zstd::bulk::compress(&vec![0; 1 << 20], 1).unwrap());
     let envelope = Envelope::try_from(frame(payload, wire::Encoding::ProtobufZstd)).unwrap();
     assert_eq!(proto::plain_bytes(&envelope), 10);
     let refusal = decode_batch(&envelope).unwrap_err();
