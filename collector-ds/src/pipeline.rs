@@ -128,7 +128,9 @@ impl<O: Outlet> Pipeline<O> {
     }
 
     fn act(&mut self, event: Event, process: Option<&Arc<Process>>) {
-        if let (EventKind::Exec, Some(process)) = (&event.kind, process) {
+        if let Some(process) = process
+            && is_told_with_its_process(&event.kind)
+        {
             self.announce(event.container.as_ref(), process);
         }
         if let Some(process) = process
@@ -170,6 +172,12 @@ impl<O: Outlet> Pipeline<O> {
         self.enricher.containers.announce(id, |container| send_container(outlet, container));
         self.enricher.containers.ask_for_more(now, &self.ask_runtime);
     }
+}
+
+/// Whether the actor is told before such an event. A child that only ends is not: most children of a shell or of
+/// a server that forks do no more, run their creator's program, and are named by the creator's fork event.
+const fn is_told_with_its_process(kind: &EventKind) -> bool {
+    !matches!(kind, EventKind::Exit(_))
 }
 
 fn send_container(outlet: &impl Outlet, container: &Container) {

@@ -268,7 +268,23 @@ fn a_snapshot_is_silent_but_for_containers() {
     let sent = node.sent.take();
     assert_eq!(
         outline(&sent),
-        ["fork 7", "process runc", "process sh", "alert Shell in a container", "exec 8"]
+        ["process runc", "fork 7", "process sh", "alert Shell in a container", "exec 8"]
     );
     assert_eq!(node.pipeline.counters().summary()["events_captured"], 2);
+}
+
+#[test]
+fn one_that_forks_without_an_exec_is_told_before_its_first_fork_and_one_that_only_ends_is_not() {
+    let mut node = node();
+    node.exec(7, "daemon", CgroupKey::default());
+    node.sent.take();
+    node.fork(7, 8);
+    node.fork(8, 9);
+    node.fork(8, 10);
+    let exit = ExitRecord { process: key(10), ..ExitRecord::default() };
+    node.pipeline.take(KernelRecord::Exit(exit), node.now);
+    let sent = node.sent.take();
+    assert_eq!(outline(&sent), ["fork 7", "process daemon", "fork 8", "fork 8", "exit 10"]);
+    let Record::Process(told) = &sent[1] else { unreachable!("it says process") };
+    assert_eq!(told.reference.key, key(8));
 }
