@@ -116,18 +116,24 @@ impl Enricher {
         }
     }
 
+    /// The record's cgroup is the child's: with CLONE_INTO_CGROUP a runtime of the host forks into a container.
+    /// The event is the creator's, and so is its container; the child's stands in only where the creator is not known.
     fn fork(&mut self, record: &ForkRecord, now: Instant) -> Enriched {
         let container = self.container(record.cgroup, record.creator);
+        let creators = self
+            .processes
+            .current(record.creator)
+            .map_or_else(|| container.clone(), |creator| creator.container.clone());
         let forked = Forked {
             child: record.child,
             creator: record.creator,
             parent: record.parent,
             namespace_pid: record.namespace_pid,
-            container: container.clone(),
+            container,
         };
         self.processes.fork(&forked, now);
         let kind = EventKind::Fork { child: record.child };
-        self.act(record.time, record.creator, container, kind)
+        self.act(record.time, record.creator, creators, kind)
     }
 
     fn exit(&mut self, record: &ExitRecord, now: Instant) -> Enriched {

@@ -101,12 +101,21 @@ fn a_process_that_a_runtime_moves_into_a_container_is_attributed_at_its_exec() {
 }
 
 #[test]
-fn a_child_begins_where_its_cgroup_says() {
+fn a_child_begins_where_its_cgroup_says_and_its_creator_stays_where_it_is() {
     let (_root, mut enricher, now) = enricher();
     enricher.take(exec(7, "crun", ON_HOST), now);
-    let (event, _) = act(enricher.take(fork(7, 8, IN_CONTAINER), now));
-    assert_eq!(container_of(&event), Some(CONTAINER));
+    let (event, creator) = act(enricher.take(fork(7, 8, IN_CONTAINER), now));
+    assert_eq!((container_of(&event), &creator.container), (None, &None), "the host's crun forked");
     let (event, _) = act(enricher.take(exit(8), now));
+    assert_eq!(container_of(&event), Some(CONTAINER));
+}
+
+#[test]
+fn a_creator_that_is_not_known_is_taken_to_be_where_its_child_is() {
+    let (_root, mut enricher, now) = enricher();
+    let Enriched::Act(event, None) = enricher.take(fork(7, 8, IN_CONTAINER), now) else {
+        panic!("a fork is an act, and its creator is not known");
+    };
     assert_eq!(container_of(&event), Some(CONTAINER));
 }
 
