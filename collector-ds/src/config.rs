@@ -122,7 +122,8 @@ impl Default for ContainerRuntimesConfig {
                 "/run/crio/crio.sock".into(),
                 "/run/k3s/containerd/containerd.sock".into(),
             ],
-            docker_sockets: vec!["/var/run/docker.sock".into()],
+            // Not by way of /var/run: that is an absolute link, which leads out of host_root.
+            docker_sockets: vec!["/run/docker.sock".into()],
         }
     }
 }
@@ -237,5 +238,14 @@ mod tests {
         let config = Config { host_root: "/host".into(), ..Config::default() };
         let socket = config.below_host_root(Path::new("/run/crio/crio.sock"));
         assert_eq!(socket, Path::new("/host/run/crio/crio.sock"));
+    }
+
+    #[test]
+    fn no_default_socket_goes_by_way_of_the_link_var_run() {
+        let ContainerRuntimesConfig { cri_sockets, docker_sockets } =
+            ContainerRuntimesConfig::default();
+        for socket in cri_sockets.iter().chain(&docker_sockets) {
+            assert!(socket.starts_with("/run"), "{} leads out of host_root", socket.display());
+        }
     }
 }

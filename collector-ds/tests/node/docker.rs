@@ -13,7 +13,7 @@ const APPLETS: [&str; 6] = ["sh", "sleep", "true", "echo", "id", "cat"];
 /// The engine's socket.
 pub fn socket() -> PathBuf {
     std::env::var_os("DEFENDER_TEST_DOCKER_SOCKET")
-        .map_or_else(|| PathBuf::from("/var/run/docker.sock"), PathBuf::from)
+        .map_or_else(|| PathBuf::from("/run/docker.sock"), PathBuf::from)
 }
 
 fn run(arguments: &[&str]) -> Output {
