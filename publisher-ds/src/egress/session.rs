@@ -138,7 +138,7 @@ impl Session<'_> {
 
     fn take(&self) -> oneshot::Receiver<Vec<Outgoing>> {
         let credit = self.credit.min(self.reserve + BYTES_AT_ONCE.max(self.maximum_envelope_bytes));
-        self.spool.take(credit, self.reserve, ENVELOPES_AT_ONCE)
+        self.spool.take(credit, self.reserve, self.maximum_envelope_bytes, ENVELOPES_AT_ONCE)
     }
 
     /// Sends; false where there was nothing.

@@ -69,15 +69,17 @@ impl Spool {
     }
 
     /// Asks for up to `maximum` envelopes with `credit` bytes of payload, the worthiest lanes first; `reserve` of
-    /// the credit is for alerts alone. They are in flight until acknowledged, rejected or rewound.
+    /// the credit is for alerts alone. One of more than `largest` bytes is handed out whatever the credit, so that
+    /// it can be rejected. They are in flight until acknowledged, rejected or rewound.
     pub fn take(
         &self,
         credit: u64,
         reserve: u64,
+        largest: u64,
         maximum: usize,
     ) -> oneshot::Receiver<Vec<Outgoing>> {
         let (reply, taken) = oneshot::channel();
-        self.tell(Command::Take { credit, reserve, maximum, reply });
+        self.tell(Command::Take { credit, reserve, largest, maximum, reply });
         taken
     }
 

@@ -302,14 +302,25 @@ impl Store {
     // ── Out ──
 
     /// Hands out envelopes, the worthiest lanes first, as far as the credit goes. Of the credit, `reserve` is
-    /// for alerts alone.
-    pub(crate) fn take(&mut self, credit: u64, reserve: u64, maximum: usize) -> Vec<Outgoing> {
+    /// for alerts alone. An envelope with more payload than `largest` bytes costs no credit, and is the last
+    /// that is handed out: it will not be sent, and must not stop what is behind it.
+    pub(crate) fn take(
+        &mut self,
+        credit: u64,
+        reserve: u64,
+        largest: u64,
+        maximum: usize,
+    ) -> Vec<Outgoing> {
         let mut credit = credit;
         let mut taken = Vec::new();
         for lane in Lane::ALL {
             let kept_back = if lane == Lane::Alert { 0 } else { reserve };
             while taken.len() < maximum {
                 let Some(bytes) = self.peek_bytes(lane) else { break };
+                if bytes > largest {
+                    taken.extend(self.queue(lane).take_peeked());
+                    return taken;
+                }
                 if bytes > credit.saturating_sub(kept_back) {
                     return taken;
                 }

@@ -31,6 +31,7 @@ pub(crate) enum Command {
     Take {
         credit: u64,
         reserve: u64,
+        largest: u64,
         maximum: usize,
         reply: oneshot::Sender<Vec<Outgoing>>,
     },
@@ -141,8 +142,8 @@ impl Worker {
                 waiting.done.push_back(done);
             }
             Command::Report(record) => self.report = Some(record),
-            Command::Take { credit, reserve, maximum, reply } => {
-                let _ = reply.send(self.store.take(credit, reserve, maximum));
+            Command::Take { credit, reserve, largest, maximum, reply } => {
+                let _ = reply.send(self.store.take(credit, reserve, largest, maximum));
             }
             Command::Acknowledge { lane, source, through_sequence } => {
                 self.store.acknowledge(lane, source, through_sequence);

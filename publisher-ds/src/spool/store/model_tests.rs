@@ -135,7 +135,7 @@ impl World {
                 }
             }
             Act::Take { count } => {
-                let taken = self.store().take(u64::MAX, 0, *count);
+                let taken = self.store().take(u64::MAX, 0, u64::MAX, *count);
                 self.note_sent(taken);
             }
             Act::Acknowledge { lane, but } => self.acknowledge(LANES[*lane], *but),
@@ -212,7 +212,7 @@ impl World {
         self.store().rewind();
         self.lanes.values_mut().for_each(|lane| lane.sent.clear());
         loop {
-            let taken = self.store().take(u64::MAX, 0, 100);
+            let taken = self.store().take(u64::MAX, 0, u64::MAX, 100);
             if taken.is_empty() {
                 break;
             }

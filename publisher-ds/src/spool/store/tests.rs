@@ -58,7 +58,7 @@ pub(super) fn commit(store: &mut Store, envelopes: &[Envelope]) {
 }
 
 pub(super) fn take_all(store: &mut Store) -> Vec<Envelope> {
-    let all = store.take(u64::MAX, 0, usize::MAX);
+    let all = store.take(u64::MAX, 0, u64::MAX, usize::MAX);
     all.into_iter().map(|outgoing| outgoing.envelope.try_into().unwrap()).collect()
 }
 
@@ -205,10 +205,31 @@ fn lanes_are_handed_out_in_order_of_worth_and_credit_is_kept_for_alerts() {
     let lanes = |outgoing: Vec<Outgoing>| -> Vec<i32> {
         outgoing.into_iter().map(|it| it.envelope.lane).collect()
     };
-    assert!(store.take(499, 0, 99).is_empty(), "no credit, no envelope");
-    assert_eq!(lanes(store.take(1500, 600, 99)), [1, 1], "the rest is kept for alerts");
-    assert_eq!(lanes(store.take(u64::MAX, 600, 3)), [2, 2, 4]);
-    assert_eq!(lanes(store.take(u64::MAX, 600, 3)), [4]);
+    assert!(store.take(499, 0, u64::MAX, 99).is_empty(), "no credit, no envelope");
+    assert_eq!(lanes(store.take(1500, 600, u64::MAX, 99)), [1, 1], "the rest is kept for alerts");
+    assert_eq!(lanes(store.take(u64::MAX, 600, u64::MAX, 3)), [2, 2, 4]);
+    assert_eq!(lanes(store.take(u64::MAX, 600, u64::MAX, 3)), [4]);
+}
+
+#[test]
+fn an_envelope_larger_than_the_backend_takes_stops_nothing_behind_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let source = SourceId::generate();
+    let mut store = open(directory.path(), ROOMY);
+    let sent = [
+        envelope(source, Lane::Entity, 1, 10, 1200),
+        envelope(source, Lane::Entity, 11, 10, 500),
+        envelope(source, Lane::Telemetry, 1, 10, 500),
+    ];
+    commit(&mut store, &sent[..2]);
+    commit(&mut store, &sent[2..]);
+    let mut taken = || store.take(1100, 100, 600, 99);
+    let (first, second) = (taken(), taken());
+    let sequences = |taken: &[Outgoing]| -> Vec<(i32, u64)> {
+        taken.iter().map(|it| (it.envelope.lane, it.envelope.first_sequence)).collect()
+    };
+    assert_eq!(sequences(&first), [(2, 1)], "the large one comes alone, to be rejected");
+    assert_eq!(sequences(&second), [(2, 11), (4, 1)], "those behind it come next");
 }
 
 #[test]
@@ -258,7 +279,7 @@ fn what_is_in_flight_is_spared_while_there_is_something_else_to_drop() {
     let mut store = open(directory.path(), 40_000);
     let sent = batches(source, Lane::Telemetry, 200);
     commit(&mut store, &sent[..50]);
-    store.take(1000, 0, 2);
+    store.take(1000, 0, u64::MAX, 2);
     sent[50..].iter().for_each(|batch| commit(&mut store, std::slice::from_ref(batch)));
     store.acknowledge(Lane::Telemetry, source, 20);
     let handed_out = take_all(&mut store);
@@ -355,7 +376,7 @@ fn damage_found_while_running_costs_only_the_damaged_batch() {
     let sent = batches(source, Lane::Telemetry, 20);
     let mut store = open(directory.path(), ROOMY);
     commit(&mut store, &sent);
-    store.take(500, 0, 1);
+    store.take(500, 0, u64::MAX, 1);
     damage(directory.path(), Lane::Telemetry, &sent[0], 3);
     let mut handed_out = take_all(&mut store);
     assert_eq!(handed_out.len(), 18);
@@ -391,7 +412,7 @@ fn damage_found_while_running_among_settled_batches_costs_nothing_that_is_whole(
     let sent = uneven_batches(source);
     let mut store = open(directory.path(), ROOMY);
     commit(&mut store, &sent);
-    store.take(1100, 0, 5);
+    store.take(1100, 0, u64::MAX, 5);
     store.acknowledge(Lane::Telemetry, source, 50);
     assert_eq!(store.lanes[Lane::Telemetry.index()].records(), 90);
     damage_uneven(directory.path(), &sent, 1);
@@ -416,7 +437,7 @@ fn damage_found_while_running_among_batches_in_flight_leaves_the_others_in_fligh
     let sent = uneven_batches(source);
     let mut store = open(directory.path(), ROOMY);
     commit(&mut store, &sent);
-    store.take(1100, 0, 5);
+    store.take(1100, 0, u64::MAX, 5);
     damage_uneven(directory.path(), &sent, 1);
     damage_uneven(directory.path(), &sent, 5);
     take_all(&mut store);
@@ -434,7 +455,7 @@ fn damage_among_settled_batches_found_at_the_start_keeps_no_segment_for_ever() {
     let sent = uneven_batches(source);
     let mut store = open(directory.path(), ROOMY);
     commit(&mut store, &sent);
-    store.take(1100, 0, 5);
+    store.take(1100, 0, u64::MAX, 5);
     store.acknowledge(Lane::Telemetry, source, 50);
     store.save_cursor();
     drop(store);
