@@ -10,7 +10,7 @@ use crate::spool::Spool;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use event_model::SourceDescription;
 use service_runtime::Part;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use trouble::Trouble;
@@ -51,30 +51,36 @@ impl Egress {
     pub async fn run(self, shutdown: CancellationToken) {
         let mut pauses = pauses();
         while !shutdown.is_cancelled() {
-            let trouble = match self.converse(&shutdown).await {
+            let trouble = match self.converse(&shutdown, &mut pauses).await {
                 Ok(()) => break,
                 Err(trouble) => trouble,
             };
             self.spool.rewind();
             self.tell(&trouble);
-            if trouble.had_connection() {
-                pauses = self::pauses();
-            }
             let next = pauses.next().unwrap_or(LONGEST_PAUSE);
             let pause = if trouble.is_about_files() { PAUSE_FOR_FILES } else { next };
             let _ = tokio::time::timeout(pause, shutdown.cancelled()).await;
         }
     }
 
-    /// One connection. Ends well only with the program.
-    async fn converse(&self, shutdown: &CancellationToken) -> Result<(), Trouble> {
-        let session = tokio::select! {
+    /// One connection. Ends well only with the program. A greeting alone begins the pauses anew for nobody: a
+    /// backend whose disk is full welcomes each publisher, and ends each connection.
+    async fn converse(
+        &self,
+        shutdown: &CancellationToken,
+        pauses: &mut Pauses,
+    ) -> Result<(), Trouble> {
+        let mut session = tokio::select! {
             opened = session::open(&self.section, &self.source, &self.spool) => opened?,
             () = shutdown.cancelled() => return Ok(()),
         };
         tracing::info!(backend = self.section.url, "connected to the backend");
         self.set_connected(true);
+        let begun = Instant::now();
         let ended = session.run(shutdown).await;
+        if session.was_acknowledged() || begun.elapsed() > LONGEST_PAUSE {
+            *pauses = self::pauses();
+        }
         self.set_connected(false);
         ended
     }
@@ -101,7 +107,9 @@ impl Egress {
     }
 }
 
-fn pauses() -> <ExponentialBuilder as BackoffBuilder>::Backoff {
+type Pauses = <ExponentialBuilder as BackoffBuilder>::Backoff;
+
+fn pauses() -> Pauses {
     ExponentialBuilder::default()
         .with_min_delay(SHORTEST_PAUSE)
         .with_max_delay(LONGEST_PAUSE)

@@ -39,6 +39,7 @@ pub(crate) struct Session<'a> {
     granted: u64,
     reserve: u64,
     maximum_envelope_bytes: u64,
+    was_acknowledged: bool,
 }
 
 /// Connects and greets.
@@ -63,6 +64,7 @@ pub(crate) async fn open<'a>(
         granted: welcome.initial_credit_bytes,
         reserve: welcome.initial_credit_bytes / ALERT_RESERVE,
         maximum_envelope_bytes: welcome.maximum_envelope_bytes,
+        was_acknowledged: false,
     })
 }
 
@@ -117,7 +119,7 @@ fn check(welcome: &wire::Welcome) -> Result<(), Trouble> {
 
 impl Session<'_> {
     /// Sends what is in the spool, as it comes, until the connection or the program ends.
-    pub(crate) async fn run(mut self, shutdown: &CancellationToken) -> Result<(), Trouble> {
+    pub(crate) async fn run(&mut self, shutdown: &CancellationToken) -> Result<(), Trouble> {
         let spooled = self.spool.spooled();
         // What came before this connection is notified of already.
         let mut taking = Some(self.take());
@@ -134,6 +136,11 @@ impl Session<'_> {
                 () = shutdown.cancelled() => return self.finish().await,
             }
         }
+    }
+
+    /// Whether the backend stored anything over this connection.
+    pub(crate) fn was_acknowledged(&self) -> bool {
+        self.was_acknowledged
     }
 
     fn take(&self) -> oneshot::Receiver<Vec<Outgoing>> {
@@ -176,6 +183,7 @@ impl Session<'_> {
             answer.map_err(|status| self.verdict.explain(self.section, Trouble::Ended(status)))?;
         match answer.ok_or(Trouble::Closed)?.message {
             Some(from_backend::Message::Acknowledgement(it)) => {
+                self.was_acknowledged = true;
                 if let Some((lane, source)) = name(it.lane, &it.source_id) {
                     self.spool.acknowledge(lane, source, it.through_sequence);
                 }
@@ -202,7 +210,7 @@ impl Session<'_> {
     }
 
     /// Takes the acknowledgements that are on their way.
-    async fn finish(mut self) -> Result<(), Trouble> {
+    async fn finish(&mut self) -> Result<(), Trouble> {
         let rest = async {
             while self.credit < self.granted {
                 let answer = self.answers.message().await;

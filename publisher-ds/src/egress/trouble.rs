@@ -82,11 +82,6 @@ impl Trouble {
     pub(crate) fn is_about_files(&self) -> bool {
         self.reason() == "credentials"
     }
-
-    /// The greeting was answered.
-    pub(crate) fn had_connection(&self) -> bool {
-        matches!(self, Self::Ended(_) | Self::Closed)
-    }
 }
 
 fn name_problem(error: &CertificateError, ca_file: &std::path::Path) -> String {

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
@@ -45,6 +45,8 @@ pub struct Vault {
     /// That last envelope is acknowledged before the end, or not.
     acknowledges_last: Mutex<bool>,
     reject: Mutex<Option<Lane>>,
+    is_full: AtomicBool,
+    welcomes: AtomicU64,
 }
 
 impl Vault {
@@ -54,6 +56,8 @@ impl Vault {
             envelopes_to_drop: AtomicI64::new(UNLIMITED),
             acknowledges_last: Mutex::new(true),
             reject: Mutex::default(),
+            is_full: AtomicBool::new(false),
+            welcomes: AtomicU64::new(0),
         })
     }
 
@@ -65,6 +69,16 @@ impl Vault {
     /// The next envelope of the lane is refused for good.
     pub fn reject_one(&self, lane: Lane) {
         *self.reject.lock().unwrap() = Some(lane);
+    }
+
+    /// From now on it stores nothing: each connection is welcomed, and ended at its first envelope.
+    pub fn fill(&self) {
+        self.is_full.store(true, Ordering::SeqCst);
+    }
+
+    /// How many connections were welcomed.
+    pub fn welcomes(&self) -> u64 {
+        self.welcomes.load(Ordering::SeqCst)
     }
 
     /// Stores what it does not hold yet, as the real backend does.
@@ -267,6 +281,7 @@ impl Ingest for Door {
             return Err(Status::failed_precondition("no Hello"));
         };
         let (answers, stream) = mpsc::unbounded_channel();
+        self.0.welcomes.fetch_add(1, Ordering::SeqCst);
         say(
             &answers,
             answer::Message::Welcome(wire::Welcome {
@@ -289,6 +304,10 @@ async fn converse(vault: Arc<Vault>, mut frames: Streaming<wire::ToBackend>, ans
     let mut credit = CREDIT;
     while let Ok(Some(frame)) = frames.message().await {
         let Some(to_backend::Message::Envelope(raw)) = frame.message else { return };
+        if vault.is_full.load(Ordering::SeqCst) {
+            let _ = answers.send(Err(Status::unavailable("the test's disk is full")));
+            return;
+        }
         let bytes = raw.payload.len() as u64;
         assert!(bytes <= credit, "the publisher sent {bytes} bytes with a credit of {credit}");
         credit -= bytes;

@@ -7,6 +7,7 @@ use crate::process::Home;
 use crate::waiting::until;
 use event_model::{Lane, LossReason};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 struct Stage {
     home: Home,
@@ -60,6 +61,18 @@ async fn records_travel_from_the_socket_over_mutual_tls_and_leave_the_spool() {
     assert_eq!(publisher.metric("defender_egress_connected"), 1);
     publisher.stop();
     assert!(!stage.home.socket().exists(), "the socket was left behind");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backend_that_welcomes_and_stores_nothing_is_tried_again_with_growing_pauses() {
+    let stage = Stage::new();
+    stage.vault.fill();
+    let _backend = stage.backend();
+    let begun = Instant::now();
+    let _publisher = stage.home.start();
+    until("it was tried five times", || stage.vault.welcomes() >= 5, || stage.home.log());
+    // 0.25 s, 0.5 s, 1 s and 2 s lie between.
+    assert!(begun.elapsed() >= Duration::from_millis(3700), "after {:?}", begun.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
