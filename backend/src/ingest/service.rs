@@ -6,6 +6,7 @@ use proto::wire::ToBackend;
 use proto::wire::ToPublisherFromBackend;
 use proto::wire::ingest_server::Ingest;
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -99,6 +100,7 @@ impl Ingest for IngestService {
     ) -> Result<Response<Self::PublishStream>, Status> {
         let peer = request.extensions().get::<Peer>().cloned();
         let peer = peer.ok_or_else(|| Status::internal("the connection has no peer"))?;
+        peer.opened_stream.store(true, Ordering::Relaxed);
         let credential = peer.credential.map_err(|error| {
             tracing::warn!(peer = %peer.address, %error, "publisher refused");
             unidentified(&error)

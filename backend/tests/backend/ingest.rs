@@ -238,6 +238,22 @@ async fn a_node_has_few_streams_at_a_time() {
 }
 
 #[tokio::test]
+async fn a_connection_that_opens_no_stream_loses_its_place() {
+    let backend = Backend::start().await;
+    let identity = backend.authority.publisher("node-1");
+    let mut busy = Publisher::connect(&backend, "node-2").await;
+    let _idle = channel(&backend, Some(&identity)).await.unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let line = "defender_ingest_rejected_total{reason=\"no_stream\"} 1";
+    while !backend.metrics().await.contains(line) {
+        assert!(Instant::now() < deadline, "{line} does not come");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    busy.send(SourceId::generate(), 1, &[numbered(1)]).await;
+    busy.acknowledged(Lane::Telemetry, 1).await;
+}
+
+#[tokio::test]
 async fn renewed_certificates_serve_new_connections_without_a_restart() {
     let mut backend = Backend::start().await;
     let mut old = Publisher::connect(&backend, "node-1").await;
