@@ -114,7 +114,7 @@ async fn each_way_to_spoil_an_envelope_is_refused_by_its_name() {
         (|it| it.lane = 99, "lane 99"),
         (|it| it.encoding = 0, "encoding 0"),
         (|it| it.count = 0, "no record"),
-        (|it| it.first_sequence = u64::MAX, "overflows"),
+        (|it| it.first_sequence = u64::MAX, "passes 2^63"),
         (|it| it.source_id.truncate(3), "source_id has 3 bytes"),
         (|it| it.source_id = vec![1; 16], "over the connection of source"),
     ];
