@@ -7,9 +7,10 @@ import re
 import tarfile
 import unittest
 
+import collector_misc
+from collector_misc import MEBIBYTE, rss
 from suite import ACT_IMAGE, PROGRAMS, SERVICES, Suite, docker, inspect, third_capability, wait_for
 
-MEBIBYTE = 1024 * 1024
 # Memory in bytes, CPU in thousandths, capabilities, user: the table of docs/install.md.
 TABLE = {
     "collector-ds": (296 * MEBIBYTE, 360, {"SYS_ADMIN", "SYS_RESOURCE", "SYS_PTRACE"}, "0:0"),
@@ -40,7 +41,7 @@ class Images(unittest.TestCase):
     def test_each_is_under_25_megabytes(self):
         for program in PROGRAMS:
             size = json.loads(docker("image", "inspect", suite.image(program)))[0]["Size"]
-            print(f"\nshown: image {program}: {size / 1e6:.1f} MB", end="")
+            print(f"\nshown: image {program}: {size / 1e6:.1f} MB")
             self.assertLess(size, LARGEST_IMAGE, program)
 
     def test_each_holds_its_program_and_no_shell(self):
@@ -153,6 +154,9 @@ class Way(unittest.TestCase):
 
         wait_for("defender_build_info of each", 30, named)
 
+    def test_e_a_cluster_is_watched_inside_64_mebibytes(self):
+        collector_misc.check(self, suite)
+
     def test_e_none_was_killed_restarted_or_near_its_limit(self):
         print()
         for service in SERVICES:
@@ -197,11 +201,6 @@ def names_of(bits):
 def status_of(container):
     text = pathlib.Path(f"/proc/{inspect(container)['State']['Pid']}/status").read_text()
     return dict(re.findall(r"^(\w+):\s*(.*)$", text, re.MULTILINE))
-
-
-def rss(pid):
-    text = pathlib.Path(f"/proc/{pid}/status").read_text()
-    return int(re.search(r"VmRSS:\s*(\d+) kB", text)[1]) * 1024
 
 
 def stats(service):
