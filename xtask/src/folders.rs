@@ -2,10 +2,16 @@
 
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
-/// The repository's root.
+/// The repository's root. Asked of the cargo that runs this, since clones may share their build products.
 pub fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+    static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let manifest = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+        let manifest = manifest.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        manifest.parent().map_or_else(|| ".".into(), Path::to_owned)
+    });
+    &ROOT
 }
 
 /// What may be thrown away and is dear to make again: build products, tools, kernels.
