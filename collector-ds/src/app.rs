@@ -30,7 +30,7 @@ use watch::Watch;
 pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     metrics::describe();
     let rules = load_rules(&config, &service)?;
-    let host = host::gather(&config.host_root, &config.node.name)?;
+    let host = host::gather(&config.host_root, &config.node)?;
     tracing::info!(node = host.node, kernel = host.kernel, "this node");
     let description = describe_source(&host);
     let way_out = WayOut::open(&config, &description, &service);

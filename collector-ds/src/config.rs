@@ -3,7 +3,8 @@
 use crate::detect;
 use serde::{Deserialize, Serialize};
 use service_runtime::{
-    AdminConfig, Bytes, ConfigProblem, LogConfig, ServiceConfig, SharedConfig, ShutdownConfig,
+    AdminConfig, Bytes, ConfigProblem, LogConfig, NodeConfig, ServiceConfig, SharedConfig,
+    ShutdownConfig,
 };
 use std::path::{Path, PathBuf};
 
@@ -39,14 +40,6 @@ pub struct Config {
     pub admin: AdminConfig,
     /// The orderly end.
     pub shutdown: ShutdownConfig,
-}
-
-/// The key `node`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct NodeConfig {
-    /// The node's name as Kubernetes knows it. Empty: the environment's `NODE_NAME`, else the host name.
-    pub name: String,
 }
 
 /// The key `publisher`.

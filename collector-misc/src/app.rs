@@ -12,7 +12,7 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     watch::describe_metrics();
     let kubernetes = service.part("kubernetes");
     let link_part = service.part("publisher");
-    let description = publish::describe(&config.node.name).context("cannot tell who we are")?;
+    let description = publish::describe(&config.node).context("cannot tell who we are")?;
     let client = watch::connect(&config.kubernetes).await?;
     let (outbox, link) = node_link::connect(
         LinkConfig {

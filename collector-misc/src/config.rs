@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use service_runtime::{
-    AdminConfig, Bytes, ConfigProblem, LogConfig, ServiceConfig, SharedConfig, ShutdownConfig,
+    AdminConfig, Bytes, ConfigProblem, LogConfig, NodeConfig, ServiceConfig, SharedConfig,
+    ShutdownConfig,
 };
 use std::path::PathBuf;
 
@@ -22,14 +23,6 @@ pub struct Config {
     pub admin: AdminConfig,
     /// How the program ends.
     pub shutdown: ShutdownConfig,
-}
-
-/// The key `node`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct NodeConfig {
-    /// The node's name. Empty: the environment variable NODE_NAME, else the host name.
-    pub name: String,
 }
 
 /// The key `publisher`.

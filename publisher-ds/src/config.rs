@@ -2,17 +2,15 @@
 
 mod backend;
 mod listen;
-mod node;
 mod spool;
 
 pub use backend::BackendSection;
 pub use listen::ListenSection;
-pub use node::NodeSection;
 pub use spool::SpoolSection;
 
 use serde::{Deserialize, Serialize};
 use service_runtime::{
-    AdminConfig, ConfigProblem, LogConfig, ServiceConfig, SharedConfig, ShutdownConfig,
+    AdminConfig, ConfigProblem, LogConfig, NodeConfig, ServiceConfig, SharedConfig, ShutdownConfig,
 };
 
 const ADMIN_PORT: u16 = 9102;
@@ -28,7 +26,7 @@ pub struct Config {
     /// The end of the program.
     pub shutdown: ShutdownConfig,
     /// The node that this publisher serves.
-    pub node: NodeSection,
+    pub node: NodeConfig,
     /// The socket for collectors.
     pub listen: ListenSection,
     /// The queue on disk.
@@ -43,7 +41,7 @@ impl Default for Config {
             log: LogConfig::default(),
             admin: AdminConfig::on_port(ADMIN_PORT),
             shutdown: ShutdownConfig::default(),
-            node: NodeSection::default(),
+            node: NodeConfig::default(),
             listen: ListenSection::default(),
             spool: SpoolSection::default(),
             backend: BackendSection::default(),

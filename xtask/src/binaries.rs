@@ -39,8 +39,13 @@ pub fn build(profile: Profile) -> Result<PathBuf> {
         cargo.arg("--release");
     }
     step::run(&mut cargo)?;
-    let folder = if profile == Profile::Release { "release" } else { "debug" };
-    Ok(folders::cargo_target()?.join(target).join(folder))
+    folder(profile)
+}
+
+/// Where [`build`] puts them.
+pub fn folder(profile: Profile) -> Result<PathBuf> {
+    let name = if profile == Profile::Release { "release" } else { "debug" };
+    Ok(folders::cargo_target()?.join(host_target()?).join(name))
 }
 
 /// Copies the programs to dist/, which the Dockerfile takes with BINARIES=prebuilt.

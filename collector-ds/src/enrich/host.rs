@@ -2,41 +2,23 @@
 
 use anyhow::Context;
 use event_model::Host;
+use service_runtime::NodeConfig;
 use std::path::Path;
-use uuid::Uuid;
-
-/// Where the kernel tells the id of this boot.
-const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// Gathers what is known of the node whose root is mounted at `host_root`.
-/// `configured` is the node's name from the configuration; empty means `NODE_NAME`, else the host name.
-pub fn gather(host_root: &Path, configured: &str) -> anyhow::Result<Host> {
+pub fn gather(host_root: &Path, node: &NodeConfig) -> anyhow::Result<Host> {
     let kernel = nix::sys::utsname::uname().context("asking the kernel for its name (uname)")?;
     let hostname = first_line(&host_root.join("etc/hostname"))
         .unwrap_or_else(|| kernel.nodename().to_string_lossy().into_owned());
     Ok(Host {
-        boot_id: boot_id()?,
-        node: node_name(configured, &hostname),
+        boot_id: service_runtime::boot_id()?,
+        node: node.resolve_with_host_name(&hostname),
         machine_id: first_line(&host_root.join("etc/machine-id")),
         kernel: kernel.release().to_string_lossy().into_owned(),
         operating_system: operating_system(host_root).unwrap_or_default(),
         architecture: kernel.machine().to_string_lossy().into_owned(),
         hostname,
     })
-}
-
-fn boot_id() -> anyhow::Result<Uuid> {
-    let text = std::fs::read_to_string(BOOT_ID).with_context(|| format!("reading {BOOT_ID}"))?;
-    text.trim().parse().with_context(|| format!("{BOOT_ID} does not hold a UUID: {text:?}"))
-}
-
-fn node_name(configured: &str, hostname: &str) -> String {
-    let from_environment = std::env::var("NODE_NAME").unwrap_or_default();
-    [configured, &from_environment, hostname]
-        .into_iter()
-        .find(|name| !name.is_empty())
-        .unwrap_or("unknown")
-        .to_owned()
 }
 
 fn first_line(path: &Path) -> Option<String> {
@@ -67,7 +49,7 @@ mod tests {
         std::fs::write(root.path().join("etc/machine-id"), "abc\n").expect("machine-id");
         let release = "ID=debian\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n";
         std::fs::write(root.path().join("usr/lib/os-release"), release).expect("os-release");
-        let host = gather(root.path(), "node-3").expect("a host");
+        let host = gather(root.path(), &NodeConfig { name: "node-3".into() }).expect("a host");
         assert_eq!((host.node.as_str(), host.hostname.as_str()), ("node-3", "worker-3"));
         assert_eq!(host.machine_id.as_deref(), Some("abc"));
         assert_eq!(host.operating_system, "Debian GNU/Linux 12 (bookworm)");
@@ -77,7 +59,7 @@ mod tests {
     #[test]
     fn a_node_without_files_is_known_by_its_kernel() {
         let root = tempfile::tempdir().expect("a directory");
-        let host = gather(root.path(), "").expect("a host");
+        let host = gather(root.path(), &NodeConfig::default()).expect("a host");
         assert!(!host.hostname.is_empty() && !host.node.is_empty());
         assert_eq!(host.machine_id, None);
     }

@@ -1,11 +1,11 @@
 //! The collector between a test API server and a real publisher's socket.
 
 use crate::api_server::{ApiServer, TOKEN};
-use collector_misc::config::{Config, KubernetesConfig, NodeConfig, PublisherConfig};
+use collector_misc::config::{Config, KubernetesConfig, PublisherConfig};
 use event_model::{KubernetesObject, Record, SensorStatus};
 use node_link::{ListenConfig, ReceiveError, Receiver};
 use proto::{Envelope, decode_batch};
-use service_runtime::Service;
+use service_runtime::{NodeConfig, Service};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

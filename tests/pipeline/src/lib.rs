@@ -22,7 +22,7 @@ impl Fixture {
     pub fn start() -> Result<Self> {
         let folder = TempDir::new()?;
         let docker = Docker::find().context(
-            "no Docker Engine answers at DOCKER_HOST or /var/run/docker.sock; `cargo xtask test` starts one",
+            "no Docker Engine answers at DOCKER_HOST or /run/docker.sock; `cargo xtask test` starts one",
         )?;
         let mut machine = Machine::start(options(folder.path(), Some(&docker))?)?;
         machine.wait_ready()?;

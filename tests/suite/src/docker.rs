@@ -139,7 +139,7 @@ impl Drop for Docker {
 fn usual_sockets() -> Vec<PathBuf> {
     let named = std::env::var("DOCKER_HOST").ok();
     let named = named.as_deref().and_then(|host| host.strip_prefix("unix://")).map(PathBuf::from);
-    named.into_iter().chain([PathBuf::from("/var/run/docker.sock")]).collect()
+    named.into_iter().chain([PathBuf::from("/run/docker.sock")]).collect()
 }
 
 /// What a container of a pod is called.

@@ -3,7 +3,7 @@
 use super::outcome::Outcome;
 use crate::binaries::{self, Profile};
 use crate::{folders, step};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -70,7 +70,7 @@ impl Setting {
             environment: vec![
                 ("DOCKER_HOST", host),
                 ("DEFENDER_TEST_DOCKER_SOCKET", docker.socket().into()),
-                ("DEFENDER_TEST_BINARIES", built_binaries()?.into()),
+                ("DEFENDER_TEST_BINARIES", binaries::folder(Profile::Release)?.into()),
                 ("CARGO_TARGET_DIR", folders::cargo_target()?.into()),
                 // A test's environment overrides must come from the test alone.
                 ("NODE_NAME", OsString::new()),
@@ -121,11 +121,6 @@ impl Setting {
     }
 }
 
-/// Where [`build`] puts the release binaries.
-fn built_binaries() -> Result<PathBuf> {
-    Ok(folders::cargo_target()?.join("x86_64-unknown-linux-gnu/release"))
-}
-
 fn show_and_keep(output: impl BufRead) -> Result<Vec<String>> {
     let mut lines = Vec::new();
     for line in output.split(b'\n') {
@@ -155,8 +150,6 @@ fn supply_chain(_: &Setting) -> Result<Outcome> {
 }
 
 fn build(_: &Setting) -> Result<Outcome> {
-    let built = binaries::build(Profile::Release)?;
-    ensure!(built == built_binaries()?, "binaries came to {}", built.display());
     binaries::dist()?;
     Ok(Outcome::passed())
 }
