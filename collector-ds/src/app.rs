@@ -37,7 +37,11 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     let mut status = StatusReporter::new(description);
 
     let probes = service.part("probes");
-    let kernel_config = KernelConfig { ring_bytes: config.kernel.ring_bytes.get() };
+    let kernel_config = KernelConfig {
+        ring_bytes: config.kernel.ring_bytes.get(),
+        act_ring_bytes: config.kernel.act_ring_bytes.get(),
+        acts: config.acts()?,
+    };
     let (sensor, coverage) = match Sensor::load(kernel_config) {
         Ok(loaded) => loaded,
         Err(error) => return Err(report_blindness(&error, &probes, &mut status, &way_out)),

@@ -1,11 +1,13 @@
 //! The configuration file, key by key.
 
 use crate::detect;
+use ebpf_probes::RecordKind;
 use serde::{Deserialize, Serialize};
 use service_runtime::{
     AdminConfig, Bytes, ConfigProblem, LogConfig, NodeConfig, ServiceConfig, SharedConfig,
     ShutdownConfig,
 };
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The port of the admin server, unless `admin.listen` says otherwise.
@@ -74,8 +76,12 @@ pub struct ContainerRuntimesConfig {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct KernelConfig {
-    /// Size of the ring that the kernel writes records to: a power of two.
+    /// Size of the ring that the kernel writes process and cgroup records to: a power of two.
     pub ring_bytes: Bytes,
+    /// Size of the ring for acts on files, sockets and the system: a power of two.
+    pub act_ring_bytes: Bytes,
+    /// Which acts to report, by the names of their events, such as `open` and `connect`.
+    pub acts: Vec<String>,
 }
 
 impl Default for Config {
@@ -123,7 +129,7 @@ impl Default for ContainerRuntimesConfig {
 
 impl Default for KernelConfig {
     fn default() -> Self {
-        Self { ring_bytes: Bytes::mebibytes(4) }
+        Self { ring_bytes: Bytes::mebibytes(4), act_ring_bytes: Bytes::mebibytes(4), acts: vec![] }
     }
 }
 
@@ -133,14 +139,24 @@ impl Config {
         self.host_root.join(path.strip_prefix("/").unwrap_or(path))
     }
 
-    fn check_ring(&self) -> Result<(), ConfigProblem> {
-        let bytes = self.kernel.ring_bytes.get();
-        let bounds = MINIMUM_RING_BYTES..=MAXIMUM_RING_BYTES;
-        if bytes.is_power_of_two() && bounds.contains(&bytes) {
-            return Ok(());
+    /// The acts to report, as the kernel's loader takes them.
+    pub fn acts(&self) -> Result<BTreeSet<RecordKind>, ConfigProblem> {
+        self.kernel.acts.iter().map(|name| act_named(name)).collect()
+    }
+
+    fn check_rings(&self) -> Result<(), ConfigProblem> {
+        let rings = [
+            ("kernel.ring_bytes", self.kernel.ring_bytes),
+            ("kernel.act_ring_bytes", self.kernel.act_ring_bytes),
+        ];
+        for (key, bytes) in rings {
+            let bounds = MINIMUM_RING_BYTES..=MAXIMUM_RING_BYTES;
+            if !bytes.get().is_power_of_two() || !bounds.contains(&bytes.get()) {
+                let message = "must be a power of two from 256KiB to 256MiB, such as 4MiB";
+                return Err(ConfigProblem::new(key, message));
+            }
         }
-        let message = "must be a power of two from 256KiB to 256MiB, such as 4MiB";
-        Err(ConfigProblem::new("kernel.ring_bytes", message))
+        Ok(())
     }
 
     fn check_paths(&self) -> Result<(), ConfigProblem> {
@@ -159,6 +175,19 @@ impl Config {
     }
 }
 
+fn act_named(name: &str) -> Result<RecordKind, ConfigProblem> {
+    let mut acts = RecordKind::ALL.into_iter().filter(|kind| kind.is_act());
+    acts.find(|kind| kind.name() == name).ok_or_else(|| {
+        let known: Vec<_> = RecordKind::ALL
+            .into_iter()
+            .filter(|kind| kind.is_act())
+            .map(RecordKind::name)
+            .collect();
+        let message = format!("{name} is no act; known are {}", known.join(", "));
+        ConfigProblem::new("kernel.acts", message)
+    })
+}
+
 fn keyed<'a>(key: &'a str, paths: &'a [PathBuf]) -> impl Iterator<Item = (&'a str, &'a PathBuf)> {
     paths.iter().map(move |path| (key, path))
 }
@@ -173,7 +202,8 @@ impl ServiceConfig for Config {
         if self.publisher.queue_bytes.get() < MINIMUM_QUEUE_BYTES {
             return Err(ConfigProblem::new("publisher.queue_bytes", "must be at least 1MiB"));
         }
-        self.check_ring()?;
+        self.check_rings()?;
+        self.acts()?;
         self.check_paths()?;
         detect::Rules::load(&self.rules.paths)
             .map_err(|error| ConfigProblem::new("rules.paths", error.to_string()))?;

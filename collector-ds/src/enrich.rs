@@ -11,7 +11,8 @@ mod tests;
 use crate::kernel::{Snapshot, WallClock};
 use containers::{Containers, Place};
 use ebpf_probes::{
-    BootTime, CgroupKey, CgroupRecord, ExecRecord, ExitRecord, ForkRecord, KernelRecord,
+    ActRecord, BootTime, CgroupKey, CgroupRecord, ExecRecord, ExitRecord, ForkRecord,
+    KernelRecord,
 };
 use event_model::{ContainerId, Event, EventKind, Process, ProcessKey, ProcessRef};
 use processes::{Forked, Processes};
@@ -57,6 +58,7 @@ impl Enricher {
                 self.containers.cgroup_removed(record.cgroup, now);
                 Enriched::Nothing
             }
+            KernelRecord::Act(record) => self.other_act(*record),
         }
     }
 
@@ -142,6 +144,16 @@ impl Enricher {
         let act = self.act(record.time, record.process, container, kind);
         self.processes.exit(record.process, now);
         act
+    }
+
+    fn other_act(&self, mut record: ActRecord) -> Enriched {
+        if let EventKind::System(event) = &mut record.event
+            && let Some(target) = &mut event.target
+        {
+            *target = self.processes.reference(target.key);
+        }
+        let container = self.container(record.cgroup, record.process);
+        self.act(record.time, record.process, container, record.event)
     }
 
     fn cgroup_made(&mut self, record: &CgroupRecord, now: Instant) -> Enriched {

@@ -4,6 +4,7 @@
 //! Apply the snapshot first and the sensor's records after it: the programs were attached before
 //! the snapshot was taken, so whatever changed meanwhile waits in the ring and has the last word.
 
+mod attach;
 mod capabilities;
 mod clock;
 mod drops;
@@ -11,6 +12,7 @@ mod error;
 mod features;
 mod loader;
 mod refusal;
+mod ring;
 mod sensor;
 mod snapshot;
 
@@ -18,7 +20,7 @@ pub use capabilities::{Capabilities, Capability};
 pub use clock::WallClock;
 pub use drops::Drops;
 pub use ebpf_probes::{
-    BootTime, CgroupKey, CgroupRecord, ExecRecord, ExitRecord, ForkRecord, KernelRecord,
+    ActRecord, BootTime, CgroupKey, CgroupRecord, ExecRecord, ExitRecord, ForkRecord, KernelRecord,
     RecordKind, process_key,
 };
 pub use error::SensorError;

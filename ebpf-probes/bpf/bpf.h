@@ -12,7 +12,9 @@
 #define __type(name, value) typeof(value) *name
 
 enum map_type {
+	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_PROG_ARRAY = 3,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_RINGBUF = 27,
@@ -27,18 +29,25 @@ enum map_type {
 static void *(*bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;
 static long (*bpf_map_update_elem)(void *map, const void *key, const void *value, u64 flags) = (void *)2;
 static u32 (*bpf_get_smp_processor_id)(void) = (void *)8;
+static long (*bpf_tail_call)(void *context, void *programs, u32 index) = (void *)12;
+static struct task_struct *(*bpf_get_current_task)(void) = (void *)35;
 static long (*bpf_probe_read_user)(void *to, u32 size, const void *from) = (void *)112;
 static long (*bpf_probe_read_kernel)(void *to, u32 size, const void *from) = (void *)113;
 static long (*bpf_probe_read_kernel_str)(void *to, u32 size, const void *from) = (void *)115;
+static long (*bpf_probe_read_user_str)(void *to, u32 size, const void *from) = (void *)114;
 static u64 (*bpf_ktime_get_boot_ns)(void) = (void *)125;
 static long (*bpf_ringbuf_output)(void *ring, void *data, u64 size, u64 flags) = (void *)130;
 static u64 (*bpf_ringbuf_query)(void *ring, u64 what) = (void *)134;
+/* Since 5.11: ask helper_exists first. */
+static struct task_struct *(*bpf_get_current_task_btf)(void) = (void *)158;
 
 /* Questions that the loader answers for the running kernel. */
 #define field_exists(field) __builtin_preserve_field_info(field, 2)
 #define field_offset(type, field) __builtin_preserve_field_info(((type *)0)->field, 0)
 #define type_size(type) __builtin_preserve_type_info(*(type *)0, 1)
 #define enum_value_exists(type, name) __builtin_preserve_enum_value(*(typeof(type) *)name, 0)
+/* The kernel's list of helpers is an enum of its own (enum bpf_func_id in kernel.h). */
+#define helper_exists(name) enum_value_exists(enum bpf_func_id, BPF_FUNC_##name)
 #define enum_value(type, name) __builtin_preserve_enum_value(*(typeof(type) *)name, 1)
 
 /* Reads one field behind a pointer that the verifier does not know as a kernel pointer. */

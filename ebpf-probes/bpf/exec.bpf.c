@@ -2,13 +2,11 @@
 /* A process begins another program. */
 #include "bpf.h"
 #include "output.h"
+#include "path.h"
 #include "task.h"
 
-#define PATH_LIMIT 4096	      /* PATH_MAX */
-#define COMPONENT_LIMIT 256   /* NAME_MAX and the NUL */
 #define TERMINAL_LIMIT 64     /* tty_struct.name */
 #define ARGUMENTS_LIMIT 32768
-#define WALK_LIMIT 160 /* Components and mount points on the way up to the root. */
 
 /* A path may pass its limit by the component that ends it. */
 #define PARTS_LIMIT (2 * (PATH_LIMIT + COMPONENT_LIMIT) + PATH_LIMIT + TERMINAL_LIMIT + ARGUMENTS_LIMIT)
@@ -38,64 +36,14 @@ static __always_inline struct exec_draft *this_cpu_draft(void)
 	return bpf_map_lookup_elem(&exec_drafts, &cpu);
 }
 
-enum walk_end {
-	WALK_MET_ROOT = 1 << 0,
-	WALK_DETACHED = 1 << 1,
-	WALK_TRUNCATED = 1 << 2,
-};
-
-/*
- * Appends the path of (mount, dentry) to the draft: its components from the last one upwards, across
- * mount points, up to the process's root. As the kernel's prepend_path does, which programs of
- * this type may not call. A function of its own with plain numbers as arguments, because the verifier
- * then checks it once for all callers. Returns walk_end.
- */
-__noinline int append_path(u64 mount_address, u64 dentry_address, u64 root_mount, u64 root_dentry)
+/* A function of its own with plain numbers as arguments, because the verifier then checks it once for all callers. */
+__noinline int append_exec_path(u64 mount, u64 dentry, u64 root_mount, u64 root_dentry)
 {
 	struct exec_draft *draft = this_cpu_draft();
-	struct vfsmount *mount = (void *)mount_address;
-	struct dentry *dentry = (void *)dentry_address;
-	u64 begin;
 
 	if (!draft)
 		return WALK_TRUNCATED;
-	begin = draft->used;
-	for (int step = 0; step < WALK_LIMIT; step++) {
-		struct dentry *mount_root = NULL;
-		struct dentry *parent = NULL;
-		const unsigned char *name = NULL;
-		u64 used;
-		long length;
-
-		if ((u64)mount == root_mount && (u64)dentry == root_dentry)
-			return WALK_MET_ROOT;
-		read_field(mount_root, mount->mnt_root);
-		if (dentry == mount_root) {
-			struct mount *whole = (void *)mount - field_offset(struct mount, mnt);
-			struct mount *above = NULL;
-
-			read_field(above, whole->mnt_parent);
-			if (above == whole)
-				return 0;
-			read_field(dentry, whole->mnt_mountpoint);
-			mount = (void *)above + field_offset(struct mount, mnt);
-			continue;
-		}
-		used = draft->used;
-		keep_bounds(used);
-		if (used - begin > PATH_LIMIT || used > PARTS_LIMIT - COMPONENT_LIMIT)
-			return WALK_TRUNCATED;
-		read_field(name, dentry->d_name.name);
-		length = bpf_probe_read_kernel_str(draft->parts + used, COMPONENT_LIMIT, name);
-		if (length <= 0)
-			return WALK_TRUNCATED;
-		draft->used = used + length;
-		read_field(parent, dentry->d_parent);
-		if (parent == dentry)
-			return WALK_DETACHED;
-		dentry = parent;
-	}
-	return WALK_TRUNCATED;
+	return walk_up(draft->parts, &draft->used, PARTS_LIMIT, (struct path_walk){ mount, dentry, root_mount, root_dentry });
 }
 
 /* Appends a string of the kernel's with its NUL. Returns its length, 0 where it can't be read. */
@@ -128,7 +76,7 @@ static __always_inline void append_paths(struct exec_draft *draft, struct task_s
 	read_field(directory, fs->pwd);
 	read_field(root, fs->root);
 
-	end = append_path((u64)program.mnt, (u64)program.dentry, (u64)root.mnt, (u64)root.dentry);
+	end = append_exec_path((u64)program.mnt, (u64)program.dentry, (u64)root.mnt, (u64)root.dentry);
 	if (end & WALK_DETACHED)
 		record->header.flags |= EXEC_DETACHED;
 	if (end & WALK_TRUNCATED)
@@ -138,7 +86,7 @@ static __always_inline void append_paths(struct exec_draft *draft, struct task_s
 	record->path_length = draft->used - before;
 
 	before = draft->used;
-	end = append_path((u64)directory.mnt, (u64)directory.dentry, (u64)root.mnt, (u64)root.dentry);
+	end = append_exec_path((u64)directory.mnt, (u64)directory.dentry, (u64)root.mnt, (u64)root.dentry);
 	if (end & WALK_TRUNCATED)
 		record->header.flags |= EXEC_DIRECTORY_TRUNCATED;
 	record->directory_length = draft->used - before;

@@ -112,6 +112,36 @@ struct path {
 struct file {
 	struct path f_path;
 	struct inode *f_inode;
+	unsigned int f_flags;
+	unsigned int f_mode;
+	void *private_data;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+/* Registers of the program at a system call. On x86_64. */
+struct pt_regs___x86 {
+	unsigned long orig_ax;
+	unsigned long bx, cx, dx, si, di, bp;
+	unsigned long r8, r9, r10;
+};
+
+/* On arm64. */
+struct pt_regs___arm64 {
+	u64 regs[31];
+	u64 orig_x0;
+	int syscallno;
+};
+
+struct thread_info {
+	unsigned int status;
 };
 
 struct fs_struct {
@@ -188,6 +218,8 @@ struct task_struct {
 	int exit_code;
 	int pid;
 	int tgid;
+	struct thread_info thread_info;
+	struct files_struct *files;
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
 	struct pid *thread_pid;
@@ -205,6 +237,10 @@ struct task_struct___audited {
 };
 
 #pragma clang attribute pop
+
+enum bpf_func_id {
+	BPF_FUNC_get_current_task_btf = 158,
+};
 
 /* The values are the running kernel's: see enum_value in bpf.h. */
 enum cgroup_subsys_id {

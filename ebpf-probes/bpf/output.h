@@ -15,6 +15,12 @@ struct {
 	__uint(max_entries, 4096);
 } process_ring SEC(".maps");
 
+/* Acts on files, sockets and the system. User space sets the size. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} act_ring SEC(".maps");
+
 /* How many records of each kind did not fit, per CPU, since the programs were loaded. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -43,13 +49,15 @@ static __always_inline void fill_header(struct record_header *header, u16 kind, 
 }
 
 /* Copies the record's `size` bytes, and no more, into the ring. */
-static __always_inline void send(u32 kind, void *record, u64 size)
+static __always_inline void send_to(void *ring, u32 kind, void *record, u64 size)
 {
-	u64 waiting = bpf_ringbuf_query(&process_ring, BPF_RB_AVAIL_DATA);
+	u64 waiting = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
 	u64 flags = waiting >= wakeup_bytes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
 
-	if (bpf_ringbuf_output(&process_ring, record, size, flags))
+	if (bpf_ringbuf_output(ring, record, size, flags))
 		count_drop(kind);
 }
+
+#define send(kind, record, size) send_to(&process_ring, kind, record, size)
 
 #endif

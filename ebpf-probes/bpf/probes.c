@@ -9,5 +9,7 @@
 #include "exec.bpf.c"
 #include "process.bpf.c"
 #include "cgroup.bpf.c"
+#include "call.bpf.c"
+#include "file_open.bpf.c"
 
 char program_license[] SEC("license") = "Dual MIT/GPL";

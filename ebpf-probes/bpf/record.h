@@ -16,7 +16,11 @@ enum record_kind {
 	RECORD_EXIT = 3,
 	RECORD_CGROUP_MADE = 4,
 	RECORD_CGROUP_REMOVED = 5,
-	RECORD_KINDS = 6, /* One more than the last. */
+	RECORD_FILE = 16,    /* And on: a kind for each act, in the order of event_model::FileAct. */
+	RECORD_NETWORK = 40, /* In the order of event_model::NetworkAct. */
+	RECORD_DNS = 56,
+	RECORD_SYSTEM = 64, /* In the order of event_model::SystemAct. */
+	RECORD_KINDS = 112, /* More than the last. */
 };
 
 struct record_header {
@@ -36,6 +40,24 @@ struct cgroup_key {
 	u64 id;
 	u32 hierarchy; /* 0 is the default hierarchy: cgroup v2. */
 	u32 padding;
+};
+
+/* No system call: the hook is none. */
+#define NO_CALL U32_MAX
+
+/* Flags of all acts; those of a subject begin at 1 << 4. */
+enum act_flags {
+	ACT_RESULT_KNOWN = 1 << 0, /* The act has ended: `result` is what it returned. */
+};
+
+/* What begins every record of an act: files, network, system. */
+struct act_head {
+	struct record_header header;
+	struct process_key process;
+	struct cgroup_key cgroup;
+	s64 result;
+	u32 thread; /* Thread id in the host's pid namespace. */
+	u32 call;   /* Number of the system call, or NO_CALL. */
 };
 
 enum exec_flags {
@@ -102,6 +124,7 @@ struct cgroup_record {
 	u32 padding;
 };
 
+_Static_assert(sizeof(struct act_head) == 64, "src/layout.rs says the same");
 _Static_assert(sizeof(struct exec_record) == 184, "src/layout.rs says the same");
 _Static_assert(sizeof(struct fork_record) == 88, "src/layout.rs says the same");
 _Static_assert(sizeof(struct exit_record) == 40, "src/layout.rs says the same");

@@ -13,6 +13,17 @@ static __always_inline void read_process_key(struct process_key *key, struct tas
 	key->padding = 0;
 }
 
+/* The same for a task whose address alone is known. */
+static __always_inline void read_process_key_by_address(struct process_key *key, struct task_struct *task)
+{
+	struct task_struct *leader = NULL;
+
+	read_field(leader, task->group_leader);
+	read_field(key->start_time, leader->start_boottime);
+	read_field(key->pid, task->tgid);
+	key->padding = 0;
+}
+
 /* The process id as the process itself sees it. */
 static __always_inline u32 read_namespace_pid(struct task_struct *task)
 {
@@ -47,6 +58,16 @@ static __always_inline int read_controller_cgroup(struct cgroup_key *key, struct
 	return 1;
 }
 
+/* The cgroup of the memory controller, else of the pids controller. */
+static __always_inline int read_first_controller_cgroup(struct cgroup_key *key, struct css_set *set)
+{
+	if (enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id) &&
+	    read_controller_cgroup(key, set, enum_value(enum cgroup_subsys_id, memory_cgrp_id)))
+		return 1;
+	return enum_value_exists(enum cgroup_subsys_id, pids_cgrp_id) &&
+	       read_controller_cgroup(key, set, enum_value(enum cgroup_subsys_id, pids_cgrp_id));
+}
+
 /*
  * The cgroup that tells a task's container: the one of cgroup v2, and where that is the root (v1
  * and hybrid hosts), the one of the memory or the pids controller.
@@ -59,15 +80,32 @@ static __always_inline void read_cgroup(struct cgroup_key *key, struct task_stru
 	key->padding = 0;
 	if (cgroup->level == 0) {
 		read_field(set, task->cgroups);
-		if (enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id) &&
-		    read_controller_cgroup(key, set, enum_value(enum cgroup_subsys_id, memory_cgrp_id)))
-			return;
-		if (enum_value_exists(enum cgroup_subsys_id, pids_cgrp_id) &&
-		    read_controller_cgroup(key, set, enum_value(enum cgroup_subsys_id, pids_cgrp_id)))
+		if (read_first_controller_cgroup(key, set))
 			return;
 	}
 	key->id = cgroup->kn->id;
 	key->hierarchy = cgroup->root->hierarchy_id;
+}
+
+/* The same for a task whose address alone is known. */
+static __always_inline void read_cgroup_by_address(struct cgroup_key *key, struct task_struct *task)
+{
+	struct css_set *set = NULL;
+	struct cgroup *cgroup = NULL;
+	struct kernfs_node *node = NULL;
+	struct cgroup_root *root = NULL;
+	int level = 0;
+
+	key->padding = 0;
+	read_field(set, task->cgroups);
+	read_field(cgroup, set->dfl_cgrp);
+	read_field(level, cgroup->level);
+	if (level == 0 && read_first_controller_cgroup(key, set))
+		return;
+	read_field(node, cgroup->kn);
+	read_field(root, cgroup->root);
+	read_field(key->id, node->id);
+	read_field(key->hierarchy, root->hierarchy_id);
 }
 
 #endif

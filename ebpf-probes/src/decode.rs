@@ -1,3 +1,6 @@
+mod act;
+mod file;
+
 use crate::fields::Fields;
 use crate::layout::{
     EXEC_DETACHED, EXEC_DIRECTORY_TRUNCATED, EXEC_OUTSIDE_ROOT, EXEC_PATH_TRUNCATED,
@@ -58,6 +61,9 @@ pub fn decode(record: &[u8]) -> Result<KernelRecord, DecodeError> {
         RecordKind::Exit => KernelRecord::Exit(exit(&header, &mut fields)?),
         RecordKind::CgroupMade => KernelRecord::CgroupMade(cgroup(&header, &mut fields)?),
         RecordKind::CgroupRemoved => KernelRecord::CgroupRemoved(cgroup(&header, &mut fields)?),
+        RecordKind::File(_) | RecordKind::Network(_) | RecordKind::Dns | RecordKind::System(_) => {
+            KernelRecord::Act(Box::new(act::read(&header, &mut fields)?))
+        }
     };
     fields.finish()?;
     Ok(decoded)
@@ -74,10 +80,7 @@ impl Header {
     fn read(fields: &mut Fields<'_>) -> Result<Self, DecodeError> {
         let mut header = Fields::new(fields.take(HEADER_SIZE)?);
         let kind = header.u16()?;
-        let kind = RecordKind::ALL
-            .into_iter()
-            .find(|known| known.number() == kind)
-            .ok_or(DecodeError::Kind(kind))?;
+        let kind = RecordKind::numbered(kind).ok_or(DecodeError::Kind(kind))?;
         Ok(Self { kind, flags: header.u16()?, size: header.u32()?, time: BootTime(header.u64()?) })
     }
 

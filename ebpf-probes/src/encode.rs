@@ -25,6 +25,7 @@ pub fn encode(record: &KernelRecord) -> Vec<u8> {
         KernelRecord::CgroupMade(cgroup) | KernelRecord::CgroupRemoved(cgroup) => {
             (0, cgroup_body(cgroup), CGROUP_SIZE)
         }
+        KernelRecord::Act(_) => unreachable!("acts have encoders of their own"),
     };
     assert_eq!(body.fixed.len() + HEADER_SIZE, fixed_size);
     let mut whole = Body::default();

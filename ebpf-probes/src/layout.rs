@@ -2,6 +2,10 @@
 
 /// `sizeof(struct record_header)`.
 pub const HEADER_SIZE: usize = 16;
+/// `NO_CALL` of `struct act_head`.
+pub const NO_CALL: u32 = u32::MAX;
+/// `ACT_RESULT_KNOWN`
+pub const ACT_RESULT_KNOWN: u16 = 1;
 /// `sizeof(struct exec_record)`.
 #[cfg(test)]
 pub const EXEC_SIZE: usize = 184;

@@ -8,6 +8,8 @@ mod decode;
 #[cfg(test)]
 mod encode;
 mod fields;
+mod hooks;
+mod kind;
 mod layout;
 mod object;
 mod record;
@@ -15,8 +17,10 @@ mod record;
 mod tests;
 
 pub use decode::{DecodeError, decode};
-pub use object::{OBJECT, PROBES, Probe, maps};
+pub use hooks::{Call, Hook, PROBES, Probe};
+pub use kind::RecordKind;
+pub use object::{OBJECT, maps};
 pub use record::{
-    BootTime, CgroupKey, CgroupRecord, ExecRecord, ExitRecord, ForkRecord, KernelRecord,
-    RecordKind, process_key,
+    ActRecord, BootTime, CgroupKey, CgroupRecord, ExecRecord, ExitRecord, ForkRecord, KernelRecord,
+    process_key,
 };

@@ -1,5 +1,5 @@
-use event_model::{Credentials, Executable, ExitStatus, ProcessKey};
-use std::fmt;
+use crate::RecordKind;
+use event_model::{Credentials, EventKind, Executable, ExitStatus, ProcessKey};
 
 /// A moment on the clock that the kernel stamps records with: nanoseconds of CLOCK_BOOTTIME.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,67 +23,31 @@ pub enum KernelRecord {
     Exit(ExitRecord),
     CgroupMade(CgroupRecord),
     CgroupRemoved(CgroupRecord),
+    Act(Box<ActRecord>),
 }
 
 impl KernelRecord {
     /// The record's kind.
-    pub const fn kind(&self) -> RecordKind {
+    pub fn kind(&self) -> RecordKind {
         match self {
             Self::Exec(_) => RecordKind::Exec,
             Self::Fork(_) => RecordKind::Fork,
             Self::Exit(_) => RecordKind::Exit,
             Self::CgroupMade(_) => RecordKind::CgroupMade,
             Self::CgroupRemoved(_) => RecordKind::CgroupRemoved,
+            Self::Act(act) => act.kind(),
         }
     }
 
     /// When the kernel made the record.
-    pub const fn time(&self) -> BootTime {
+    pub fn time(&self) -> BootTime {
         match self {
             Self::Exec(record) => record.time,
             Self::Fork(record) => record.time,
             Self::Exit(record) => record.time,
             Self::CgroupMade(record) | Self::CgroupRemoved(record) => record.time,
+            Self::Act(record) => record.time,
         }
-    }
-}
-
-/// The kinds of records. The numbers are those of `enum record_kind` in `bpf/record.h`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(missing_docs)] // Each kind is named by its record.
-pub enum RecordKind {
-    Exec = 1,
-    Fork = 2,
-    Exit = 3,
-    CgroupMade = 4,
-    CgroupRemoved = 5,
-}
-
-impl RecordKind {
-    /// All kinds.
-    pub const ALL: [Self; 5] =
-        [Self::Exec, Self::Fork, Self::Exit, Self::CgroupMade, Self::CgroupRemoved];
-
-    /// The name in coverage, losses and metrics.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Exec => "exec",
-            Self::Fork => "fork",
-            Self::Exit => "exit",
-            Self::CgroupMade => "cgroup_made",
-            Self::CgroupRemoved => "cgroup_removed",
-        }
-    }
-
-    /// The kind's number: its index in the map of drops.
-    pub const fn number(self) -> u16 {
-        self as u16
-    }
-}
-
-impl fmt::Display for RecordKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 
@@ -148,6 +112,37 @@ pub struct ExitRecord {
     pub process: ProcessKey,
     /// What the parent is told.
     pub status: ExitStatus,
+}
+
+/// A process acted on a file, a socket, or the system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActRecord {
+    /// When.
+    pub time: BootTime,
+    /// Which process.
+    pub process: ProcessKey,
+    /// Which of its threads, in the host's pid namespace.
+    pub thread: u32,
+    /// The cgroup that tells the container.
+    pub cgroup: CgroupKey,
+    /// The system call by its number, where the hook is the end of one. From 512 on: a 32-bit call.
+    pub call: Option<u32>,
+    /// What it did. Never an exec, fork or exit.
+    pub event: EventKind,
+}
+
+impl ActRecord {
+    fn kind(&self) -> RecordKind {
+        match &self.event {
+            EventKind::File(event) => RecordKind::File(event.act),
+            EventKind::Network(event) => RecordKind::Network(event.act),
+            EventKind::Dns(_) => RecordKind::Dns,
+            EventKind::System(event) => RecordKind::System(event.act),
+            EventKind::Exec => RecordKind::Exec,
+            EventKind::Fork { .. } => RecordKind::Fork,
+            EventKind::Exit(_) => RecordKind::Exit,
+        }
+    }
 }
 
 /// A cgroup was made or removed. On cgroup v1 each hierarchy has its own.

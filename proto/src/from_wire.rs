@@ -13,11 +13,15 @@ pub enum ConversionError {
     Missing { field: &'static str },
     #[error("{field} is {value}, which this version does not know")]
     Unknown { field: &'static str, value: i64 },
+    #[error("{field} is {name:?}, which this version does not know")]
+    UnknownName { field: &'static str, name: String },
+    #[error("an address has {length} bytes; it has 4 or 16")]
+    Address { length: usize },
     #[error("{field} has {length} bytes; a UUID has 16")]
     Uuid { field: &'static str, length: usize },
 }
 
-type Result<T> = std::result::Result<T, ConversionError>;
+pub type Result<T> = std::result::Result<T, ConversionError>;
 
 fn required<T>(value: Option<T>, field: &'static str) -> Result<T> {
     value.ok_or(ConversionError::Missing { field })
@@ -31,7 +35,7 @@ fn uuid(bytes: &[u8], field: &'static str) -> Result<Uuid> {
     Uuid::from_slice(bytes).map_err(|_| ConversionError::Uuid { field, length: bytes.len() })
 }
 
-fn convert_all<W, M: TryFrom<W, Error = ConversionError>>(items: Vec<W>) -> Result<Vec<M>> {
+pub fn convert_all<W, M: TryFrom<W, Error = ConversionError>>(items: Vec<W>) -> Result<Vec<M>> {
     items.into_iter().map(M::try_from).collect()
 }
 
@@ -248,6 +252,10 @@ impl TryFrom<wire::event::Kind> for model::EventKind {
             Kind::Exec(wire::Exec {}) => Self::Exec,
             Kind::Fork(fork) => Self::Fork { child: required(fork.child, "fork.child")?.into() },
             Kind::Exit(exit) => Self::Exit(exit.try_into()?),
+            Kind::File(event) => Self::File(Box::new(event.try_into()?)),
+            Kind::Network(event) => Self::Network(Box::new(event.try_into()?)),
+            Kind::Dns(event) => Self::Dns(Box::new(event.try_into()?)),
+            Kind::System(event) => Self::System(Box::new(event.try_into()?)),
         })
     }
 }
@@ -362,6 +370,7 @@ impl TryFrom<wire::ProbeCoverage> for model::ProbeCoverage {
             wire::ProbeState::Active => model::ProbeState::Active,
             wire::ProbeState::Unsupported => model::ProbeState::Unsupported,
             wire::ProbeState::Failed => model::ProbeState::Failed,
+            wire::ProbeState::Off => model::ProbeState::Off,
             wire::ProbeState::Unspecified => return Err(unknown("probe.state", raw.state)),
         };
         Ok(Self { probe: raw.probe, hook: raw.hook, state, reason: raw.reason })

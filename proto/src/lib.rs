@@ -1,6 +1,7 @@
 //! The wire: generated code of the node and ingest protocols, the checked
 //! [`Envelope`] that every hop moves, and conversions to the event model.
 
+mod acts;
 mod batch;
 mod envelope;
 mod from_wire;

@@ -215,6 +215,10 @@ impl From<&model::EventKind> for wire::event::Kind {
                 signal: status.signal.into(),
                 core_dumped: status.core_dumped,
             }),
+            model::EventKind::File(event) => Self::File(event.as_ref().into()),
+            model::EventKind::Network(event) => Self::Network(event.as_ref().into()),
+            model::EventKind::Dns(event) => Self::Dns(event.as_ref().into()),
+            model::EventKind::System(event) => Self::System(event.as_ref().into()),
         }
     }
 }
@@ -305,6 +309,7 @@ impl From<&model::ProbeCoverage> for wire::ProbeCoverage {
             model::ProbeState::Active => wire::ProbeState::Active,
             model::ProbeState::Unsupported => wire::ProbeState::Unsupported,
             model::ProbeState::Failed => wire::ProbeState::Failed,
+            model::ProbeState::Off => wire::ProbeState::Off,
         };
         Self {
             probe: coverage.probe.clone(),

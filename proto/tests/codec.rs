@@ -1,11 +1,13 @@
 //! The codec gives back what it was given, and takes any bytes without a panic.
 
 use event_model::{
-    Alert, BlindRule, Component, Container, Credentials, Event, EventKind, Executable, ExitStatus,
+    Argument, DnsAnswer, DnsEvent, DnsQuestion, FileAct, FileEvent, Flow, NetworkAct, NetworkEvent,
+    PathSource, SystemAct, SystemEvent, Alert, BlindRule, Component, Container, Credentials, Event, EventKind, Executable, ExitStatus,
     Host, KubernetesContainer, KubernetesObject, Lane, Loss, LossReason, MatchedField, Pod,
     Priority, ProbeCoverage, ProbeState, Process, ProcessKey, ProcessRef, Record, SensorStatus,
     SourceDescription, SourceId, Timestamp,
 };
+use std::net::{SocketAddr, SocketAddrV6};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -120,7 +122,79 @@ fn event_kind() -> impl Strategy<Value = EventKind> {
         Just(EventKind::Exec),
         reference().prop_map(|child| EventKind::Fork { child: child.key }),
         any::<u32>().prop_map(|raw| EventKind::Exit(ExitStatus::from(raw))),
+        file_event().prop_map(|event| EventKind::File(Box::new(event))),
+        network_event().prop_map(|event| EventKind::Network(Box::new(event))),
+        dns_event().prop_map(|event| EventKind::Dns(Box::new(event))),
+        system_event().prop_map(|event| EventKind::System(Box::new(event))),
     ]
+}
+
+prop_compose! {
+    fn file_event()(
+        act in select(FileAct::ALL.to_vec()),
+        path_source in select(PathSource::ALL.to_vec()),
+        path in text(),
+        (host_path, other_path, name) in (option::of(text()), option::of(text()), option::of(text())),
+        (flags, created, mode, inode, device) in any::<(u64, bool, u32, u64, u32)>(),
+        (owner, group, error) in any::<(Option<u32>, Option<u32>, Option<u16>)>(),
+    ) -> FileEvent {
+        FileEvent {
+            act, path, path_source, host_path, other_path, flags, created, mode, owner, group,
+            inode, device, name, error,
+        }
+    }
+}
+
+fn address() -> impl Strategy<Value = SocketAddr> {
+    prop_oneof![
+        any::<([u8; 4], u16)>().prop_map(SocketAddr::from),
+        any::<([u8; 16], u16, u32)>()
+            .prop_map(|(ip, port, scope)| SocketAddrV6::new(ip.into(), port, 0, scope).into()),
+    ]
+}
+
+prop_compose! {
+    fn network_event()(
+        act in select(NetworkAct::ALL.to_vec()),
+        (family, protocol, socket_type, error) in any::<(u16, u16, u16, Option<u16>)>(),
+        (local, remote, path) in (option::of(address()), option::of(address()), option::of(text())),
+        flow in any::<Option<(bool, u64, u64, u64)>>(),
+    ) -> NetworkEvent {
+        let flow = flow.map(|(inbound, bytes_sent, bytes_received, duration)| Flow {
+            inbound, bytes_sent, bytes_received, duration,
+        });
+        NetworkEvent { act, family, protocol, socket_type, local, remote, path, flow, error }
+    }
+}
+
+prop_compose! {
+    fn dns_event()(
+        (tcp, response, id, code) in any::<(bool, bool, u16, u16)>(),
+        (local, server) in (option::of(address()), option::of(address())),
+        questions in vec((text(), text()), 0..3),
+        answers in vec((text(), text(), any::<u32>(), text()), 0..3),
+    ) -> DnsEvent {
+        let question = |(name, record_type)| DnsQuestion { name, record_type };
+        let answer = |(name, record_type, ttl, data)| DnsAnswer { name, record_type, ttl, data };
+        DnsEvent {
+            tcp, local, server, response, id, code,
+            questions: questions.into_iter().map(question).collect(),
+            answers: answers.into_iter().map(answer).collect(),
+        }
+    }
+}
+
+prop_compose! {
+    fn system_event()(
+        act in select(SystemAct::ALL.to_vec()),
+        arguments in vec((text(), text()), 0..4),
+        target in option::of(reference()),
+        result in any::<Option<i64>>(),
+    ) -> SystemEvent {
+        let arguments =
+            arguments.into_iter().map(|(name, value)| Argument { name, value }).collect();
+        SystemEvent { act, arguments, target, result }
+    }
 }
 
 prop_compose! {

@@ -60,7 +60,8 @@ impl Coverage {
     }
 
     fn blind(&self) -> impl Iterator<Item = &ProbeCoverage> {
-        self.probes.iter().filter(|probe| probe.state != ProbeState::Active)
+        let blind = [ProbeState::Unsupported, ProbeState::Failed];
+        self.probes.iter().filter(move |probe| blind.contains(&probe.state))
     }
 }
 

@@ -1,13 +1,11 @@
 //! Brings the programs into the kernel, each by itself.
 
+use super::attach::{self, Attached, Attacher, Link};
 use super::features::{lift_memory_lock_limit, memory_lock_hint, require};
-use super::refusal::explain;
 use super::{Capabilities, SensorError};
-use aya::maps::{Map, MapData, PerCpuArray, RingBuf};
-use aya::programs::tp_btf::BtfTracePointLink;
-use aya::programs::{BtfTracePoint, ProgramError};
+use aya::maps::{Map, MapData, PerCpuArray, ProgramArray, RingBuf};
 use aya::{Btf, Ebpf, EbpfError, EbpfLoader};
-use ebpf_probes::{OBJECT, PROBES, Probe, maps};
+use ebpf_probes::{OBJECT, PROBES, Probe, RecordKind, maps};
 use event_model::{ProbeCoverage, ProbeState};
 use std::fs;
 
@@ -17,42 +15,58 @@ const WAKEUP_FRACTION: u64 = 16;
 /// What stays once the programs run. Dropping it detaches them.
 pub struct Loaded {
     pub process_ring: RingBuf<MapData>,
+    pub act_ring: RingBuf<MapData>,
     pub drops: PerCpuArray<MapData, u64>,
-    pub links: Vec<BtfTracePointLink>,
+    pub links: Vec<Link>,
+    pub handlers: ProgramArray<MapData>,
     pub coverage: Vec<ProbeCoverage>,
     pub capabilities: Capabilities,
 }
 
-/// Loads and attaches all programs that this kernel takes. The kernel's types and the object, several megabytes,
-/// are gone when it returns.
-pub fn load(ring_bytes: u32) -> Result<Loaded, SensorError> {
+/// How large the rings are, in bytes: powers of two.
+#[derive(Clone, Copy)]
+pub struct RingSizes {
+    pub process: u32,
+    pub act: u32,
+}
+
+/// Loads and attaches all programs that this kernel takes, of those that are wanted. The kernel's types and the object,
+/// several megabytes, are gone when it returns.
+pub fn load(rings: RingSizes, wanted: impl Fn(RecordKind) -> bool) -> Result<Loaded, SensorError> {
     let (btf, capabilities) = require()?;
     if let Err(errno) = lift_memory_lock_limit() {
         tracing::debug!(%errno, "the limit on locked memory stays as it is");
     }
-    let mut object = prepare(&btf, ring_bytes)?;
-    let mut links = Vec::new();
+    let mut attacher = Attacher::new(prepare(&btf, rings)?, &btf)?;
     let mut coverage = Vec::new();
-    for probe in PROBES {
-        let attached = attach(&mut object, probe, &btf);
-        coverage.push(cover(probe, attached.as_ref().err()));
-        links.extend(attached.ok());
+    for probe in PROBES.iter().copied().flatten() {
+        coverage.push(if wanted(probe.kind) { attacher.probe(probe) } else { unwanted(probe) });
     }
+    let Attached { mut object, links, handlers } = attacher.finish(&mut coverage);
     Ok(Loaded {
         process_ring: take(&mut object, maps::PROCESS_RING)?,
+        act_ring: take(&mut object, maps::ACT_RING)?,
         drops: take(&mut object, maps::DROPS)?,
         links,
+        handlers,
         coverage,
         capabilities,
     })
 }
 
-fn prepare(btf: &Btf, ring_bytes: u32) -> Result<Ebpf, SensorError> {
-    let wakeup_bytes = u64::from(ring_bytes) / WAKEUP_FRACTION;
+fn unwanted(probe: &Probe) -> ProbeCoverage {
+    let reason = "no rule and no configuration asks for it".to_owned();
+    attach::coverage(probe, "none".to_owned(), ProbeState::Off, Some(reason))
+}
+
+fn prepare(btf: &Btf, rings: RingSizes) -> Result<Ebpf, SensorError> {
+    let wakeup_bytes = u64::from(rings.process.min(rings.act)) / WAKEUP_FRACTION;
     EbpfLoader::new()
         .btf(Some(btf))
-        .map_max_entries(maps::PROCESS_RING, ring_bytes)
+        .map_max_entries(maps::PROCESS_RING, rings.process)
+        .map_max_entries(maps::ACT_RING, rings.act)
         .map_max_entries(maps::EXEC_DRAFTS, processor_numbers())
+        .map_max_entries(maps::ACT_DRAFTS, processor_numbers())
         .override_global(maps::WAKEUP_BYTES, &wakeup_bytes, true)
         .load(OBJECT)
         .map_err(|source| {
@@ -77,28 +91,7 @@ fn highest_processor(list: &str) -> Option<u32> {
     list.trim().rsplit([',', '-']).next()?.parse().ok()
 }
 
-fn attach(object: &mut Ebpf, probe: Probe, btf: &Btf) -> Result<BtfTracePointLink, ProgramError> {
-    let program: &mut BtfTracePoint =
-        object.program_mut(probe.program).ok_or(ProgramError::UnexpectedProgramType)?.try_into()?;
-    program.load(probe.tracepoint, btf)?;
-    let link = program.attach()?;
-    program.take_link(link)
-}
-
-fn cover(probe: Probe, error: Option<&ProgramError>) -> ProbeCoverage {
-    let (state, reason) = match error.map(explain) {
-        None => (ProbeState::Active, None),
-        Some((state, reason)) => (state, Some(reason)),
-    };
-    ProbeCoverage {
-        probe: probe.kind.name().to_owned(),
-        hook: format!("tp_btf/{}", probe.tracepoint),
-        state,
-        reason,
-    }
-}
-
-fn take<T: TryFrom<Map, Error = aya::maps::MapError>>(
+pub fn take<T: TryFrom<Map, Error = aya::maps::MapError>>(
     object: &mut Ebpf,
     name: &'static str,
 ) -> Result<T, SensorError> {

@@ -1,15 +1,14 @@
 use super::drops::Drops;
-use super::loader::{Loaded, load};
+use super::attach::Link;
+use super::loader::{Loaded, RingSizes, load};
+use super::ring::Ring;
 use super::{Capabilities, SensorError, WallClock};
-use aya::maps::{MapData, MapError, PerCpuArray, RingBuf};
-use aya::programs::tp_btf::BtfTracePointLink;
-use ebpf_probes::{KernelRecord, decode};
+use aya::maps::{MapData, MapError, PerCpuArray, ProgramArray};
+use ebpf_probes::{KernelRecord, RecordKind};
 use event_model::ProbeCoverage;
+use std::collections::BTreeSet;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
 /// The kernel does not wake us for single records: we look into the ring this often. It bounds what
 /// reading adds to the time from an act to its alert.
@@ -20,77 +19,97 @@ const SMALLEST_RING: u64 = 64 << 10;
 const LARGEST_RING: u64 = 1 << 30;
 
 /// What can be set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KernelConfig {
     /// Size of the ring for process and cgroup records: rounded up to a power of two, from 64 KiB to 1 GiB.
     pub ring_bytes: u64,
+    /// The same of the ring for acts.
+    pub act_ring_bytes: u64,
+    /// The acts to report. Processes and cgroups always are.
+    pub acts: BTreeSet<RecordKind>,
 }
 
-/// The attached programs, and the ring that they write to. Dropping it detaches them.
+impl KernelConfig {
+    /// Rings of one size, and all acts.
+    pub fn everything(ring_bytes: u64) -> Self {
+        let acts = RecordKind::ALL.into_iter().filter(|kind| kind.is_act()).collect();
+        Self { ring_bytes, act_ring_bytes: ring_bytes, acts }
+    }
+}
+
+/// The attached programs, and the rings that they write to. Dropping it detaches them.
 pub struct Sensor {
-    process_ring: RingBuf<MapData>,
+    process_ring: Ring,
+    act_ring: Ring,
     drops: PerCpuArray<MapData, u64>,
-    _links: Vec<BtfTracePointLink>,
+    _links: Vec<Link>,
+    _handlers: ProgramArray<MapData>,
     capabilities: Capabilities,
-    undecodable: u64,
     clock: WallClock,
-    wakeups: Option<AsyncFd<OwnedFd>>,
 }
 
 impl Sensor {
     /// Loads and attaches each program by itself. One that is refused is told in the coverage, and the others
     /// go on; an error means that this kernel can run none, and says what it lacks.
     pub fn load(config: KernelConfig) -> Result<(Self, Vec<ProbeCoverage>), SensorError> {
-        let Loaded { process_ring, drops, links, coverage, capabilities } =
-            load(ring_size(config.ring_bytes))?;
+        let rings = RingSizes {
+            process: ring_size(config.ring_bytes),
+            act: ring_size(config.act_ring_bytes),
+        };
+        let loaded = load(rings, |kind| !kind.is_act() || config.acts.contains(&kind))?;
+        let Loaded { process_ring, act_ring, drops, links, handlers, coverage, capabilities } =
+            loaded;
         let sensor = Self {
-            process_ring,
+            process_ring: Ring::new(process_ring),
+            act_ring: Ring::new(act_ring),
             drops,
             _links: links,
+            _handlers: handlers,
             capabilities,
-            undecodable: 0,
             clock: WallClock::now(),
-            wakeups: None,
         };
         Ok((sensor, coverage))
     }
 
     /// Waits until there may be records: at most 10 ms. Needs a tokio runtime with I/O and time.
     pub async fn wait(&mut self) -> io::Result<()> {
-        if self.wakeups.is_none() {
-            let ring = self.process_ring.as_fd().try_clone_to_owned()?;
-            // SAFETY: an OwnedFd names one open file until it is dropped, which AsyncFd does after it has deregistered it.
-            let wakeups = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE)? };
-            self.wakeups = Some(wakeups);
-        }
-        if let Some(wakeups) = &mut self.wakeups
-            && let Ok(woken) = tokio::time::timeout(LOOK_INTERVAL, wakeups.readable_mut()).await
-        {
-            woken?.clear_ready();
-        }
-        Ok(())
+        let Self { process_ring, act_ring, .. } = self;
+        let woken = async {
+            tokio::select! {
+                woken = process_ring.woken() => woken,
+                woken = act_ring.woken() => woken,
+            }
+        };
+        tokio::time::timeout(LOOK_INTERVAL, woken).await.unwrap_or(Ok(()))
     }
 
-    /// Hands up to `limit` records to `sink`, in the order of the ring, without waiting. Returns how many there were:
-    /// fewer than `limit` means that the ring is empty.
+    /// Hands up to `limit` records to `sink` without waiting. Returns how many there were: fewer than `limit` means that
+    /// the rings are empty.
+    ///
+    /// The records of a thread come in the order in which it made them, whichever ring they are in.
     pub fn poll(&mut self, limit: usize, mut sink: impl FnMut(KernelRecord)) -> usize {
         self.clock = WallClock::now();
         for taken in 0..limit {
-            let Some(item) = self.process_ring.next() else { return taken };
-            let decoded = decode(&item);
-            // Frees the record's place before the sink takes its time.
-            drop(item);
-            match decoded {
-                Ok(record) => sink(record),
-                Err(error) => {
-                    self.undecodable += 1;
-                    if self.undecodable == 1 {
-                        tracing::error!(%error, "a record of the kernel's can't be decoded; further ones are only counted");
-                    }
-                }
+            let Some(ring) = self.ring_of_the_oldest() else { return taken };
+            if let Some(record) = ring.take() {
+                sink(record);
             }
         }
         limit
+    }
+
+    /// Each ring is in order. Whatever a thread wrote before the record that we see in one ring is in sight in
+    /// the other, provided that we look there afterwards.
+    fn ring_of_the_oldest(&mut self) -> Option<&mut Ring> {
+        let act = self.act_ring.head().map(KernelRecord::time);
+        let process = self.process_ring.head().map(KernelRecord::time);
+        let act = act.or_else(|| self.act_ring.head().map(KernelRecord::time));
+        match (act, process) {
+            (None, None) => None,
+            (Some(act), Some(process)) if process <= act => Some(&mut self.process_ring),
+            (Some(_), _) => Some(&mut self.act_ring),
+            (None, Some(_)) => Some(&mut self.process_ring),
+        }
     }
 
     /// How many records did not fit into the ring since the programs were loaded.
@@ -103,7 +122,7 @@ impl Sensor {
 
     /// How many records could not be decoded.
     pub const fn undecodable(&self) -> u64 {
-        self.undecodable
+        self.process_ring.undecodable() + self.act_ring.undecodable()
     }
 
     /// The wall clock as it was at the last [`Self::poll`], for the times of its records.

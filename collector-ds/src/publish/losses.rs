@@ -70,8 +70,8 @@ fn lost(kind: &str, reason: LossReason, count: u64) {
 /// The lane that a kernel record would have gone to.
 const fn lane_of(kind: RecordKind) -> Lane {
     match kind {
-        RecordKind::Exec | RecordKind::Fork | RecordKind::Exit => Lane::Telemetry,
         RecordKind::CgroupMade | RecordKind::CgroupRemoved => Lane::Entity,
+        _ => Lane::Telemetry,
     }
 }
 

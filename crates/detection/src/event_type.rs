@@ -51,6 +51,7 @@ impl From<&EventKind> for EventType {
             EventKind::Exec => Self::EXECVE,
             EventKind::Fork { .. } => Self::CLONE,
             EventKind::Exit(_) => Self::PROCEXIT,
+            _ => Self::GENERIC,
         }
     }
 }

@@ -47,11 +47,13 @@ pub enum ProbeState {
     Unsupported,
     /// It should work and does not.
     Failed,
+    /// Nobody asks for it.
+    Off,
 }
 
 impl ProbeState {
     /// All states.
-    pub const ALL: [Self; 3] = [Self::Active, Self::Unsupported, Self::Failed];
+    pub const ALL: [Self; 4] = [Self::Active, Self::Unsupported, Self::Failed, Self::Off];
 
     /// The value of the `state` label in metrics.
     pub const fn name(self) -> &'static str {
@@ -59,6 +61,7 @@ impl ProbeState {
             Self::Active => "active",
             Self::Unsupported => "unsupported",
             Self::Failed => "failed",
+            Self::Off => "off",
         }
     }
 }

@@ -1,4 +1,7 @@
-use crate::{ContainerId, ProcessKey, ProcessRef, Timestamp};
+use crate::{
+    ContainerId, DnsEvent, FileAct, FileEvent, NetworkAct, NetworkEvent, ProcessKey, ProcessRef,
+    SystemAct, SystemEvent, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 /// Something that happened, in tens of bytes: who did it is a reference to an entity sent before.
@@ -27,16 +30,37 @@ pub enum EventKind {
     },
     /// The process (its last thread) ended.
     Exit(ExitStatus),
+    /// The process acted on a file.
+    File(Box<FileEvent>),
+    /// It acted on a socket.
+    Network(Box<NetworkEvent>),
+    /// It asked the domain name system, or was answered.
+    Dns(Box<DnsEvent>),
+    /// It acted on a process, on the kernel, or on memory.
+    System(Box<SystemEvent>),
 }
 
 impl EventKind {
     /// The name used in metrics, queries and JSON.
-    pub const fn name(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
             Self::Exec => "exec",
             Self::Fork { .. } => "fork",
             Self::Exit(_) => "exit",
+            Self::File(event) => event.act.name(),
+            Self::Network(event) => event.act.name(),
+            Self::Dns(_) => "dns",
+            Self::System(event) => event.act.name(),
         }
+    }
+
+    /// All names.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        ["exec", "fork", "exit", "dns"]
+            .into_iter()
+            .chain(FileAct::ALL.map(FileAct::name))
+            .chain(NetworkAct::ALL.map(NetworkAct::name))
+            .chain(SystemAct::ALL.iter().map(|act| act.name()))
     }
 }
 
@@ -61,7 +85,7 @@ impl From<u32> for ExitStatus {
 
 #[cfg(test)]
 mod tests {
-    use super::ExitStatus;
+    use super::{EventKind, ExitStatus};
 
     #[test]
     fn an_exit_code_and_a_fatal_signal_are_told_apart() {
@@ -69,5 +93,12 @@ mod tests {
         let killed = ExitStatus { code: 0, signal: 11, core_dumped: true };
         assert_eq!(ExitStatus::from(0x0300), exited);
         assert_eq!(ExitStatus::from(0x8b), killed);
+    }
+
+    #[test]
+    fn no_two_kinds_of_event_share_a_name() {
+        let names: Vec<_> = EventKind::names().collect();
+        let distinct: std::collections::BTreeSet<_> = names.iter().collect();
+        assert_eq!(distinct.len(), names.len());
     }
 }

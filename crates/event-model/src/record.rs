@@ -29,7 +29,7 @@ impl Record {
     }
 
     /// The kind's name, as in metrics and in [`Loss::kind`].
-    pub const fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &'static str {
         match self {
             Self::Alert(_) => "alert",
             Self::Loss(_) => "loss",

@@ -1,0 +1,214 @@
+//! Attaches programs, whichever hook they are for.
+
+use super::SensorError;
+use super::refusal::explain;
+use aya::maps::{Array, MapData, ProgramArray};
+use aya::programs::fentry::FEntryLink;
+use aya::programs::lsm::LsmLink;
+use aya::programs::tp_btf::BtfTracePointLink;
+use aya::programs::{BtfTracePoint, FEntry, Lsm, Program, ProgramError};
+use aya::{Btf, Ebpf, Pod};
+use ebpf_probes::{Call, Hook, Probe, maps};
+use event_model::{ProbeCoverage, ProbeState};
+use std::collections::BTreeMap;
+use std::fs;
+
+/// `NATIVE_CALLS` of `bpf/call.h`: numbers of 32-bit calls begin here.
+const COMPAT_CALLS: u32 = 512;
+
+/// Keeps a program attached until it is dropped.
+#[allow(dead_code)] // Held, never read.
+pub enum Link {
+    Tracepoint(BtfTracePointLink),
+    Lsm(LsmLink),
+    Function(FEntryLink),
+}
+
+/// `struct call_route` of `bpf/call.h`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct CallRoute {
+    handler: u16,
+    kind: u16,
+}
+
+// SAFETY: two integers without padding: any bytes are a value.
+unsafe impl Pod for CallRoute {}
+
+/// Why a hook does not serve, in the states of coverage.
+type Refusal = (ProbeState, String);
+
+/// Attaches programs one by one.
+pub struct Attacher<'kernel> {
+    object: Ebpf,
+    btf: &'kernel Btf,
+    links: Vec<Link>,
+    routes: Array<MapData, CallRoute>,
+    handlers: ProgramArray<MapData>,
+    /// The places of programs in `handlers`, or why they have none. Several kinds may share one.
+    placed: BTreeMap<&'static str, Result<u16, Refusal>>,
+    bpf_is_security_module: bool,
+}
+
+/// What stays attached.
+pub struct Attached {
+    pub object: Ebpf,
+    pub links: Vec<Link>,
+    /// The kernel empties it when it is closed.
+    pub handlers: ProgramArray<MapData>,
+}
+
+impl<'kernel> Attacher<'kernel> {
+    pub fn new(mut object: Ebpf, btf: &'kernel Btf) -> Result<Self, SensorError> {
+        let routes = super::loader::take(&mut object, maps::CALL_ROUTES)?;
+        let handlers = super::loader::take(&mut object, maps::CALL_HANDLERS)?;
+        Ok(Self {
+            object,
+            btf,
+            links: vec![],
+            routes,
+            handlers,
+            placed: BTreeMap::new(),
+            bpf_is_security_module: bpf_is_security_module(),
+        })
+    }
+
+    /// Attaches the program of the first hook that the kernel offers. What is told of a probe that none serves is the
+    /// refusal of the last hook, which asks least of a kernel.
+    pub fn probe(&mut self, probe: &Probe) -> ProbeCoverage {
+        let mut refused = None;
+        for hook in probe.hooks {
+            match self.hook(probe, hook) {
+                Ok(()) => return coverage(probe, hook.to_string(), ProbeState::Active, None),
+                Err(refusal) => {
+                    tracing::debug!(probe = probe.kind.name(), %hook, reason = refusal.1, "a hook does not serve");
+                    refused = Some((hook, refusal));
+                }
+            }
+        }
+        match refused {
+            Some((hook, (state, reason))) => {
+                coverage(probe, hook.to_string(), state, Some(reason))
+            }
+            None => coverage(probe, "none".to_owned(), ProbeState::Unsupported, None),
+        }
+    }
+
+    /// Looks at system calls from now on, where a probe needs it. A refusal is told of all that do.
+    pub fn finish(mut self, told: &mut [ProbeCoverage]) -> Attached {
+        if self.placed.values().any(Result::is_ok) {
+            let (program, tracepoint) = maps::CALL_DISPATCHER;
+            if let Err(error) = self.tracepoint(program, tracepoint) {
+                let (state, reason) = explain(&error);
+                for probe in told.iter_mut().filter(|probe| probe.hook.starts_with("sys_exit/")) {
+                    (probe.state, probe.reason) = (state, Some(reason.clone()));
+                }
+            }
+        }
+        Attached { object: self.object, links: self.links, handlers: self.handlers }
+    }
+
+    fn hook(&mut self, probe: &Probe, hook: &Hook) -> Result<(), Refusal> {
+        let attached = match *hook {
+            Hook::Tracepoint { program, tracepoint } => self.tracepoint(program, tracepoint),
+            Hook::Lsm { .. } if !self.bpf_is_security_module => {
+                let reason = "bpf is not among the kernel's active security modules";
+                return Err((ProbeState::Unsupported, reason.to_owned()));
+            }
+            Hook::Lsm { program, hook } => self.lsm(program, hook),
+            Hook::Function { program, function } => self.function(program, function),
+            Hook::Calls { program, calls } => return self.calls(probe, program, calls),
+        };
+        attached.map_err(|error| explain(&error))
+    }
+
+    fn program(&mut self, name: &str) -> Result<&mut Program, ProgramError> {
+        self.object.program_mut(name).ok_or(ProgramError::UnexpectedProgramType)
+    }
+
+    fn tracepoint(&mut self, name: &str, tracepoint: &str) -> Result<(), ProgramError> {
+        let btf = self.btf;
+        let program: &mut BtfTracePoint = self.program(name)?.try_into()?;
+        program.load(tracepoint, btf)?;
+        let link = program.attach()?;
+        let link = program.take_link(link)?;
+        self.links.push(Link::Tracepoint(link));
+        Ok(())
+    }
+
+    fn lsm(&mut self, name: &str, hook: &str) -> Result<(), ProgramError> {
+        let btf = self.btf;
+        let program: &mut Lsm = self.program(name)?.try_into()?;
+        program.load(hook, btf)?;
+        let link = program.attach()?;
+        let link = program.take_link(link)?;
+        self.links.push(Link::Lsm(link));
+        Ok(())
+    }
+
+    fn function(&mut self, name: &str, function: &str) -> Result<(), ProgramError> {
+        let btf = self.btf;
+        let program: &mut FEntry = self.program(name)?.try_into()?;
+        program.load(function, btf)?;
+        let link = program.attach()?;
+        let link = program.take_link(link)?;
+        self.links.push(Link::Function(link));
+        Ok(())
+    }
+
+    fn calls(&mut self, probe: &Probe, name: &'static str, calls: &[Call]) -> Result<(), Refusal> {
+        let handler = match self.placed.get(name) {
+            Some(placed) => placed.clone(),
+            None => {
+                let placed = self.place(name);
+                self.placed.insert(name, placed.clone());
+                placed
+            }
+        }?;
+        let route = CallRoute { handler, kind: probe.kind.number() };
+        let compat = |number| COMPAT_CALLS + u32::from(number);
+        for call in calls {
+            for number in call.native.map(u32::from).into_iter().chain(call.compat.map(compat)) {
+                self.routes.set(number, route, 0).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Loads a handler of system calls and puts it into the table that the dispatcher calls. Place 0 stands for nobody.
+    fn place(&mut self, name: &str) -> Result<u16, Refusal> {
+        let place = u16::try_from(self.placed.len() + 1).unwrap_or(u16::MAX);
+        let btf = self.btf;
+        let load = |program: &mut Program| -> Result<(), ProgramError> {
+            let program: &mut BtfTracePoint = program.try_into()?;
+            program.load(maps::CALL_DISPATCHER.1, btf)
+        };
+        let Some(program) = self.object.program_mut(name) else {
+            return Err(failed(format!("the object has no program {name}")));
+        };
+        load(program).map_err(|error| explain(&error))?;
+        let descriptor = program.fd().map_err(failed)?;
+        self.handlers.set(u32::from(place), descriptor, 0).map_err(failed)?;
+        Ok(place)
+    }
+}
+
+fn failed(reason: impl ToString) -> Refusal {
+    (ProbeState::Failed, reason.to_string())
+}
+
+pub fn coverage(
+    probe: &Probe,
+    hook: String,
+    state: ProbeState,
+    reason: Option<String>,
+) -> ProbeCoverage {
+    ProbeCoverage { probe: probe.kind.name().to_owned(), hook, state, reason }
+}
+
+/// Programs for security hooks load and attach on any kernel that was built for them, and never run unless
+/// `bpf` is among the modules of the boot. Where that can't be read we do without them.
+fn bpf_is_security_module() -> bool {
+    fs::read_to_string("/sys/kernel/security/lsm")
+        .is_ok_and(|modules| modules.trim().split(',').any(|module| module == "bpf"))
+}

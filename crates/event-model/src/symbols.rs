@@ -1,0 +1,71 @@
+//! Numbers of the kernel's interface as the names that its headers give them.
+
+/// A value or a bit, and its name.
+pub type Symbol = (u64, &'static str);
+
+/// A set of bits: names joined by `|`, what has no name in hexadecimal at the end, `0` where none is set.
+pub fn set(bits: u64, names: &[Symbol]) -> String {
+    let mut left = bits;
+    let mut found = Vec::new();
+    for (bit, name) in names {
+        if bits & bit == *bit {
+            left &= !bit;
+            found.push((*name).to_owned());
+        }
+    }
+    if left != 0 || found.is_empty() {
+        found.push(if left == 0 { "0".to_owned() } else { format!("{left:#x}") });
+    }
+    found.join("|")
+}
+
+/// One value: its name, or the number.
+pub fn one(value: u64, names: &[Symbol]) -> String {
+    names
+        .iter()
+        .find(|(known, _)| *known == value)
+        .map_or_else(|| value.to_string(), |(_, name)| (*name).to_owned())
+}
+
+/// The flags of open(2), with `O_RDONLY`, `O_WRONLY` or `O_RDWR` first. `include/uapi/asm-generic/fcntl.h`
+pub fn open_flags(flags: u64) -> String {
+    let access = one(flags & 3, &[(0, "O_RDONLY"), (1, "O_WRONLY"), (2, "O_RDWR")]);
+    match flags & !3 {
+        0 => access,
+        more => format!("{access}|{}", set(more, OPEN_FLAGS)),
+    }
+}
+
+/// The wider ones first: `O_TMPFILE` and `O_SYNC` hold other flags' bits.
+const OPEN_FLAGS: &[Symbol] = &[
+    (0o100, "O_CREAT"),
+    (0o200, "O_EXCL"),
+    (0o400, "O_NOCTTY"),
+    (0o1000, "O_TRUNC"),
+    (0o2000, "O_APPEND"),
+    (0o4000, "O_NONBLOCK"),
+    (0o10000, "O_DSYNC"),
+    (0o40000, "O_DIRECT"),
+    (0o100_000, "O_LARGEFILE"),
+    (0o200_000, "O_DIRECTORY"),
+    (0o400_000, "O_NOFOLLOW"),
+    (0o1_000_000, "O_NOATIME"),
+    (0o2_000_000, "O_CLOEXEC"),
+    (0o4_000_000, "__O_SYNC"),
+    (0o10_000_000, "O_PATH"),
+    (0o20_000_000, "__O_TMPFILE"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_no_name_is_told_as_a_number() {
+        assert_eq!(set(0, &[]), "0");
+        assert_eq!(set(5, &[(1, "ONE")]), "ONE|0x4");
+        assert_eq!(one(7, &[(1, "ONE")]), "7");
+        assert_eq!(open_flags(0), "O_RDONLY");
+        assert_eq!(open_flags(2 | 0o2_000_000), "O_RDWR|O_CLOEXEC");
+    }
+}

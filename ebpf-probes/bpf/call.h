@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * System calls at their end, for kernels without better hooks. One program looks at every call of the machine
+ * and asks a table whether anybody wants it; the programs that do are tail-called, each loaded by itself.
+ */
+#ifndef DEFENDER_CALL_H
+#define DEFENDER_CALL_H
+
+#include "act.h"
+
+#define NATIVE_CALLS 512 /* Numbers of 32-bit calls (int 0x80) follow, for a 64-bit program may make them too. */
+#define TS_COMPAT 0x0002 /* arch/x86/include/asm/thread_info.h */
+#define CALL_HANDLERS 16
+
+/* Who handles a call: the index of a program in call_handlers, 0 for nobody; and the kind that its record gets. */
+struct call_route {
+	u16 handler;
+	u16 kind;
+};
+
+/* By number of the call. User space fills it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * NATIVE_CALLS);
+	__type(key, u32);
+	__type(value, struct call_route);
+} call_routes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, CALL_HANDLERS);
+	__type(key, u32);
+	__type(value, u32);
+} call_handlers SEC(".maps");
+
+/* A call that has ended. */
+struct call {
+	u32 number; /* Index in call_routes. */
+	u16 kind;
+	s64 result;
+	u64 arguments[6]; /* As the caller passed them: registers, which no other thread can change. */
+};
+
+static __always_inline int is_compat(void)
+{
+	u32 status = 0;
+
+	if (!field_exists(((struct pt_regs___x86 *)0)->orig_ax))
+		return 0;
+	if (helper_exists(get_current_task_btf)) {
+		status = bpf_get_current_task_btf()->thread_info.status;
+	} else {
+		struct task_struct *task = bpf_get_current_task();
+
+		read_field(status, task->thread_info.status);
+	}
+	return status & TS_COMPAT;
+}
+
+static __always_inline u32 call_number(u64 *context)
+{
+	struct pt_regs___x86 *x86 = (void *)context[0];
+	struct pt_regs___arm64 *arm64 = (void *)context[0];
+	u32 number;
+
+	if (!field_exists(x86->orig_ax))
+		return arm64->syscallno;
+	number = x86->orig_ax;
+	return is_compat() && number < NATIVE_CALLS ? number + NATIVE_CALLS : number;
+}
+
+static __always_inline void read_arguments(struct call *call, u64 *context)
+{
+	struct pt_regs___x86 *x86 = (void *)context[0];
+	struct pt_regs___arm64 *arm64 = (void *)context[0];
+
+	if (!field_exists(x86->orig_ax)) {
+		call->arguments[0] = arm64->orig_x0;
+		call->arguments[1] = arm64->regs[1];
+		call->arguments[2] = arm64->regs[2];
+		call->arguments[3] = arm64->regs[3];
+		call->arguments[4] = arm64->regs[4];
+		call->arguments[5] = arm64->regs[5];
+	} else if (call->number >= NATIVE_CALLS) {
+		call->arguments[0] = (u32)x86->bx;
+		call->arguments[1] = (u32)x86->cx;
+		call->arguments[2] = (u32)x86->dx;
+		call->arguments[3] = (u32)x86->si;
+		call->arguments[4] = (u32)x86->di;
+		call->arguments[5] = (u32)x86->bp;
+	} else {
+		call->arguments[0] = x86->di;
+		call->arguments[1] = x86->si;
+		call->arguments[2] = x86->dx;
+		call->arguments[3] = x86->r10;
+		call->arguments[4] = x86->r8;
+		call->arguments[5] = x86->r9;
+	}
+}
+
+/* What a handler begins with. False where the table changed meanwhile. */
+static __always_inline int read_call(struct call *call, u64 *context)
+{
+	u32 number = call_number(context);
+	struct call_route *route = bpf_map_lookup_elem(&call_routes, &number);
+
+	if (!route)
+		return 0;
+	call->number = number;
+	call->kind = route->kind;
+	call->result = (s64)context[1];
+	read_arguments(call, context);
+	return route->handler != 0;
+}
+
+/* The record's fields that tell of the call itself. */
+static __always_inline void tell_call(struct act_head *head, const struct call *call)
+{
+	head->call = call->number;
+	head->result = call->result;
+	head->header.flags |= ACT_RESULT_KNOWN;
+}
+
+/* The open file of a descriptor of the current process. NULL where there is none. */
+static __always_inline struct file *open_file(u32 descriptor)
+{
+	struct task_struct *task = bpf_get_current_task();
+	struct files_struct *files = NULL;
+	struct fdtable *table = NULL;
+	struct file **slots = NULL;
+	struct file *file = NULL;
+	u32 limit = 0;
+
+	read_field(files, task->files);
+	read_field(table, files->fdt);
+	read_field(limit, table->max_fds);
+	if (descriptor >= limit)
+		return NULL;
+	read_field(slots, table->fd);
+	bpf_probe_read_kernel(&file, sizeof(file), slots + descriptor);
+	return file;
+}
+
+#endif

@@ -1,0 +1,42 @@
+//! `struct act_head`, and what follows it.
+
+use super::{Header, cgroup_key, file, key};
+use crate::fields::Fields;
+use crate::layout::{ACT_RESULT_KNOWN, NO_CALL};
+use crate::{ActRecord, DecodeError, RecordKind};
+use event_model::EventKind;
+
+/// What the subjects' readers need of the head.
+pub struct Head<'header> {
+    pub header: &'header Header,
+    /// What the call returned, where the act has ended.
+    pub result: Option<i64>,
+}
+
+impl Head<'_> {
+    pub const fn has(&self, flag: u16) -> bool {
+        self.header.has(flag)
+    }
+
+    /// 0, or the error number.
+    pub fn error(&self) -> Option<u16> {
+        self.result.map(|result| match result {
+            -4095..=-1 => u16::try_from(-result).unwrap_or(u16::MAX),
+            _ => 0,
+        })
+    }
+}
+
+pub fn read(header: &Header, fields: &mut Fields<'_>) -> Result<ActRecord, DecodeError> {
+    let process = key(fields)?;
+    let cgroup = cgroup_key(fields)?;
+    let result = fields.i64()?;
+    let thread = fields.u32()?;
+    let call = Some(fields.u32()?).filter(|call| *call != NO_CALL);
+    let head = Head { header, result: header.has(ACT_RESULT_KNOWN).then_some(result) };
+    let event = match header.kind {
+        RecordKind::File(act) => EventKind::File(Box::new(file::read(&head, act, fields)?)),
+        other => return Err(DecodeError::Kind(other.number())),
+    };
+    Ok(ActRecord { time: header.time, process, thread, cgroup, call, event })
+}
