@@ -100,7 +100,8 @@ impl DayFiles {
         let file = self.file(day)?;
         let removed = file.cut().at(&file.path)?;
         self.commit()?;
-        Ok(removed)
+        // Times that cannot be right tell nothing of the age of what the events refer to.
+        Ok(removed.map(|removed| Removed { before: removed.before.min(day.end()), ..removed }))
     }
 }
 

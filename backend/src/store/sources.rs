@@ -156,19 +156,21 @@ fn oldest(
     Ok(rows.into_iter().filter(|row| !in_hand.contains(row)).take(MOST_FORGOTTEN).collect())
 }
 
-/// Removes sources with all that is of use only with them. Their alerts stay; their events are no longer
-/// shown, and go when their day does.
+/// Removes sources with how far their streams were held and what they lost. Their alerts, and their
+/// events with the processes of these, stay as long as those of others.
 fn remove(state: &Connection, sources: &[SourceRow]) -> rusqlite::Result<()> {
     let transaction = state.unchecked_transaction()?;
-    let mut processes = 0;
     for source in sources {
         for table in ["positions", "sequence_gaps", "losses"] {
             transaction.execute(&format!("DELETE FROM {table} WHERE source = ?1"), [source])?;
         }
-        processes += transaction.execute("DELETE FROM processes WHERE source = ?1", [source])?;
+        transaction.execute(
+            "INSERT INTO former_sources SELECT id, cluster, node, uuid, boot_id, last_seen
+             FROM sources WHERE id = ?1",
+            [source],
+        )?;
         transaction.execute("DELETE FROM sources WHERE id = ?1", [source])?;
     }
-    retention::note(&transaction, "process", processes as u64)?;
     retention::note(&transaction, "source", sources.len() as u64)?;
     transaction.commit()
 }
