@@ -91,3 +91,33 @@ fn to_event<T: Serialize>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::access::Access;
+    use super::*;
+    use crate::store::{Store, StoreConfig};
+    use std::sync::Arc;
+    use tokio::time::Instant;
+    use tokio_util::sync::CancellationToken;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_without_alerts_beats_each_fifteen_seconds() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = StoreConfig { directory: folder.path().to_owned(), ..StoreConfig::default() };
+        let store = Store::open(&config).unwrap();
+        let access = Arc::new(Access { token: None, tls: false });
+        let state = ApiState::new(store.reader, access, CancellationToken::new());
+        let stream = stream_alerts(state, &HeaderMap::new(), &Uri::from_static("/"), Alert::from);
+        let mut body = stream.unwrap().into_response().into_body().into_data_stream();
+        let mut next = async || {
+            let begin = Instant::now();
+            let chunk = body.next().await.expect("the stream goes on").unwrap();
+            (String::from_utf8(chunk.to_vec()).unwrap(), begin.elapsed().as_secs())
+        };
+        assert_eq!(next().await, ("retry: 2000\n\n".to_owned(), 0));
+        for _ in 0..3 {
+            assert_eq!(next().await, (": alive\n\n".to_owned(), 15));
+        }
+    }
+}
