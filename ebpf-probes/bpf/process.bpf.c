@@ -44,8 +44,9 @@ static __always_inline int has_ended_before(struct process_key *key, struct sign
 {
 	u8 mark = 1;
 
+	/* As an int: kernels before 6.4 leave the upper half of the result empty. */
 	if (signal->nr_threads > 1)
-		return bpf_map_update_elem(&ended_processes, key, &mark, BPF_NOEXIST) == -EEXIST;
+		return (int)bpf_map_update_elem(&ended_processes, key, &mark, BPF_NOEXIST) == -EEXIST;
 	return bpf_map_lookup_elem(&ended_processes, key) != NULL;
 }
 
