@@ -29,8 +29,9 @@ pub(crate) fn describe() {
     );
     describe_counter!(
         "defender_store_removed_total",
-        "What was removed, by kind: event, process, container, kubernetes_object, alert to stay within \
-         store.maximum_bytes; source (a run of a sensor) where a node has too many."
+        "What was removed to stay within store.maximum_bytes, by kind: event, process, container, kubernetes_object, \
+         alert, source (a run of a sensor; also where its node has too many), former_source (the last that was known \
+         of one)."
     );
     describe_counter!(
         "defender_store_damaged_files_total",

@@ -12,13 +12,12 @@ use std::path::Path;
 
 /// Rows that one step removes, so that batches do not wait long behind it.
 const ROWS_A_STEP: u32 = 20_000;
-/// What the state holds, in the order in which it goes: kind, table, and what tells its age.
-const STATE: [(&str, &str, &str); 5] = [
+/// What the state holds beside alerts, in the order in which it goes: kind, table, and what tells its age.
+const STATE: [(&str, &str, &str); 4] = [
     ("process", "processes", "seen"),
     ("kubernetes_object", "kubernetes_objects", "seen"),
     ("container", "containers", "seen"),
-    ("source", "former_sources", "last_seen"),
-    ("alert", "alerts", "number"),
+    ("former_source", "former_sources", "last_seen"),
 ];
 /// Sources that sent nothing for so long are forgotten, once their events have gone.
 const FORGOTTEN_AFTER_NANOSECONDS: u64 = 7 * 86_400_000_000_000;
@@ -44,8 +43,8 @@ impl Databases {
             return Ok(true);
         }
         let sizes = self.sizes(path)?;
-        if sizes.state > maximum / 2 {
-            return self.remove_state(path);
+        if sizes.state > maximum / 2 && self.remove_state(path)? {
+            return Ok(true);
         }
         if sizes.state + sizes.events <= maximum {
             return Ok(false);
@@ -77,26 +76,37 @@ impl Databases {
         Ok(())
     }
 
-    /// The oldest of the state goes: of each kind all, before of the next any.
+    /// The oldest of the state goes: of each kind all, before of the next any. What a flood of made-up
+    /// names fills goes before alerts do.
     fn remove_state(&mut self, path: &Path) -> Result<bool, StoreError> {
-        for (kind, table, age) in STATE {
-            let sql = format!(
-                "DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} ORDER BY {age} LIMIT ?1)"
-            );
-            let rows = self.state.execute(&sql, [ROWS_A_STEP]).at(path)? as u64;
-            if rows == 0 {
-                continue;
+        for kind in STATE {
+            if self.remove_rows(path, kind)? {
+                return Ok(true);
             }
-            tracing::warn!(
-                kind,
-                rows,
-                "the state passes half of store.maximum_bytes: the oldest was removed"
-            );
-            note(&self.state, kind, rows).at(path)?;
-            remove_orphans(&self.state, table).at(path)?;
+        }
+        if self.sources.forget_silent(&self.state, Timestamp::now()).at(path)? {
             return Ok(true);
         }
-        Ok(false)
+        self.remove_rows(path, ("alert", "alerts", "number"))
+    }
+
+    fn remove_rows(
+        &mut self,
+        path: &Path,
+        (kind, table, age): (&'static str, &str, &str),
+    ) -> Result<bool, StoreError> {
+        let sql = format!(
+            "DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} ORDER BY {age} LIMIT ?1)"
+        );
+        let rows = self.state.execute(&sql, [ROWS_A_STEP]).at(path)? as u64;
+        if rows == 0 {
+            return Ok(false);
+        }
+        let half = "the state passes half of store.maximum_bytes: the oldest was removed";
+        tracing::warn!(kind, rows, "{half}");
+        note(&self.state, kind, rows).at(path)?;
+        remove_orphans(&self.state, table).at(path)?;
+        Ok(true)
     }
 }
 

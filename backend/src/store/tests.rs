@@ -327,6 +327,49 @@ async fn inventory_that_fills_the_state_goes_before_alerts_do() {
     assert_eq!(alerts.items.len(), 1);
 }
 
+/// Waits until so many of a kind were removed.
+async fn removed(store: &Store, kind: &str, least: u64) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    loop {
+        let removed = store.reader.removed().await.unwrap();
+        if removed.iter().any(|record| record.kind == kind && record.count >= least) {
+            return;
+        }
+        assert!(std::time::Instant::now() < deadline, "{removed:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// A store with an alert, and ten thousand sources that were heard of at this moment.
+async fn flooded(folder: &Path, seen: Timestamp) -> Store {
+    let store = open(folder, ROOMY).unwrap();
+    let alert = alert("Kept", Priority::Critical, None);
+    put(&store.intake, SourceId::generate(), 1, &[Record::Alert(Box::new(alert))]).await.unwrap();
+    put(&store.intake, SourceId::generate(), 1, &events(5000)).await.unwrap();
+    close(store).await;
+    let state = rusqlite::Connection::open(folder.join("state.db")).unwrap();
+    testing::fill_sources(&state, seen);
+    drop(state);
+    open(folder, 1 << 20).unwrap()
+}
+
+#[tokio::test]
+async fn sources_that_fill_the_state_go_before_alerts_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = flooded(folder.path(), Timestamp(1)).await;
+    removed(&store, "source", 1000).await;
+    removed(&store, "former_source", 1000).await;
+    let alerts = store.reader.alerts(AlertFilter::default(), None, 10).await.unwrap();
+    assert_eq!(alerts.items.len(), 1);
+}
+
+#[tokio::test]
+async fn a_state_that_cannot_shrink_does_not_keep_events_from_going() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = flooded(folder.path(), Timestamp::now()).await;
+    removed(&store, "event", 1000).await;
+}
+
 fn days_on_disk(folder: &Path) -> usize {
     let names = std::fs::read_dir(folder).unwrap();
     let is_day = |name: &str| day::Day::of_file(name).is_some();

@@ -35,8 +35,8 @@ pub struct SensorPage {
 /// What the backend removed to stay within its bounds.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Removed {
-    /// What kind of record: `event`, `process`, `container`, `kubernetes_object` or `alert`, to stay within
-    /// `store.maximum_bytes`; `source`, a run of a sensor, where its node had too many.
+    /// What kind of record: `event`, `process`, `container`, `kubernetes_object` or `alert`; `source`, a run of a
+    /// sensor, also where its node had too many; `former_source`, the last that was known of one.
     pub kind: String,
     /// How many.
     pub count: u64,

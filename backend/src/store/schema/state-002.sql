@@ -16,3 +16,4 @@ CREATE VIEW all_sources AS
     SELECT id, cluster, node, uuid, boot_id, last_seen FROM former_sources;
 
 CREATE INDEX kubernetes_objects_by_age ON kubernetes_objects (seen);
+CREATE INDEX sources_by_age ON sources (last_seen);
