@@ -1,6 +1,9 @@
-//! Generates the wire types and services, without a protoc on the machine.
+//! Generates the wire types and services, without a protoc on the machine; and what `src/weight.rs` must know of
+//! them, from the same definitions, so that no field can be forgotten there.
 
+use protox::prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor};
 use std::error::Error;
+use std::path::Path;
 
 const DEFINITIONS: [&str; 4] = [
     "defender/v1/envelope.proto",
@@ -9,11 +12,65 @@ const DEFINITIONS: [&str; 4] = [
     "defender/v1/record.proto",
 ];
 
+/// The payload of an envelope.
+const PAYLOAD: &str = "defender.v1.RecordBatch";
+
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto");
     let descriptors = protox::compile(DEFINITIONS, ["proto"])?;
+    let pool = DescriptorPool::from_file_descriptor_set(descriptors.clone())?;
+    let payload = pool.get_message_by_name(PAYLOAD).ok_or("record.proto has no RecordBatch")?;
+    let shapes = Path::new(&std::env::var("OUT_DIR")?).join("shapes.rs");
+    std::fs::write(shapes, describe(payload)?)?;
     tonic_prost_build::configure()
         .bytes(".defender.v1.Envelope.payload")
         .compile_fds(descriptors)?;
     Ok(())
+}
+
+/// A table of the payload's message, which is the first, and of all messages in it.
+fn describe(payload: MessageDescriptor) -> Result<String, String> {
+    let mut messages = vec![payload];
+    let mut shapes = String::new();
+    let mut next = 0;
+    while let Some(message) = messages.get(next).cloned() {
+        let mut fields = String::new();
+        for field in message.fields() {
+            if let Some(kind) = kind_of(&field, &mut messages)? {
+                fields += &format!("({}, Field::{kind}), ", field.number());
+            }
+        }
+        let name = message.name();
+        shapes +=
+            &format!("Shape {{ bytes: size_of::<crate::wire::{name}>(), fields: &[{fields}] }},\n");
+        next += 1;
+    }
+    Ok(format!("static SHAPES: [Shape; {next}] = [\n{shapes}];\n"))
+}
+
+/// What a field adds to a message that is decoded; None where that is within the message itself.
+fn kind_of(
+    field: &FieldDescriptor,
+    messages: &mut Vec<MessageDescriptor>,
+) -> Result<Option<String>, String> {
+    if field.is_map() {
+        return Ok(Some("Map".into()));
+    }
+    match field.kind() {
+        Kind::Message(inner) => {
+            let place = messages.iter().position(|message| *message == inner);
+            let place = place.unwrap_or(messages.len());
+            if place == messages.len() {
+                messages.push(inner);
+            }
+            let name = if field.is_list() { "Messages" } else { "Message" };
+            Ok(Some(format!("{name}({place})")))
+        }
+        Kind::String | Kind::Bytes => Ok(field.is_list().then(|| "Texts".into())),
+        _ if field.is_list() => Err(format!(
+            "{}: src/weight.rs does not weigh repeated numbers yet: teach it",
+            field.full_name()
+        )),
+        _ => Ok(None),
+    }
 }

@@ -3,6 +3,7 @@
 
 const MOST_CARDS = 500;
 const STATUS_EVERY_MS = 10_000;
+const REFRESH_AFTER_MS = 500;
 const DOWN_AFTER_MS = 4_000;
 const COMPLETE_AFTER_MS = [3_000, 15_000, 60_000];
 
@@ -108,6 +109,9 @@ function arrived(card) {
   if (known.has(card.id)) return;
   known.add(card.id);
   waiting.push(card);
+  if (waiting.length > MOST_CARDS) {
+    known.delete(waiting.shift().id);
+  }
   if (document.hidden) {
     unseen += 1;
     document.title = `(${unseen}) Alerts · Defender`;
@@ -135,7 +139,7 @@ function showWaiting() {
   waiting = [];
   element("show-new").hidden = true;
   element("no-alerts").hidden = true;
-  refreshStatus();
+  refreshSoon();
   while (list.children.length > MOST_CARDS) {
     known.delete(list.lastElementChild.dataset.id);
     list.lastElementChild.remove();
@@ -230,6 +234,16 @@ async function refreshStatus() {
   if (!status) return;
   showToday(status.today);
   showSensors(status.sensors);
+}
+
+// Many alerts at once are one reason to ask, not many.
+let refreshDue = null;
+
+function refreshSoon() {
+  refreshDue ??= setTimeout(() => {
+    refreshDue = null;
+    refreshStatus();
+  }, REFRESH_AFTER_MS);
 }
 
 function showToday(counts) {

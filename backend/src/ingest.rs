@@ -9,6 +9,7 @@ mod config;
 mod decode;
 mod greeting;
 mod identity;
+mod idleness;
 mod listener;
 mod rejection;
 mod service;

@@ -11,7 +11,9 @@ pub(crate) fn describe() {
     );
     describe_counter!(
         "defender_ingest_rejected_total",
-        "Connections, streams, envelopes and alerts that were turned away, by reason."
+        "What was turned away, by reason. Connections: too_many_connections, handshake, handshake_timeout, no_stream \
+         (none was opened, or none is left). Streams: identity, too_many_streams. Envelopes: too_large, \
+         too_many_records, damaged, malformed, undecodable, unstorable. Alerts: repeated_alert."
     );
     describe_gauge!("defender_ingest_connections", "Publishers' connections that are open.");
     describe_counter!(
@@ -27,7 +29,9 @@ pub(crate) fn describe() {
     );
     describe_counter!(
         "defender_store_removed_total",
-        "Records that were removed to stay within store.maximum_bytes, by kind."
+        "What was removed to stay within store.maximum_bytes, by kind: event, process, container, kubernetes_object, \
+         alert, source (a run of a sensor; also where its node has too many), former_source (the last that was known \
+         of one)."
     );
     describe_counter!(
         "defender_store_damaged_files_total",

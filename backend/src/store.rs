@@ -63,7 +63,12 @@ use std::time::Instant;
 use tokio::sync::{oneshot, watch};
 use writer::Writer;
 
-const STATE_SCHEMA: Schema = Schema { steps: &[include_str!("store/schema/state-001.sql")] };
+const STATE_SCHEMA: Schema = Schema {
+    steps: &[
+        include_str!("store/schema/state-001.sql"),
+        include_str!("store/schema/state-002.sql"),
+    ],
+};
 const STATE_CACHE_BYTES: u64 = 32 << 20;
 
 /// An open store.

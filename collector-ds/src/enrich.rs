@@ -118,14 +118,11 @@ impl Enricher {
         }
     }
 
-    /// The record's cgroup is the child's: with CLONE_INTO_CGROUP a runtime of the host forks into a container.
-    /// The event is the creator's, and so is its container; the child's stands in only where the creator is not known.
+    /// The event is the creator's, and so is its container: with CLONE_INTO_CGROUP a runtime of the host forks into a
+    /// container. The creator is where its cgroup says now: it may have been moved since its exec.
     fn fork(&mut self, record: &ForkRecord, now: Instant) -> Enriched {
         let container = self.container(record.cgroup, record.creator);
-        let creators = self
-            .processes
-            .current(record.creator)
-            .map_or_else(|| container.clone(), |creator| creator.container.clone());
+        let creators = self.container(record.creator_cgroup, record.creator);
         let forked = Forked {
             child: record.child,
             creator: record.creator,
@@ -139,7 +136,7 @@ impl Enricher {
     }
 
     fn exit(&mut self, record: &ExitRecord, now: Instant) -> Enriched {
-        let container = self.last_container(record.process);
+        let container = self.container(record.cgroup, record.process);
         let kind = EventKind::Exit(record.status);
         let act = self.act(record.time, record.process, container, kind);
         self.processes.exit(record.process, now);

@@ -21,6 +21,7 @@ enum map_type {
 };
 
 #define BPF_NOEXIST 1
+#define EEXIST 17
 #define BPF_RB_NO_WAKEUP 1
 #define BPF_RB_FORCE_WAKEUP 2
 #define BPF_RB_AVAIL_DATA 0

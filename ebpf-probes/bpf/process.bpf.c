@@ -17,6 +17,7 @@ int process_fork(u64 *context)
 	read_process_key(&record.creator, creator);
 	read_process_key(&record.parent, child->real_parent);
 	read_process_key(&record.child, child);
+	read_cgroup(&record.creator_cgroup, creator);
 	read_cgroup(&record.cgroup, child);
 	record.namespace_pid = read_namespace_pid(child);
 	send(RECORD_FORK, &record, sizeof(record));
@@ -35,13 +36,17 @@ struct {
 	__type(value, u8);
 } ended_processes SEC(".maps");
 
-/* Threads that have passed this point are counted in nr_threads until the kernel releases them, after it. */
+/*
+ * Threads that have passed this point are counted in nr_threads until the kernel releases them, after it. A map that
+ * has no room for the mark, for whatever reason, must not cost an end: twice is better than never.
+ */
 static __always_inline int has_ended_before(struct process_key *key, struct signal_struct *signal)
 {
 	u8 mark = 1;
 
+	/* As an int: kernels before 6.4 leave the upper half of the result empty. */
 	if (signal->nr_threads > 1)
-		return bpf_map_update_elem(&ended_processes, key, &mark, BPF_NOEXIST) != 0;
+		return (int)bpf_map_update_elem(&ended_processes, key, &mark, BPF_NOEXIST) == -EEXIST;
 	return bpf_map_lookup_elem(&ended_processes, key) != NULL;
 }
 
@@ -66,6 +71,7 @@ int process_exit(u64 *context)
 	if (has_ended_before(&record.process, signal))
 		return 0;
 	fill_header(&record.header, RECORD_EXIT, sizeof(record));
+	read_cgroup(&record.cgroup, task);
 	record.exit_code = whole_exit_code(task, signal);
 	send(RECORD_EXIT, &record, sizeof(record));
 	return 0;

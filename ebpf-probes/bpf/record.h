@@ -105,7 +105,8 @@ struct fork_record {
 	struct process_key creator; /* Who called fork. */
 	struct process_key parent;  /* The child's parent: another than the creator after CLONE_PARENT. */
 	struct process_key child;
-	struct cgroup_key cgroup; /* The child's. */
+	struct cgroup_key creator_cgroup;
+	struct cgroup_key cgroup; /* The child's: another than the creator's after CLONE_INTO_CGROUP. */
 	u32 namespace_pid;	  /* The child's, in its innermost pid namespace. */
 	u32 padding;
 };
@@ -113,6 +114,7 @@ struct fork_record {
 struct exit_record {
 	struct record_header header;
 	struct process_key process;
+	struct cgroup_key cgroup;
 	u32 exit_code; /* As wait(2) lays it out. */
 	u32 padding;
 };
@@ -126,8 +128,8 @@ struct cgroup_record {
 
 _Static_assert(sizeof(struct act_head) == 64, "src/layout.rs says the same");
 _Static_assert(sizeof(struct exec_record) == 184, "src/layout.rs says the same");
-_Static_assert(sizeof(struct fork_record) == 88, "src/layout.rs says the same");
-_Static_assert(sizeof(struct exit_record) == 40, "src/layout.rs says the same");
+_Static_assert(sizeof(struct fork_record) == 104, "src/layout.rs says the same");
+_Static_assert(sizeof(struct exit_record) == 56, "src/layout.rs says the same");
 _Static_assert(sizeof(struct cgroup_record) == 40, "src/layout.rs says the same");
 
 #endif

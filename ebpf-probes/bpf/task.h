@@ -37,24 +37,26 @@ static __always_inline u32 read_namespace_pid(struct task_struct *task)
 	return number;
 }
 
-/* The cgroup of one controller on a v1 hierarchy. False at the hierarchy's root. */
+/* The cgroup of one controller. False where the controller is not on a v1 hierarchy, and at such a hierarchy's root. */
 static __always_inline int read_controller_cgroup(struct cgroup_key *key, struct css_set *set, u64 controller)
 {
 	struct cgroup_subsys_state *state = NULL;
 	struct cgroup *cgroup = NULL;
 	struct kernfs_node *node = NULL;
 	struct cgroup_root *root = NULL;
+	u32 hierarchy = 0;
 	int level = 0;
 
 	bpf_probe_read_kernel(&state, sizeof(state), (void *)&set->subsys + controller * sizeof(state));
 	read_field(cgroup, state->cgroup);
+	read_field(root, cgroup->root);
+	read_field(hierarchy, root->hierarchy_id);
 	read_field(level, cgroup->level);
-	if (level == 0)
+	if (hierarchy == 0 || level == 0)
 		return 0;
 	read_field(node, cgroup->kn);
-	read_field(root, cgroup->root);
 	read_field(key->id, node->id);
-	read_field(key->hierarchy, root->hierarchy_id);
+	key->hierarchy = hierarchy;
 	return 1;
 }
 
@@ -69,8 +71,9 @@ static __always_inline int read_first_controller_cgroup(struct cgroup_key *key, 
 }
 
 /*
- * The cgroup that tells a task's container: the one of cgroup v2, and where that is the root (v1
- * and hybrid hosts), the one of the memory or the pids controller.
+ * The cgroup that tells a task's container: on v1 and hybrid hosts that of the memory or the pids controller, else
+ * the one of cgroup v2. In this order, because on a hybrid host runtimes place containers by their controllers and leave
+ * them in v2 where the runtime itself is (0::/system.slice/containerd.service).
  */
 static __always_inline void read_cgroup(struct cgroup_key *key, struct task_struct *task)
 {
@@ -78,11 +81,9 @@ static __always_inline void read_cgroup(struct cgroup_key *key, struct task_stru
 	struct css_set *set = NULL;
 
 	key->padding = 0;
-	if (cgroup->level == 0) {
-		read_field(set, task->cgroups);
-		if (read_first_controller_cgroup(key, set))
-			return;
-	}
+	read_field(set, task->cgroups);
+	if (read_first_controller_cgroup(key, set))
+		return;
 	key->id = cgroup->kn->id;
 	key->hierarchy = cgroup->root->hierarchy_id;
 }
@@ -94,14 +95,12 @@ static __always_inline void read_cgroup_by_address(struct cgroup_key *key, struc
 	struct cgroup *cgroup = NULL;
 	struct kernfs_node *node = NULL;
 	struct cgroup_root *root = NULL;
-	int level = 0;
 
 	key->padding = 0;
 	read_field(set, task->cgroups);
-	read_field(cgroup, set->dfl_cgrp);
-	read_field(level, cgroup->level);
-	if (level == 0 && read_first_controller_cgroup(key, set))
+	if (read_first_controller_cgroup(key, set))
 		return;
+	read_field(cgroup, set->dfl_cgrp);
 	read_field(node, cgroup->kn);
 	read_field(root, cgroup->root);
 	read_field(key->id, node->id);

@@ -222,6 +222,7 @@ fn fork(header: &Header, fields: &mut Fields<'_>) -> Result<ForkRecord, DecodeEr
         creator: key(fields)?,
         parent: key(fields)?,
         child: key(fields)?,
+        creator_cgroup: cgroup_key(fields)?,
         cgroup: cgroup_key(fields)?,
         namespace_pid: fields.u32()?,
     };
@@ -233,6 +234,7 @@ fn exit(header: &Header, fields: &mut Fields<'_>) -> Result<ExitRecord, DecodeEr
     let record = ExitRecord {
         time: header.time,
         process: key(fields)?,
+        cgroup: cgroup_key(fields)?,
         status: ExitStatus::from(fields.u32()?),
     };
     fields.u32()?;

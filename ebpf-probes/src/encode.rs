@@ -13,13 +13,15 @@ pub fn encode(record: &KernelRecord) -> Vec<u8> {
         KernelRecord::Exec(exec) => (exec_flags(exec), exec_body(exec), EXEC_SIZE),
         KernelRecord::Fork(fork) => {
             let mut body = Body::default();
-            body.key(fork.creator).key(fork.parent).key(fork.child).cgroup(fork.cgroup);
+            body.key(fork.creator).key(fork.parent).key(fork.child);
+            body.cgroup(fork.creator_cgroup).cgroup(fork.cgroup);
             body.u32(fork.namespace_pid).u32(0);
             (0, body, FORK_SIZE)
         }
         KernelRecord::Exit(exit) => {
             let mut body = Body::default();
-            body.key(exit.process).u32(raw_exit_code(exit.status)).u32(0);
+            body.key(exit.process).cgroup(exit.cgroup);
+            body.u32(raw_exit_code(exit.status)).u32(0);
             (0, body, EXIT_SIZE)
         }
         KernelRecord::CgroupMade(cgroup) | KernelRecord::CgroupRemoved(cgroup) => {

@@ -11,10 +11,10 @@ pub const ACT_RESULT_KNOWN: u16 = 1;
 pub const EXEC_SIZE: usize = 184;
 /// `sizeof(struct fork_record)`.
 #[cfg(test)]
-pub const FORK_SIZE: usize = 88;
+pub const FORK_SIZE: usize = 104;
 /// `sizeof(struct exit_record)`.
 #[cfg(test)]
-pub const EXIT_SIZE: usize = 40;
+pub const EXIT_SIZE: usize = 56;
 /// `sizeof(struct cgroup_record)`.
 #[cfg(test)]
 pub const CGROUP_SIZE: usize = 40;

@@ -97,7 +97,9 @@ pub struct ForkRecord {
     pub parent: ProcessKey,
     /// The new process.
     pub child: ProcessKey,
-    /// The cgroup of the child.
+    /// The cgroup of the creator, which may have been moved since it began its program.
+    pub creator_cgroup: CgroupKey,
+    /// The cgroup of the child: with CLONE_INTO_CGROUP not the creator's.
     pub cgroup: CgroupKey,
     /// Process id of the child in its innermost pid namespace.
     pub namespace_pid: u32,
@@ -110,6 +112,8 @@ pub struct ExitRecord {
     pub time: BootTime,
     /// Which process.
     pub process: ProcessKey,
+    /// The cgroup that it ended in.
+    pub cgroup: CgroupKey,
     /// What the parent is told.
     pub status: ExitStatus,
 }

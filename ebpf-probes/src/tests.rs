@@ -98,12 +98,14 @@ fn execs() -> impl Strategy<Value = ExecRecord> {
 }
 
 fn forks() -> impl Strategy<Value = ForkRecord> {
-    (any::<u64>(), keys(), keys(), keys(), cgroup_keys(), any::<u32>()).prop_map(
-        |(time, creator, parent, child, cgroup, namespace_pid)| ForkRecord {
+    let cgroups = (cgroup_keys(), cgroup_keys());
+    (any::<u64>(), keys(), keys(), keys(), cgroups, any::<u32>()).prop_map(
+        |(time, creator, parent, child, (creator_cgroup, cgroup), namespace_pid)| ForkRecord {
             time: BootTime(time),
             creator,
             parent,
             child,
+            creator_cgroup,
             cgroup,
             namespace_pid,
         },
@@ -111,10 +113,11 @@ fn forks() -> impl Strategy<Value = ForkRecord> {
 }
 
 fn exits() -> impl Strategy<Value = ExitRecord> {
-    (any::<u64>(), keys(), any::<(u8, bool)>(), 0_u8..0x80).prop_map(
-        |(time, process, (code, core_dumped), signal)| ExitRecord {
+    (any::<u64>(), keys(), cgroup_keys(), any::<(u8, bool)>(), 0_u8..0x80).prop_map(
+        |(time, process, cgroup, (code, core_dumped), signal)| ExitRecord {
             time: BootTime(time),
             process,
+            cgroup,
             status: ExitStatus { code, signal, core_dumped },
         },
     )

@@ -1,3 +1,4 @@
+use crate::weight::{self, MAXIMUM_DECODED_BYTES};
 use crate::{ConversionError, Encoding, Envelope, EnvelopeError, wire};
 use event_model::{Lane, Record, SourceId};
 use prost::Message;
@@ -36,6 +37,10 @@ pub enum BatchError {
     Protobuf(#[from] prost::DecodeError),
     #[error("the frame says {stated} records, the payload holds {actual}")]
     Count { stated: u32, actual: usize },
+    #[error(
+        "with record {place}, the batch takes over {MAXIMUM_DECODED_BYTES} bytes of memory once decoded: its lists and maps have too many entries"
+    )]
+    Heavy { place: usize },
     #[error("record {place} of the batch: {source}")]
     Record { place: usize, source: ConversionError },
     #[error("record {place} of the batch is a {kind}, which does not travel in the {lane} lane")]
@@ -44,7 +49,8 @@ pub enum BatchError {
     Frame(#[from] EnvelopeError),
 }
 
-/// Encodes records of one lane, and compresses them where that pays.
+/// Encodes records of one lane, and compresses them where that pays. What [`decode_batch`] would refuse for its
+/// size alone is refused here.
 pub fn encode_batch(
     source: SourceId,
     lane: Lane,
@@ -54,7 +60,11 @@ pub fn encode_batch(
     let count = u32::try_from(records.len())
         .map_err(|_| EnvelopeError::Sequence { first: first_sequence, count: u32::MAX })?;
     let batch = wire::RecordBatch { records: records.iter().map(Into::into).collect() };
-    let (encoding, payload) = compress(batch.encode_to_vec())?;
+    let plain = batch.encode_to_vec();
+    if plain.len() > MAXIMUM_BATCH_BYTES {
+        return Err(BatchError::TooLarge);
+    }
+    let (encoding, payload) = compress(plain)?;
     Ok(Envelope::new(source, lane, first_sequence, count, encoding, payload)?)
 }
 
@@ -82,21 +92,22 @@ fn stated_bytes(payload: &[u8]) -> Option<usize> {
     Some(usize::try_from(stated).unwrap_or(usize::MAX).min(MAXIMUM_BATCH_BYTES))
 }
 
-/// Decodes an envelope's payload: exactly as many records as its frame says, all of its lane.
+/// Decodes an envelope's payload: exactly as many records as its frame says, all of its lane. Nothing is made of a
+/// payload over [`MAXIMUM_BATCH_BYTES`] or [`MAXIMUM_DECODED_BYTES`].
 pub fn decode_batch(envelope: &Envelope) -> Result<Vec<Record>, BatchError> {
     let plain = match envelope.encoding() {
         Encoding::Protobuf => envelope.payload().clone(),
         Encoding::ProtobufZstd => decompress(envelope.payload())?,
     };
     check_count(&plain, envelope.count())?;
+    weight::check(&plain)?;
     let batch = wire::RecordBatch::decode(plain)?;
     let lane = envelope.lane();
     let records = batch.records.into_iter().enumerate();
     records.map(|(place, raw)| read_record(place, raw, lane)).collect()
 }
 
-/// Counts the records before any is decoded: two bytes on the wire make a record of hundreds in memory, so
-/// a payload of empty ones would fill it.
+/// Counts the records before any is decoded: what the frame says of them is what room was found for.
 fn check_count(plain: &Bytes, stated: u32) -> Result<(), BatchError> {
     let mut rest = plain.clone();
     let mut actual = 0;

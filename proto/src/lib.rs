@@ -6,6 +6,7 @@ mod batch;
 mod envelope;
 mod from_wire;
 mod to_wire;
+mod weight;
 
 /// Code generated from `proto/defender/v1/*.proto`.
 #[allow(clippy::all, clippy::pedantic, missing_docs)]
@@ -17,6 +18,7 @@ pub use batch::{BatchError, MAXIMUM_BATCH_BYTES, decode_batch, encode_batch, pla
 pub use envelope::{Encoding, Envelope, EnvelopeError};
 pub use from_wire::{ConversionError, component_from_wire, description_from_wire, lane_from_wire};
 pub use to_wire::{component_to_wire, description_to_wire, lane_to_wire};
+pub use weight::MAXIMUM_DECODED_BYTES;
 
 /// The version of the node and ingest protocols that this build speaks.
 pub const PROTOCOL_VERSION: u32 = 1;

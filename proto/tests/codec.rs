@@ -417,6 +417,89 @@ fn a_payload_with_more_records_than_its_frame_says_is_refused_before_they_are_ma
     assert!(matches!(refusal, BatchError::Count { stated: 1, actual: 4_000_000 }), "{refusal}");
 }
 
+/// An encoded message whose only field is `content`, length-delimited.
+fn field(number: u8, content: &[u8]) -> Vec<u8> {
+    let mut encoded = vec![number << 3 | 2];
+    prost::encoding::encode_varint(content.len() as u64, &mut encoded);
+    encoded.extend_from_slice(content);
+    encoded
+}
+
+#[test]
+fn a_payload_of_a_few_bytes_for_each_entry_is_refused_before_the_entries_are_made() {
+    let (alert, container, object, status, process, event) = (1, 5, 7, 3, 6, 8);
+    let empty = |number: u8| [number << 3 | 2, 0].repeat(5_000_000);
+    let within = |outer: u8, inner: Vec<u8>| field(outer, &inner);
+    for (what, record) in [
+        ("alert.tags", within(alert, empty(7))),
+        ("alert.process_chain", within(alert, empty(9))),
+        ("alert.matched_fields", within(alert, empty(12))),
+        ("alert.process_chain.arguments", within(alert, field(9, &empty(5)))),
+        ("alert.container.pod.labels", within(alert, field(10, &field(6, &empty(4))))),
+        ("container.labels", within(container, empty(7))),
+        ("kubernetes_object.containers", within(object, empty(9))),
+        ("kubernetes_object.attributes", within(object, empty(10))),
+        ("status.problems", within(status, empty(4))),
+        ("status.probes", within(status, empty(5))),
+        ("status.counters", within(status, empty(8))),
+        ("process.arguments", within(process, empty(5))),
+    ] {
+        let envelope = Envelope::try_from(frame(field(1, &record), wire::Encoding::Protobuf));
+        let refusal = decode_batch(&envelope.unwrap()).unwrap_err();
+        assert!(matches!(refusal, BatchError::Heavy { place: 0 }), "{what}: {refusal}");
+    }
+    // A field that takes no list, however often it comes, keeps its last value: nothing grows.
+    let envelope =
+        Envelope::try_from(frame(field(1, &within(event, empty(3))), wire::Encoding::Protobuf));
+    let refusal = decode_batch(&envelope.unwrap()).unwrap_err();
+    assert!(matches!(refusal, BatchError::Record { place: 0, .. }), "{refusal}");
+}
+
+#[test]
+fn a_frame_that_owns_to_millions_of_empty_records_is_refused_too() {
+    let count = 4_000_000;
+    let payload = [0x0a, 0x00].repeat(count as usize);
+    let raw = wire::Envelope { count, ..frame(payload, wire::Encoding::Protobuf) };
+    let refusal = decode_batch(&Envelope::try_from(raw).unwrap()).unwrap_err();
+    assert!(matches!(refusal, BatchError::Heavy { .. }), "{refusal}");
+    assert!(refusal.to_string().contains("bytes of memory once decoded"), "{refusal}");
+}
+
+#[test]
+fn the_richest_alert_that_a_node_can_tell_of_is_taken() {
+    let process = Process { arguments: vec!["x".into(); 2000], ..Process::default() };
+    let alert = Alert {
+        id: Uuid::nil(),
+        time: Timestamp(1),
+        detected_at: Timestamp(2),
+        rule: "rule".into(),
+        priority: Priority::Alert,
+        message: "message".into(),
+        tags: vec!["tag".into(); 100],
+        event: Event {
+            time: Timestamp(1),
+            process: ProcessRef::default(),
+            container: None,
+            kind: EventKind::Exec,
+        },
+        process_chain: vec![process; 64],
+        container: None,
+        host: Host::default(),
+        matched_fields: vec![MatchedField { field: "f".into(), value: "v".into() }; 1000],
+    };
+    let records = vec![Record::Alert(Box::new(alert)); 8];
+    let envelope = encode_batch(SourceId(Uuid::nil()), Lane::Alert, 1, &records).unwrap();
+    assert_eq!(decode_batch(&envelope).unwrap(), records);
+}
+
+#[test]
+fn a_batch_that_no_reader_would_take_is_not_made() {
+    let host = Host { node: "n".repeat(proto::MAXIMUM_BATCH_BYTES), ..Host::default() };
+    let source = SourceId(Uuid::nil());
+    let refusal = encode_batch(source, Lane::Entity, 1, &[Record::Host(host)]).unwrap_err();
+    assert!(matches!(refusal, BatchError::TooLarge), "{refusal}");
+}
+
 #[test]
 fn a_record_in_the_wrong_lane_is_refused() {
     let host = Record::Host(Host::default());

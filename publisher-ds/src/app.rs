@@ -42,8 +42,13 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     let listener = Listener::bind(config.listen.into()).await?;
     listening.ready();
     let receiver = Arc::new(IntoSpool::new(spool.clone()));
-    let (served, ()) =
-        tokio::join!(listener.serve(receiver, shutdown.clone()), egress.run(shutdown));
+    let serving = async {
+        let served = listener.serve(receiver, shutdown.clone()).await;
+        // A publisher that no collector can reach any more must not look alive.
+        shutdown.cancel();
+        served
+    };
+    let (served, ()) = tokio::join!(serving, egress.run(shutdown.clone()));
     // Both are done with it: what is acknowledged is durable, and the cursor spares sending things twice.
     spool.close().await;
     Ok(served?)

@@ -7,8 +7,8 @@ mod trouble;
 
 use crate::config::BackendSection;
 use crate::spool::Spool;
-use backon::{BackoffBuilder, ExponentialBuilder};
 use event_model::SourceDescription;
+use node_link::Pauses;
 use service_runtime::Part;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -49,7 +49,7 @@ impl Egress {
     /// Delivers until `shutdown`. Trouble is told by readiness, log and metrics, and tried again with growing
     /// pauses; the spool keeps everything meanwhile.
     pub async fn run(self, shutdown: CancellationToken) {
-        let mut pauses = pauses();
+        let mut pauses = Pauses::new(SHORTEST_PAUSE, LONGEST_PAUSE);
         while !shutdown.is_cancelled() {
             let trouble = match self.converse(&shutdown, &mut pauses).await {
                 Ok(()) => break,
@@ -57,14 +57,13 @@ impl Egress {
             };
             self.spool.rewind();
             self.tell(&trouble);
-            let next = pauses.next().unwrap_or(LONGEST_PAUSE);
+            let next = pauses.next_pause();
             let pause = if trouble.is_about_files() { PAUSE_FOR_FILES } else { next };
             let _ = tokio::time::timeout(pause, shutdown.cancelled()).await;
         }
     }
 
-    /// One connection. Ends well only with the program. A greeting alone begins the pauses anew for nobody: a
-    /// backend whose disk is full welcomes each publisher, and ends each connection.
+    /// One connection. Ends well only with the program.
     async fn converse(
         &self,
         shutdown: &CancellationToken,
@@ -78,9 +77,7 @@ impl Egress {
         self.set_connected(true);
         let begun = Instant::now();
         let ended = session.run(shutdown).await;
-        if session.was_acknowledged() || begun.elapsed() > LONGEST_PAUSE {
-            *pauses = self::pauses();
-        }
+        pauses.note_connection(session.was_acknowledged(), begun.elapsed());
         self.set_connected(false);
         ended
     }
@@ -105,15 +102,4 @@ impl Egress {
             is_other
         });
     }
-}
-
-type Pauses = <ExponentialBuilder as BackoffBuilder>::Backoff;
-
-fn pauses() -> Pauses {
-    ExponentialBuilder::default()
-        .with_min_delay(SHORTEST_PAUSE)
-        .with_max_delay(LONGEST_PAUSE)
-        .without_max_times()
-        .with_jitter()
-        .build()
 }

@@ -11,7 +11,10 @@ import threading
 import urllib.parse
 
 GROUPS = {
-    "v1": {"Secret": "secrets", "ConfigMap": "configmaps", "Service": "services", "ServiceAccount": "serviceaccounts"},
+    "v1": {
+        "Secret": "secrets", "ConfigMap": "configmaps", "Service": "services", "ServiceAccount": "serviceaccounts",
+        "Namespace": "namespaces",
+    },
     "apps/v1": {"DaemonSet": "daemonsets", "Deployment": "deployments", "StatefulSet": "statefulsets"},
     "networking.k8s.io/v1": {"NetworkPolicy": "networkpolicies"},
     "policy/v1": {"PodDisruptionBudget": "poddisruptionbudgets"},
@@ -43,6 +46,10 @@ class ApiServer:
     def found(self, kind, name):
         (one,) = [one for one in self.objects.values() if (one["kind"], one["metadata"]["name"]) == (kind, name)]
         return one
+
+    def workloads(self):
+        kinds = ("DaemonSet", "Deployment", "StatefulSet")
+        return sorted(one["metadata"]["name"] for one in self.objects.values() if one["kind"] in kinds)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -150,7 +157,7 @@ def version(group):
 
 
 def resource(kind, plural):
-    namespaced = not kind.startswith("Cluster")
+    namespaced = not kind.startswith("Cluster") and kind != "Namespace"
     return {"name": plural, "singularName": kind.lower(), "namespaced": namespaced, "kind": kind, "verbs": VERBS}
 
 

@@ -6,7 +6,7 @@ import tempfile
 import unittest
 
 from api_server import ApiServer
-from chart import CHART, NAMESPACE, helm
+from chart import CHART, NAMESPACE, HelmError, helm
 
 KUBECONFIG = """
 apiVersion: v1
@@ -79,6 +79,32 @@ class Upgrade(unittest.TestCase):
             "must have been loaded onto every node",
         ):
             self.assertIn(part, notes)
+
+    def test_a_namespace_that_would_refuse_the_pods_is_told_before_anything_is_installed(self):
+        for level in ("baseline", "restricted"):
+            self.enforce(level)
+            with self.subTest(level), self.assertRaises(HelmError) as refusal:
+                self.install()
+            for part in (f"enforces the Pod Security level {level}", "label --overwrite namespace kube-system"):
+                self.assertIn(part, str(refusal.exception))
+            self.assertEqual(self.server.workloads(), [])
+
+    def test_such_a_namespace_takes_a_backend_without_sensors(self):
+        self.enforce("restricted")
+        sensors = ["collectorDs", "collectorMisc", "publisherDs"]
+        self.install(*[f"{workload}.enabled=false" for workload in sensors])
+        self.assertEqual(self.server.workloads(), ["defender-backend"])
+
+    def test_a_privileged_namespace_takes_all(self):
+        self.enforce("privileged")
+        self.install()
+        self.assertIn("defender-collector-ds", self.server.workloads())
+
+    def enforce(self, level):
+        labels = {"pod-security.kubernetes.io/enforce": level}
+        self.server.objects[f"/api/v1/namespaces/{NAMESPACE}"] = {
+            "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels},
+        }
 
     def test_nothing_is_left_after_an_uninstall(self):
         self.install()

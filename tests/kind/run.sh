@@ -48,11 +48,18 @@ kind create cluster --name "$cluster" --config kind.yaml --wait 180s ${KIND_IMAG
 
 passed=0
 failed=0
-# check WHAT COMMAND...
+# check WHAT COMMAND... In a shell of its own outside of any condition: within one, bash goes on after a command that fails.
 check() {
-    local what="$1"
+    local what="$1" status
     shift
-    if "$@"; then
+    set +e
+    (
+        set -e
+        "$@"
+    )
+    status=$?
+    set -e
+    if [ "$status" = 0 ]; then
         passed=$((passed + 1))
         echo "ok: $what"
     else

@@ -55,7 +55,7 @@ impl Follower {
                 return Ok(Some(Followed::Alert(Box::new(alert))));
             }
             let newest = *self.newest.borrow_and_update();
-            if newest < self.told || newest - self.told > MOST_BEHIND {
+            if newest < self.told || newest.saturating_sub(self.told) > MOST_BEHIND {
                 self.told = newest;
                 return Ok(Some(Followed::Resync(newest)));
             }
@@ -76,5 +76,24 @@ impl Follower {
         };
         self.waiting.extend(page.items.into_iter().map(complete));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Store, StoreConfig};
+    use futures::StreamExt;
+
+    #[tokio::test]
+    async fn a_number_that_no_store_gives_is_answered_by_a_resync() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = StoreConfig { directory: folder.path().to_owned(), ..StoreConfig::default() };
+        let store = Store::open(&config).unwrap();
+        for after in [i64::MIN, i64::MAX] {
+            let alerts = follow(store.reader.clone(), AlertFilter::default(), Some(after));
+            let first = std::pin::pin!(alerts).next().await.unwrap().unwrap();
+            assert!(matches!(first, Followed::Resync(0)), "{after}: {first:?}");
+        }
     }
 }

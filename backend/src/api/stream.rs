@@ -24,7 +24,7 @@ const RETRY: Duration = Duration::from_secs(2);
 ///
 /// Events are named `alert` (data: an alert; id: its number) and `resync` (there is more than makes
 /// sense to send one by one: read the list again). Comments keep the connection alive.
-/// A client that comes back with `Last-Event-ID` misses nothing.
+/// A client that comes back with `Last-Event-ID` misses nothing. The stream ends when another token counts.
 #[utoipa::path(
     get, path = "/api/v1/alerts/stream", tag = "alerts",
     params(StreamParameters, ("Last-Event-ID" = Option<i64>, Header, description = "The number of the last alert that was received.")),
@@ -60,13 +60,29 @@ where
         let detail = "too many alert streams are open: close some";
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
     })?;
+    let end = end(&state);
     let begin = futures::stream::once(async { Ok(Event::default().retry(RETRY)) });
     let alerts = follow(state.reader, filter, after).map(move |followed| {
         let _held_while_streaming = &place;
         followed.and_then(|followed| to_event(followed, &show))
     });
-    let stream = begin.chain(alerts).take_until(state.shutdown.cancelled_owned());
+    let stream = begin.chain(alerts).take_until(end);
     Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(HEARTBEAT).text("alive")))
+}
+
+/// Resolves when the backend ends, or another token counts than the one that this client showed.
+fn end(state: &ApiState) -> impl Future<Output = ()> + Send + use<> {
+    let shutdown = state.shutdown.clone().cancelled_owned();
+    let renewed = state.access.token.as_ref().map(|token| token.renewed());
+    async move {
+        match renewed {
+            None => shutdown.await,
+            Some(renewed) => tokio::select! {
+                () = shutdown => {}
+                () = renewed => {}
+            },
+        }
+    }
 }
 
 fn last_event_id(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
@@ -88,6 +104,36 @@ fn to_event<T: Serialize>(
         }
         Followed::Resync(number) => {
             Ok(Event::default().event("resync").id(number.to_string()).data(number.to_string()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::access::Access;
+    use super::*;
+    use crate::store::{Store, StoreConfig};
+    use std::sync::Arc;
+    use tokio::time::Instant;
+    use tokio_util::sync::CancellationToken;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_without_alerts_beats_each_fifteen_seconds() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = StoreConfig { directory: folder.path().to_owned(), ..StoreConfig::default() };
+        let store = Store::open(&config).unwrap();
+        let access = Arc::new(Access { token: None, tls: false });
+        let state = ApiState::new(store.reader, access, CancellationToken::new());
+        let stream = stream_alerts(state, &HeaderMap::new(), &Uri::from_static("/"), Alert::from);
+        let mut body = stream.unwrap().into_response().into_body().into_data_stream();
+        let mut next = async || {
+            let begin = Instant::now();
+            let chunk = body.next().await.expect("the stream goes on").unwrap();
+            (String::from_utf8(chunk.to_vec()).unwrap(), begin.elapsed().as_secs())
+        };
+        assert_eq!(next().await, ("retry: 2000\n\n".to_owned(), 0));
+        for _ in 0..3 {
+            assert_eq!(next().await, (": alive\n\n".to_owned(), 15));
         }
     }
 }

@@ -3,6 +3,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use subtle::ConstantTimeEq;
+use tokio::sync::Notify;
+use tokio::sync::futures::OwnedNotified;
 use tokio_util::sync::CancellationToken;
 
 /// A shorter token could be guessed.
@@ -15,6 +17,7 @@ const INTERVAL: Duration = Duration::from_secs(2);
 pub(crate) struct Token {
     path: PathBuf,
     value: ArcSwap<String>,
+    renewed: Arc<Notify>,
 }
 
 /// A token that cannot be used, with the way out.
@@ -34,12 +37,17 @@ pub(crate) enum TokenError {
 impl Token {
     pub(crate) fn read(path: &Path) -> Result<Self, TokenError> {
         let value = ArcSwap::from_pointee(load(path)?);
-        Ok(Self { path: path.to_owned(), value })
+        Ok(Self { path: path.to_owned(), value, renewed: Arc::default() })
     }
 
     /// Whether `presented` is the token, in a time that tells nothing but its length.
     pub(crate) fn is(&self, presented: &str) -> bool {
         self.value.load().as_bytes().ct_eq(presented.as_bytes()).into()
+    }
+
+    /// Resolves when another token counts: who showed the one before has to show this one.
+    pub(crate) fn renewed(&self) -> OwnedNotified {
+        Arc::clone(&self.renewed).notified_owned()
     }
 
     /// Follows the file until shutdown. While it holds no token, the last good one stays.
@@ -52,6 +60,7 @@ impl Token {
                     if value != **self.value.load() {
                         tracing::info!(file = %self.path.display(), "token renewed");
                         self.value.store(Arc::new(value));
+                        self.renewed.notify_waiters();
                     }
                 }
                 Err(error) if !complained => {

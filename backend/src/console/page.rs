@@ -75,12 +75,14 @@ async fn build(state: &ApiState, uri: &Uri) -> Result<ConsolePage, Problem> {
         Ok((filter, cursor)) => (filter, cursor, String::new()),
         Err(problem) => (AlertFilter::default(), None, problem.detail().to_owned()),
     };
+    // What was not applied here must not be asked of the stream or of the next page either.
+    let applied = if problem.is_empty() { query } else { Vec::new() };
     // Before the list is read: an alert that arrives between is told twice rather than never, and
     // the script knows which it has.
     let newest = *state.reader.newest_alert().borrow();
     let page = state.reader.alerts(filter, cursor, ALERTS_A_PAGE).await?;
     let status = live::read_status(state).await?;
-    let filters = without(&query, &["cursor"]);
+    let filters = without(&applied, &["cursor"]);
     Ok(ConsolePage {
         filter: form,
         older: cursor.is_some(),

@@ -1,17 +1,16 @@
 use super::identity::{self, Credential, IdentityError};
+use super::idleness::{Idleness, Streams};
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
@@ -20,8 +19,6 @@ use tonic::transport::server::Connected;
 
 /// From the first byte to the last of a handshake.
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
-/// From the handshake to the first stream: who asks for nothing keeps no one else's place.
-const STREAM_DEADLINE: Duration = Duration::from_secs(10);
 /// How long to wait after a connection could not be accepted, as when descriptors ran out.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
 
@@ -37,8 +34,7 @@ pub(super) struct Listener {
 pub(super) struct Connection {
     tls: TlsStream<TcpStream>,
     peer: Peer,
-    /// Until the first stream was opened.
-    deadline: Option<Pin<Box<Sleep>>>,
+    idleness: Idleness,
     _permit: OwnedSemaphorePermit,
     _counted: Counted,
 }
@@ -50,8 +46,8 @@ pub(super) struct Peer {
     /// What the certificate says. Refused in words only once the peer asks for something: an
     /// alert of TLS could not say what is wrong.
     pub(super) credential: Result<Credential, IdentityError>,
-    /// Set once the peer opened a stream.
-    pub(super) opened_stream: Arc<AtomicBool>,
+    /// The streams that the peer opened.
+    pub(super) streams: Streams,
 }
 
 impl Listener {
@@ -123,9 +119,10 @@ async fn shake_hands(
     }
     let certificate = session.peer_certificates().and_then(<[_]>::first);
     let credential = certificate.map_or(Err(IdentityError::Missing), identity::read);
-    let peer = Peer { address, credential, opened_stream: Arc::default() };
-    let deadline = Some(Box::pin(tokio::time::sleep(STREAM_DEADLINE)));
-    Ok(Connection { tls, peer, deadline, _permit: permit, _counted: Counted::new() })
+    let streams = Streams::default();
+    let idleness = Idleness::new(streams.clone());
+    let peer = Peer { address, credential, streams };
+    Ok(Connection { tls, peer, idleness, _permit: permit, _counted: Counted::new() })
 }
 
 fn refused(address: SocketAddr, reason: &'static str, error: &str) {
@@ -157,26 +154,14 @@ impl Connected for Connection {
     }
 }
 
-impl Connection {
-    /// Whether the first stream should have come by now. Wakes the reader when it should have.
-    fn is_overdue(&mut self, context: &mut Context<'_>) -> bool {
-        let Some(deadline) = &mut self.deadline else { return false };
-        if self.peer.opened_stream.load(Ordering::Relaxed) {
-            self.deadline = None;
-            return false;
-        }
-        deadline.as_mut().poll(context).is_ready()
-    }
-}
-
 impl AsyncRead for Connection {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.is_overdue(context) {
-            refused(self.peer.address, "no_stream", "the peer opened no stream in time");
+        if self.idleness.is_over(context) {
+            refused(self.peer.address, "no_stream", "the peer has no stream open");
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         Pin::new(&mut self.tls).poll_read(context, buffer)

@@ -6,7 +6,6 @@ use proto::wire::ToBackend;
 use proto::wire::ToPublisherFromBackend;
 use proto::wire::ingest_server::Ingest;
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -100,7 +99,7 @@ impl Ingest for IngestService {
     ) -> Result<Response<Self::PublishStream>, Status> {
         let peer = request.extensions().get::<Peer>().cloned();
         let peer = peer.ok_or_else(|| Status::internal("the connection has no peer"))?;
-        peer.opened_stream.store(true, Ordering::Relaxed);
+        let open = peer.streams.open();
         let credential = peer.credential.map_err(|error| {
             tracing::warn!(peer = %peer.address, %error, "publisher refused");
             unidentified(&error)
@@ -117,7 +116,10 @@ impl Ingest for IngestService {
             streams: Arc::clone(&self.streams),
             place: None,
         };
-        self.sessions.spawn(session.run(peer.address));
+        self.sessions.spawn(async move {
+            let _open = open;
+            session.run(peer.address).await;
+        });
         Ok(Response::new(ReceiverStream::new(answered)))
     }
 }

@@ -100,7 +100,8 @@ impl DayFiles {
         let file = self.file(day)?;
         let removed = file.cut().at(&file.path)?;
         self.commit()?;
-        Ok(removed)
+        // Times that cannot be right tell nothing of the age of what the events refer to.
+        Ok(removed.map(|removed| Removed { before: removed.before.min(day.end()), ..removed }))
     }
 }
 
@@ -191,11 +192,12 @@ impl DayFile {
         let span: (Option<i64>, Option<i64>) =
             self.connection.query_row(span, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let (Some(first), Some(last)) = span else { return Ok(None) };
-        let before = first + last.abs_diff(first).div_ceil(CUT).max(1).cast_signed();
-        let delete = "DELETE FROM events WHERE time < ?1";
-        let events = self.connection.execute(delete, [before])?;
+        let through = first + (last.abs_diff(first) / CUT).cast_signed();
+        let delete = "DELETE FROM events WHERE time <= ?1";
+        let events = self.connection.execute(delete, [through])?;
         self.connection.execute("UPDATE tally SET events = events - ?1", [events])?;
-        Ok(Some(Removed { events: events as u64, before: super::timestamp(before) }))
+        let before = super::timestamp(through.saturating_add(1));
+        Ok(Some(Removed { events: events as u64, before }))
     }
 
     fn insert(&mut self, source: SourceRow, sequence: u64, event: &Event) -> rusqlite::Result<()> {

@@ -10,6 +10,9 @@ use rusqlite::{Connection, OptionalExtension};
 /// Containers of a pod that are joined to it: more than the API server admits in practice.
 const MOST_CONTAINERS: usize = 256;
 
+/// Boots of a node that are remembered: a sensor's newest, and those of sensors that a node's name moved from.
+const MOST_HOSTS: u32 = 8;
+
 pub(crate) fn put_host(
     state: &Connection,
     publisher: &Publisher,
@@ -25,6 +28,13 @@ pub(crate) fn put_host(
             super::moment(now),
             host.encode(),
         ))?;
+    state
+        .prepare_cached(
+            "DELETE FROM hosts WHERE cluster = ?1 AND node = ?2 AND boot_id NOT IN (
+                SELECT boot_id FROM hosts WHERE cluster = ?1 AND node = ?2
+                ORDER BY seen DESC LIMIT ?3)",
+        )?
+        .execute((&publisher.cluster, &publisher.node, MOST_HOSTS))?;
     Ok(())
 }
 
@@ -212,6 +222,20 @@ mod tests {
             Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?))
         });
         assert_eq!(row.unwrap(), ("web".to_owned(), 2));
+    }
+
+    #[test]
+    fn of_a_node_only_the_newest_boots_are_remembered() {
+        let (_folder, state) = testing::state();
+        for boot in 1..=20 {
+            let host = Host { boot_id: uuid::Uuid::from_u128(boot), ..Host::default() };
+            let now = Timestamp(u64::try_from(boot).unwrap());
+            put_host(&state, &testing::publisher(), &host, now).unwrap();
+        }
+        let kept = state.query_row("SELECT min(seen), count(*) FROM hosts", [], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, u32>(1)?))
+        });
+        assert_eq!(kept.unwrap(), (13, MOST_HOSTS));
     }
 
     #[test]

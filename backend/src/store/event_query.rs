@@ -46,7 +46,8 @@ pub struct Place {
     pub pod: Option<KubernetesObject>,
 }
 
-/// Joins events with what they refer to; ends the page early where that is very large.
+/// Joins events with what they refer to; ends the page early where that is very large. More events
+/// than `limit` tell that there is a next page.
 pub(crate) fn join(
     state: &Connection,
     events: Vec<StoredEvent>,
@@ -54,11 +55,16 @@ pub(crate) fn join(
 ) -> Result<Page<EventRecord, EventCursor>, QueryError> {
     let mut page = PageBuilder::new(limit);
     let mut known = Known::default();
+    let is_last = events.len() <= limit;
     for stored in events {
         if !page.has_room() {
             return Ok(page.finish(true));
         }
-        let Some(source) = known.source(state, stored.source)? else { continue };
+        let Some(source) = known.source(state, stored.source)? else {
+            // Nobody knows whose it is. The next page begins behind it all the same.
+            page.skip(stored.cursor);
+            continue;
+        };
         let (process, process_bytes) = known.process(state, stored.source, stored.event.process)?;
         let (place, place_bytes) = match &stored.event.container {
             Some(id) => known.place(state, &source, ContainerKey::from(&*id.0))?,
@@ -68,7 +74,7 @@ pub(crate) fn join(
             EventRecord { source, sequence: stored.sequence, event: stored.event, process, place };
         page.push(record, stored.cursor, process_bytes + place_bytes);
     }
-    Ok(page.finish(false))
+    Ok(page.finish(!is_last))
 }
 
 /// A record, and how many bytes it has in the store.
@@ -132,7 +138,7 @@ impl Known {
 
 fn find_source(state: &Connection, row: SourceRow) -> rusqlite::Result<Option<SourceRecord>> {
     state
-        .prepare_cached("SELECT cluster, node, uuid, boot_id FROM sources WHERE id = ?1")?
+        .prepare_cached("SELECT cluster, node, uuid, boot_id FROM all_sources WHERE id = ?1")?
         .query_row([row], |row| {
             let uuid = |bytes: Vec<u8>| Uuid::from_slice(&bytes).unwrap_or_default();
             Ok(SourceRecord {

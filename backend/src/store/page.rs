@@ -39,6 +39,11 @@ impl<T, C> PageBuilder<T, C> {
         self.bytes += bytes;
     }
 
+    /// Passes over a row that cannot be shown.
+    pub(crate) fn skip(&mut self, place: C) {
+        self.last = Some(place);
+    }
+
     /// The page; `more` tells that a row was left.
     pub(crate) fn finish(self, more: bool) -> Page<T, C> {
         Page { items: self.items, next: self.last.filter(|_| more) }

@@ -12,6 +12,13 @@ use std::path::Path;
 
 /// Rows that one step removes, so that batches do not wait long behind it.
 const ROWS_A_STEP: u32 = 20_000;
+/// What the state holds beside alerts, in the order in which it goes: kind, table, and what tells its age.
+const STATE: [(&str, &str, &str); 4] = [
+    ("process", "processes", "seen"),
+    ("kubernetes_object", "kubernetes_objects", "seen"),
+    ("container", "containers", "seen"),
+    ("former_source", "former_sources", "last_seen"),
+];
 /// Sources that sent nothing for so long are forgotten, once their events have gone.
 const FORGOTTEN_AFTER_NANOSECONDS: u64 = 7 * 86_400_000_000_000;
 
@@ -36,8 +43,8 @@ impl Databases {
             return Ok(true);
         }
         let sizes = self.sizes(path)?;
-        if sizes.state > maximum / 2 {
-            return self.remove_state(path);
+        if sizes.state > maximum / 2 && self.remove_state(path)? {
+            return Ok(true);
         }
         if sizes.state + sizes.events <= maximum {
             return Ok(false);
@@ -69,41 +76,55 @@ impl Databases {
         Ok(())
     }
 
-    /// The oldest of the state goes: processes, then containers, then alerts.
+    /// The oldest of the state goes: of each kind all, before of the next any. What a flood of made-up
+    /// names fills goes before alerts do.
     fn remove_state(&mut self, path: &Path) -> Result<bool, StoreError> {
-        for (kind, sql) in [
-            (
-                "process",
-                "DELETE FROM processes WHERE rowid IN (
-                SELECT rowid FROM processes ORDER BY seen LIMIT ?1)",
-            ),
-            (
-                "container",
-                "DELETE FROM containers WHERE rowid IN (
-                SELECT rowid FROM containers ORDER BY seen LIMIT ?1)",
-            ),
-            (
-                "alert",
-                "DELETE FROM alerts WHERE number IN (
-                SELECT number FROM alerts ORDER BY number LIMIT ?1)",
-            ),
-        ] {
-            let rows = self.state.execute(sql, [ROWS_A_STEP]).at(path)? as u64;
-            if rows == 0 {
-                continue;
+        for kind in STATE {
+            if self.remove_rows(path, kind)? {
+                return Ok(true);
             }
-            tracing::warn!(
-                kind,
-                rows,
-                "the state passes half of store.maximum_bytes: the oldest was removed"
-            );
-            note(&self.state, kind, rows).at(path)?;
-            let orphans = "DELETE FROM alert_tags WHERE alert < (SELECT coalesce(min(number), 0) FROM alerts)";
-            self.state.execute(orphans, []).at(path)?;
+        }
+        if self.sources.forget_silent(&self.state, Timestamp::now()).at(path)? {
             return Ok(true);
         }
-        Ok(false)
+        self.remove_rows(path, ("alert", "alerts", "number"))
     }
+
+    fn remove_rows(
+        &mut self,
+        path: &Path,
+        (kind, table, age): (&'static str, &str, &str),
+    ) -> Result<bool, StoreError> {
+        let sql = format!(
+            "DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} ORDER BY {age} LIMIT ?1)"
+        );
+        let rows = self.state.execute(&sql, [ROWS_A_STEP]).at(path)? as u64;
+        if rows == 0 {
+            return Ok(false);
+        }
+        let half = "the state passes half of store.maximum_bytes: the oldest was removed";
+        tracing::warn!(kind, rows, "{half}");
+        note(&self.state, kind, rows).at(path)?;
+        remove_orphans(&self.state, table).at(path)?;
+        Ok(true)
+    }
+}
+
+/// Removes what stood for rows of this table that were removed.
+fn remove_orphans(state: &Connection, table: &str) -> rusqlite::Result<()> {
+    let sql = match table {
+        "alerts" => {
+            "DELETE FROM alert_tags WHERE alert < (
+                SELECT coalesce(min(number), 9223372036854775807) FROM alerts)"
+        }
+        "kubernetes_objects" => {
+            "DELETE FROM pod_containers WHERE NOT EXISTS (
+                SELECT 1 FROM kubernetes_objects k
+                WHERE k.cluster = pod_containers.cluster AND k.uid = pod_containers.pod_uid)"
+        }
+        _ => return Ok(()),
+    };
+    state.execute(sql, []).map(drop)
 }
 
 /// Removes processes that ended, or whose sensor did, before any event that is left.
@@ -111,7 +132,7 @@ pub(super) fn remove_processes(state: &Connection, before: Timestamp) -> rusqlit
     let removed = state.execute(
         "DELETE FROM processes WHERE rowid IN (
             SELECT rowid FROM processes WHERE seen < ?1 AND (ended_at < ?1
-                OR source IN (SELECT id FROM sources WHERE last_seen < ?1))
+                OR source IN (SELECT id FROM all_sources WHERE last_seen < ?1))
             ORDER BY seen LIMIT ?2)",
         (moment(before), ROWS_A_STEP),
     )?;
@@ -140,6 +161,7 @@ fn forget_sources(state: &Connection, before: Timestamp) -> rusqlite::Result<()>
         state.execute(&format!("DELETE FROM {table} WHERE source IN ({old})"), [limit])?;
     }
     state.execute(&format!("DELETE FROM sources WHERE id IN ({old})"), [limit])?;
+    state.execute("DELETE FROM former_sources WHERE last_seen < ?1", [moment(before)])?;
     Ok(())
 }
 

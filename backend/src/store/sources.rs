@@ -13,6 +13,8 @@ const MOST_PER_NODE: u32 = 10_000;
 const CONNECTED_NANOSECONDS: u64 = 600_000_000_000;
 /// Sources that are forgotten at a time where a node has too many.
 const MOST_FORGOTTEN: usize = 16;
+/// Sources that are forgotten at a time where the state takes too much room.
+const MOST_SILENT: u32 = 1000;
 /// Sources kept in memory. Beyond, all are asked for again.
 const MOST_CACHED: usize = 100_000;
 
@@ -89,11 +91,33 @@ impl Sources {
             return Ok(true);
         }
         let oldest = oldest(state, publisher, now, in_hand)?;
-        remove(state, &oldest)?;
-        self.known.retain(|_, row| !oldest.contains(row));
+        self.remove(state, &oldest)?;
         let sources = oldest.len();
         tracing::warn!(%publisher, sources, "a node has too many sources: the oldest were forgotten");
         Ok(sources > 0)
+    }
+
+    /// Forgets the sources that were not heard of for the longest time, of whichever node, where the
+    /// state takes too much room. False where all were heard of lately.
+    pub(crate) fn forget_silent(
+        &mut self,
+        state: &Connection,
+        now: Timestamp,
+    ) -> rusqlite::Result<bool> {
+        let before = Timestamp(now.0.saturating_sub(CONNECTED_NANOSECONDS));
+        let mut statement = state.prepare_cached(
+            "SELECT id FROM sources WHERE last_seen < ?1 ORDER BY last_seen LIMIT ?2",
+        )?;
+        let rows = statement.query_map((super::moment(before), MOST_SILENT), |row| row.get(0))?;
+        let silent = rows.collect::<rusqlite::Result<Vec<SourceRow>>>()?;
+        self.remove(state, &silent)?;
+        Ok(!silent.is_empty())
+    }
+
+    fn remove(&mut self, state: &Connection, sources: &[SourceRow]) -> rusqlite::Result<()> {
+        remove(state, sources)?;
+        self.known.retain(|_, row| !sources.contains(row));
+        Ok(())
     }
 
     /// Forgets what memory holds, as when sources were removed.
@@ -156,19 +180,21 @@ fn oldest(
     Ok(rows.into_iter().filter(|row| !in_hand.contains(row)).take(MOST_FORGOTTEN).collect())
 }
 
-/// Removes sources with all that is of use only with them. Their alerts stay; their events are no longer
-/// shown, and go when their day does.
+/// Removes sources with how far their streams were held and what they lost. Their alerts, and their
+/// events with the processes of these, stay as long as those of others.
 fn remove(state: &Connection, sources: &[SourceRow]) -> rusqlite::Result<()> {
     let transaction = state.unchecked_transaction()?;
-    let mut processes = 0;
     for source in sources {
         for table in ["positions", "sequence_gaps", "losses"] {
             transaction.execute(&format!("DELETE FROM {table} WHERE source = ?1"), [source])?;
         }
-        processes += transaction.execute("DELETE FROM processes WHERE source = ?1", [source])?;
+        transaction.execute(
+            "INSERT INTO former_sources SELECT id, cluster, node, uuid, boot_id, last_seen
+             FROM sources WHERE id = ?1",
+            [source],
+        )?;
         transaction.execute("DELETE FROM sources WHERE id = ?1", [source])?;
     }
-    retention::note(&transaction, "process", processes as u64)?;
     retention::note(&transaction, "source", sources.len() as u64)?;
     transaction.commit()
 }

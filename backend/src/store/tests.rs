@@ -3,8 +3,8 @@ use super::testing::{
 };
 use super::*;
 use event_model::{
-    Container, Event, EventKind, ExitStatus, Lane, Loss, LossReason, Pod, Priority, Record,
-    SourceId,
+    Container, Event, EventKind, ExitStatus, KubernetesObject, Lane, Loss, LossReason, Pod,
+    Priority, Record, SourceId,
 };
 use std::time::Duration;
 
@@ -235,6 +235,139 @@ async fn a_node_with_too_many_sources_is_told_to_come_later_and_others_do_not_su
     assert!(matches!(error, StoreError::TooManySources(_)), "{error}");
     assert!(!error.is_final(), "it is not rejected for good");
     assert_eq!(*store.trouble.borrow(), None, "the store takes what others send");
+}
+
+#[tokio::test]
+async fn events_of_a_source_that_made_place_for_another_are_still_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (SourceId::generate(), SourceId::generate());
+    let store = open(folder.path(), ROOMY).unwrap();
+    put(&store.intake, first, 1, &[Record::Process(Box::new(process(1, "/bin/sh")))])
+        .await
+        .unwrap();
+    put(&store.intake, first, 1, &events(3)).await.unwrap();
+    close(store).await;
+    let state = rusqlite::Connection::open(folder.path().join("state.db")).unwrap();
+    state.execute("UPDATE sources SET last_seen = 1", []).unwrap();
+    testing::fill_sources(&state, Timestamp::now());
+    drop(state);
+    let store = open(folder.path(), ROOMY).unwrap();
+    put(&store.intake, second, 1, &events(1)).await.unwrap();
+    let filter = EventFilter { node: Some("node-1".into()), ..EventFilter::default() };
+    let show = |page: Page<EventRecord, EventCursor>| {
+        let of = |event: EventRecord| (event.source.id, event.process.is_some());
+        page.items.into_iter().map(of).collect::<Vec<_>>()
+    };
+    let shown = store.reader.events(filter, None, 10, show).await.unwrap();
+    assert_eq!(shown, [(second.0, false), (first.0, true), (first.0, true), (first.0, true)]);
+    let removed = store.reader.removed().await.unwrap();
+    assert_eq!((removed[0].kind.as_str(), removed[0].count), ("source", 1), "{removed:?}");
+}
+
+#[tokio::test]
+async fn events_of_nobody_do_not_end_the_list() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), ROOMY).unwrap();
+    put(&store.intake, SourceId::generate(), 1, &events(2)).await.unwrap();
+    close(store).await;
+    let mut files = DayFiles::open(folder.path(), &folder.path().join("state.db")).unwrap();
+    for (sequence, record) in (1..).zip(events(5)) {
+        let Record::Event(event) = record else { unreachable!() };
+        files.append(sources::SourceRow(77), sequence, &event).unwrap();
+    }
+    files.commit().unwrap();
+    drop(files);
+    let store = open(folder.path(), ROOMY).unwrap();
+    let (mut shown, mut after) = (0, None);
+    loop {
+        let read = |page: Page<EventRecord, EventCursor>| (page.items.len(), page.next);
+        let page = store.reader.events(EventFilter::default(), after, 2, read).await.unwrap();
+        shown += page.0;
+        after = page.1;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(shown, 2);
+}
+
+#[tokio::test]
+async fn a_day_file_that_is_being_made_is_an_empty_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), ROOMY).unwrap();
+    File::create(day::Day::of(Timestamp::now(), Timestamp::now()).path(folder.path())).unwrap();
+    assert!(sequences(&store.reader).await.is_empty());
+}
+
+#[tokio::test]
+async fn inventory_that_fills_the_state_goes_before_alerts_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), 2 << 20).unwrap();
+    let alert = alert("Kept", Priority::Critical, None);
+    put(&store.intake, SourceId::generate(), 1, &[Record::Alert(Box::new(alert))]).await.unwrap();
+    let source = SourceId::generate();
+    for sequence in 1..=40 {
+        let object = KubernetesObject {
+            uid: format!("uid-{sequence}"),
+            name: "x".repeat(60_000),
+            ..KubernetesObject::default()
+        };
+        let record = Record::KubernetesObject(Box::new(object));
+        put(&store.intake, source, sequence, &[record]).await.unwrap();
+    }
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    let mut removed = Vec::new();
+    while removed.is_empty() {
+        assert!(std::time::Instant::now() < deadline, "nothing is removed");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        removed = store.reader.removed().await.unwrap();
+    }
+    assert_eq!(removed[0].kind, "kubernetes_object", "{removed:?}");
+    let alerts = store.reader.alerts(AlertFilter::default(), None, 10).await.unwrap();
+    assert_eq!(alerts.items.len(), 1);
+}
+
+/// Waits until so many of a kind were removed.
+async fn removed(store: &Store, kind: &str, least: u64) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    loop {
+        let removed = store.reader.removed().await.unwrap();
+        if removed.iter().any(|record| record.kind == kind && record.count >= least) {
+            return;
+        }
+        assert!(std::time::Instant::now() < deadline, "{removed:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// A store with an alert, and ten thousand sources that were heard of at this moment.
+async fn flooded(folder: &Path, seen: Timestamp) -> Store {
+    let store = open(folder, ROOMY).unwrap();
+    let alert = alert("Kept", Priority::Critical, None);
+    put(&store.intake, SourceId::generate(), 1, &[Record::Alert(Box::new(alert))]).await.unwrap();
+    put(&store.intake, SourceId::generate(), 1, &events(5000)).await.unwrap();
+    close(store).await;
+    let state = rusqlite::Connection::open(folder.join("state.db")).unwrap();
+    testing::fill_sources(&state, seen);
+    drop(state);
+    open(folder, 1 << 20).unwrap()
+}
+
+#[tokio::test]
+async fn sources_that_fill_the_state_go_before_alerts_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = flooded(folder.path(), Timestamp(1)).await;
+    removed(&store, "source", 1000).await;
+    removed(&store, "former_source", 1000).await;
+    let alerts = store.reader.alerts(AlertFilter::default(), None, 10).await.unwrap();
+    assert_eq!(alerts.items.len(), 1);
+}
+
+#[tokio::test]
+async fn a_state_that_cannot_shrink_does_not_keep_events_from_going() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = flooded(folder.path(), Timestamp::now()).await;
+    removed(&store, "event", 1000).await;
 }
 
 fn days_on_disk(folder: &Path) -> usize {

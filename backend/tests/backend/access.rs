@@ -77,6 +77,9 @@ async fn the_token_opens_the_api_and_the_form_trades_it_for_a_cookie() {
 #[tokio::test]
 async fn a_renewed_token_counts_without_a_restart() {
     let backend = guarded().await;
+    let stream = backend.http.get(url(&backend, "/api/v1/alerts/stream")).bearer_auth(TOKEN);
+    let mut stream = stream.send().await.unwrap();
+    assert_eq!(stream.status(), 200);
     let renewed = "YW5vdGhlci10b2tlbi1vZi10ZXN0cw==";
     std::fs::write(backend.folder.path().join("token"), renewed).unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
@@ -97,6 +100,10 @@ async fn a_renewed_token_counts_without_a_restart() {
     let old =
         backend.http.get(url(&backend, "/api/v1/alerts")).bearer_auth(TOKEN).send().await.unwrap();
     assert_eq!(old.status(), 401);
+    let end = tokio::time::timeout(Duration::from_secs(10), async {
+        while let Ok(Some(_)) = stream.chunk().await {}
+    });
+    end.await.expect("the stream that the old token opened ends");
 }
 
 #[tokio::test]

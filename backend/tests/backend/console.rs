@@ -24,6 +24,7 @@ async fn an_empty_page_says_what_to_do() {
     assert!(html.contains("No alert passes this filter"), "{html}");
     let html = page(&backend, "/?minimum_priority=urgent").await;
     assert!(html.contains("The filter was not applied"), "{html}");
+    assert!(html.contains("data-query=\"\""), "the stream is not asked for it: {html}");
 }
 
 #[tokio::test]

@@ -254,6 +254,21 @@ async fn a_connection_that_opens_no_stream_loses_its_place() {
 }
 
 #[tokio::test]
+async fn a_connection_whose_last_stream_ended_loses_its_place() {
+    let backend = Backend::start().await;
+    let identity = backend.authority.publisher("node-1");
+    let connection = channel(&backend, Some(&identity)).await.unwrap();
+    drop(Publisher::greet(connection.clone(), hello(1, 1)).await.unwrap());
+    let deadline = Instant::now() + PATIENCE;
+    let line = "defender_ingest_rejected_total{reason=\"no_stream\"} 1";
+    while !backend.metrics().await.contains(line) {
+        assert!(Instant::now() < deadline, "{line} does not come");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    drop(connection);
+}
+
+#[tokio::test]
 async fn renewed_certificates_serve_new_connections_without_a_restart() {
     let mut backend = Backend::start().await;
     let mut old = Publisher::connect(&backend, "node-1").await;

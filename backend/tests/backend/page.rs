@@ -97,6 +97,25 @@ async fn late_metadata_and_a_lost_connection_show_on_the_page() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_alerts_ask_for_the_status_now_and_then_and_a_wrong_filter_stops_none() {
+    let backend = Backend::start().await;
+    let browser = Browser::start(&backend).await;
+    let mut sender = Sender::connect(&backend, "node-1").await;
+    browser.open(&url(&backend, "/?minimum_priority=urgent")).await;
+    browser.wait_for("document.querySelector('.problem') !== null").await;
+    browser.wait_for("document.getElementById('connection').dataset.state === 'live'").await;
+    for number in 0..40 {
+        let made = alert(&format!("rule {number}"), Priority::Notice, &["/bin/sh"], None);
+        sender.send(Record::Alert(Box::new(made))).await;
+    }
+    browser.wait_for("document.querySelectorAll('#alert-list .alert').length === 40").await;
+    browser.wait_for("document.querySelector('#today li')?.textContent === '40 notice'").await;
+    let asked = "performance.getEntriesByType('resource').filter((entry) => entry.name.endsWith('/console/status')).length";
+    let asked = browser.value(asked).await.as_u64().unwrap();
+    assert!(asked < 20, "the page asked {asked} times for 40 alerts");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_token_opens_the_page() {
     let token = "c2VjcmV0LXRva2VuLW9mLXRlc3Rz";
     let backend = Backend::start_with(|config, folder| {

@@ -115,6 +115,10 @@ impl Containers {
         path: &str,
         now: Instant,
     ) -> Option<ContainerId> {
+        // A listing finds again what was told before. (On cgroup v1 under another path, where somebody renamed it.)
+        if self.places.contains_key(&cgroup) {
+            return None;
+        }
         if self.places.len() >= self.limits.cgroups {
             self.refused += 1;
             return None;
@@ -233,9 +237,10 @@ impl Containers {
         let Some(known) = self.known.get_mut(id) else { return };
         if known.cgroups >= self.limits.cgroups_each {
             self.refused += 1;
-        } else if self.places.insert(cgroup, Some(id.clone())).is_none() {
-            known.cgroups += 1;
+            return;
         }
+        self.places.insert(cgroup, Some(id.clone()));
+        known.cgroups += 1;
     }
 
     fn expect(&mut self, told: Container) {

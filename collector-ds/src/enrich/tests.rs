@@ -49,14 +49,15 @@ fn fork(creator: u32, child: u32, cgroup: CgroupKey) -> KernelRecord {
         creator: key(creator),
         parent: key(creator),
         child: key(child),
+        creator_cgroup: cgroup,
         cgroup,
         ..ForkRecord::default()
     })
 }
 
-fn exit(pid: u32) -> KernelRecord {
+fn exit(pid: u32, cgroup: CgroupKey) -> KernelRecord {
     let status = ExitStatus { code: 3, ..ExitStatus::default() };
-    KernelRecord::Exit(ExitRecord { time: BootTime(9), process: key(pid), status })
+    KernelRecord::Exit(ExitRecord { time: BootTime(9), process: key(pid), cgroup, status })
 }
 
 fn act(enriched: Enriched) -> (Event, Arc<Process>) {
@@ -104,14 +105,37 @@ fn a_process_that_a_runtime_moves_into_a_container_is_attributed_at_its_exec() {
 fn a_child_begins_where_its_cgroup_says_and_its_creator_stays_where_it_is() {
     let (_root, mut enricher, now) = enricher();
     enricher.take(exec(7, "crun", ON_HOST), now);
-    let (event, creator) = act(enricher.take(fork(7, 8, IN_CONTAINER), now));
+    let into_container = KernelRecord::Fork(ForkRecord {
+        creator: key(7),
+        parent: key(7),
+        child: key(8),
+        creator_cgroup: ON_HOST,
+        cgroup: IN_CONTAINER,
+        ..ForkRecord::default()
+    });
+    let (event, creator) = act(enricher.take(into_container, now));
     assert_eq!((container_of(&event), &creator.container), (None, &None), "the host's crun forked");
-    let (event, _) = act(enricher.take(exit(8), now));
-    assert_eq!(container_of(&event), Some(CONTAINER));
+    let child = enricher.processes.current(key(8)).expect("it runs");
+    assert_eq!(child.container.as_ref().map(|id| &*id.0), Some(CONTAINER));
 }
 
 #[test]
-fn a_creator_that_is_not_known_is_taken_to_be_where_its_child_is() {
+fn a_process_that_is_moved_into_a_container_acts_there_without_an_exec() {
+    let (_root, mut enricher, now) = enricher();
+    enricher.take(exec(7, "server", ON_HOST), now);
+    enricher.take(fork(7, 8, ON_HOST), now);
+    let (event, _) = act(enricher.take(fork(8, 9, IN_CONTAINER), now));
+    assert_eq!(container_of(&event), Some(CONTAINER));
+    for pid in [8, 9] {
+        let (event, _) = act(enricher.take(exit(pid, IN_CONTAINER), now));
+        assert_eq!(container_of(&event), Some(CONTAINER), "the end of {pid}");
+    }
+    let (event, _) = act(enricher.take(exit(7, ON_HOST), now));
+    assert_eq!(container_of(&event), None);
+}
+
+#[test]
+fn a_creator_that_is_not_known_is_where_its_cgroup_says() {
     let (_root, mut enricher, now) = enricher();
     let Enriched::Act(event, None) = enricher.take(fork(7, 8, IN_CONTAINER), now) else {
         panic!("a fork is an act, and its creator is not known");
@@ -126,6 +150,8 @@ fn a_cgroup_that_was_never_seen_leaves_a_process_where_it_was() {
     enricher.take(fork(7, 8, NEVER_SEEN), now);
     let (event, _) = act(enricher.take(exec(8, "miner", NEVER_SEEN), now));
     assert_eq!(container_of(&event), Some(CONTAINER));
+    let (event, _) = act(enricher.take(exit(8, NEVER_SEEN), now));
+    assert_eq!(container_of(&event), Some(CONTAINER));
     let (event, _) = act(enricher.take(exec(9, "sh", NEVER_SEEN), now));
     assert_eq!(container_of(&event), None, "nothing is known of it");
 }
@@ -135,7 +161,7 @@ fn the_end_of_a_process_tells_how_and_of_which_program() {
     let (_root, mut enricher, now) = enricher();
     enricher.take(exec(7, "sh", ON_HOST), now);
     enricher.take(exec(7, "ls", ON_HOST), now);
-    let (event, process) = act(enricher.take(exit(7), now));
+    let (event, process) = act(enricher.take(exit(7, ON_HOST), now));
     assert_eq!((process.name.as_str(), event.process.generation), ("ls", 2));
     assert!(matches!(event.kind, EventKind::Exit(ExitStatus { code: 3, .. })));
 }

@@ -14,6 +14,7 @@ use nix::sched::{CloneFlags, setns};
 use process::{Reader, Unreadable};
 use std::collections::HashMap;
 use std::fs::{self, File};
+use std::io;
 use std::path::Path;
 use std::thread;
 
@@ -69,6 +70,11 @@ fn enter_cgroup_namespace(proc_root: &Path) -> Result<(), String> {
     };
     let namespace = File::open(&path).map_err(|error| problem(error.to_string()))?;
     setns(namespace, CloneFlags::CLONE_NEWCGROUP).map_err(|errno| problem(errno.to_string()))
+}
+
+/// A file of `/proc`. Names of processes, cgroups and mount points may be any bytes, and one of them must not hide the rest.
+fn read_text(path: &Path) -> io::Result<String> {
+    Ok(String::from_utf8_lossy(&fs::read(path)?).into_owned())
 }
 
 fn read(proc_root: &Path) -> Snapshot {

@@ -1,6 +1,6 @@
 //! Cgroups that come and go, and the programs in them.
 
-use crate::acts::{TRUE, run};
+use crate::acts::{TRUE, exit_now, in_fork, run};
 use crate::recorder::recorder;
 use collector_ds::kernel::{CgroupKey, CgroupRecord, KernelRecord, snapshot};
 use std::fs;
@@ -54,12 +54,16 @@ impl Made {
         Self { directory, path, key: CgroupKey { hierarchy: hierarchy.id(), id } }
     }
 
-    /// Runs a program that enters the cgroup first.
+    /// Runs a program that enters the cgroup first. On cgroup v2 it leaves those of the controllers of v1 before, where
+    /// there are any: they would tell its container.
     fn run(&self) -> u32 {
-        let processes = self.directory.join("cgroup.procs");
+        let mut enter = vec![self.directory.join("cgroup.procs")];
+        if self.key.hierarchy == 0 {
+            enter.splice(0..0, roots_of_controllers());
+        }
         let mut command = Command::new(TRUE);
-        // SAFETY: the child writes a byte to a file; glibc keeps the allocator usable across fork.
-        unsafe { command.pre_exec(move || fs::write(&processes, "0")) };
+        // SAFETY: the child writes a byte to each file; glibc keeps the allocator usable across fork.
+        unsafe { command.pre_exec(move || enter.iter().try_for_each(|file| fs::write(file, "0"))) };
         run(&mut command)
     }
 }
@@ -68,6 +72,12 @@ impl Drop for Made {
     fn drop(&mut self) {
         let _ = fs::remove_dir(&self.directory);
     }
+}
+
+/// What a process writes to, to be at the roots of the controllers that tell containers.
+fn roots_of_controllers() -> Vec<PathBuf> {
+    let roots = ["memory", "pids"].map(|name| format!("/sys/fs/cgroup/{name}/cgroup.procs"));
+    roots.into_iter().map(PathBuf::from).filter(|file| file.exists()).collect()
 }
 
 fn mounted() -> Vec<&'static Hierarchy> {
@@ -120,6 +130,47 @@ fn a_program_is_told_with_the_cgroup_it_runs_in() {
         } else {
             assert_ne!(exec.cgroup.hierarchy, cgroup.key.hierarchy, "on {}", hierarchy.root);
         }
+    }
+}
+
+#[test]
+fn a_process_that_is_moved_is_told_where_it_forks_and_where_it_ends() {
+    let recorder = recorder();
+    let hierarchies = mounted().into_iter().filter(|hierarchy| hierarchy.tells_container);
+    for hierarchy in hierarchies {
+        let cgroup = Made::on(hierarchy, "moved");
+        let mut enter = roots_of_controllers();
+        enter.push(cgroup.directory.join("cgroup.procs"));
+        let (creator, status) = in_fork(|| {
+            let entered = enter.iter().try_for_each(|file| fs::write(file, "0"));
+            let (_, child) = in_fork(|| exit_now(0));
+            exit_now(i32::from(entered.is_err() || !child.success()))
+        });
+        assert!(status.success(), "{status}");
+        let fork = recorder.expect("the fork of the moved process", |record| match record {
+            KernelRecord::Fork(fork) if fork.creator.pid == creator => Some(*fork),
+            _ => None,
+        });
+        let what = format!("on {}", hierarchy.root);
+        assert_eq!((fork.creator_cgroup, fork.cgroup), (cgroup.key, cgroup.key), "{what}");
+        assert_eq!(recorder.exit_of(creator).cgroup, cgroup.key, "{what}");
+        assert_ne!(recorder.fork_of(creator).cgroup, cgroup.key, "{what}");
+    }
+}
+
+#[test]
+fn on_a_hybrid_host_a_process_is_told_by_its_controller_wherever_it_is_in_v2() {
+    let recorder = recorder();
+    let (unified, controllers): (Vec<_>, Vec<_>) =
+        mounted().into_iter().filter(|one| one.tells_container).partition(|one| one.line == "0::");
+    for (v2, controller) in unified.iter().zip(controllers) {
+        let of_runtime = Made::on(v2, "runtime");
+        let of_container = Made::on(controller, "container");
+        let enter = [&of_runtime, &of_container].map(|made| made.directory.join("cgroup.procs"));
+        let mut command = Command::new(TRUE);
+        // SAFETY: the child writes a byte to two files; glibc keeps the allocator usable across fork.
+        unsafe { command.pre_exec(move || enter.iter().try_for_each(|file| fs::write(file, "0"))) };
+        assert_eq!(recorder.exec_of(run(&mut command)).cgroup, of_container.key);
     }
 }
 

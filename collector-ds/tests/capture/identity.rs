@@ -6,12 +6,15 @@ use collector_ds::kernel::{ExecRecord, snapshot};
 use event_model::Executable;
 use nix::libc;
 use nix::sched::{CloneFlags, unshare};
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 const NOBODY: u32 = 65534;
 
@@ -68,12 +71,30 @@ fn a_process_without_privileges_tells_what_proc_tells() {
 }
 
 #[test]
+fn a_name_that_is_no_text_hides_nothing_else_from_the_snapshot() {
+    let folder = open_to_all();
+    let script = folder.path().join(OsStr::from_bytes(b"na\xffme"));
+    fs::write(&script, "#!/bin/sh\nread line\n").unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = Command::new(&script);
+    let command = command.stdin(Stdio::piped()).uid(NOBODY).gid(NOBODY).current_dir("/");
+    let process = Running(command.spawn().expect("a script can be run"));
+    let found = from_proc(process.pid());
+    assert_eq!(found.name, "na\u{fffd}me");
+    assert_eq!((found.credentials.uid, found.credentials.gid), (NOBODY, NOBODY));
+    assert_ne!(found.namespace_pid, 0);
+}
+
+/// A folder that other users may enter.
+fn open_to_all() -> tempfile::TempDir {
+    let mode = fs::Permissions::from_mode(0o755);
+    tempfile::Builder::new().permissions(mode).tempdir().expect("a folder can be made")
+}
+
+#[test]
 fn a_set_user_id_program_shows_who_called_it_and_whom_it_acts_for() {
     let recorder = recorder();
-    let folder = tempfile::Builder::new()
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
-        .tempdir()
-        .unwrap();
+    let folder = open_to_all();
     let program = copy_of_true(&folder.path().join("setuid"), 0o4755);
     let exec = recorder.exec_of(run(Command::new(program).uid(NOBODY).gid(NOBODY)));
     assert_eq!((exec.credentials.uid, exec.credentials.euid), (NOBODY, 0));

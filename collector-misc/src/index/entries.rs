@@ -6,7 +6,8 @@ use std::hash::{BuildHasher, Hasher};
 use std::io;
 
 /// For each object its uid and a hash of what was sent of it: some 50 bytes, where the object
-/// itself has kilobytes. Pure: it reads and sends nothing.
+/// itself has kilobytes. Its name is not kept, which would take as much again: the backend has it
+/// from before, and keeps it when only the uid is told gone. Pure: it reads and sends nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     seen: HashMap<Uid, Seen>,

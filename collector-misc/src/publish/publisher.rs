@@ -32,7 +32,8 @@ impl Publisher {
         self.outbox.send(Record::KubernetesObject(Box::new(object)));
     }
 
-    /// Sends that an object is gone of which only the uid is still known.
+    /// Sends that an object is gone of which only the uid is still known: name and namespace are
+    /// empty, and mean that what was told before stands.
     pub(crate) fn send_deletion(&self, api_version: &str, kind: &str, uid: String) {
         self.send(KubernetesObject {
             api_version: api_version.to_owned(),

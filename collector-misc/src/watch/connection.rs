@@ -28,7 +28,20 @@ pub(crate) async fn connect(config: &KubernetesConfig) -> anyhow::Result<Client>
     // Its retries would be silent for minutes. Ours are counted, logged, and told by /readyz.
     config.default_retry = false;
     tracing::info!(server = %config.cluster_url, "using the Kubernetes API");
-    Client::try_from(config).context("cannot make a client of the Kubernetes API")
+    let trouble = trouble_with_client(&config);
+    Client::try_from(config).context(trouble)
+}
+
+/// What to say where no client can be made. The images hold no system certificates: a public
+/// authority would not vouch for a private API.
+fn trouble_with_client(config: &Config) -> &'static str {
+    let is_https = config.cluster_url.scheme_str() == Some("https");
+    if is_https && config.root_cert.is_none() && !config.accept_invalid_certs {
+        "the kubeconfig names no certificate authority for its cluster, and there are no system \
+         certificates to fall back on: set certificate-authority or certificate-authority-data there"
+    } else {
+        "cannot make a client of the Kubernetes API"
+    }
 }
 
 async fn from_file(path: &Path) -> anyhow::Result<Config> {

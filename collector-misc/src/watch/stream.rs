@@ -8,6 +8,7 @@ use super::strategy::Strategy;
 use super::watched::Watched;
 use crate::index::{Change, Index};
 use crate::publish::{Publisher, SnapshotTrigger};
+use event_model::KubernetesObject;
 use futures::StreamExt;
 use kube::runtime::watcher::{DefaultBackoff, Error as WatchError, Event};
 use kube::{Api, Client};
@@ -155,11 +156,7 @@ impl<K: Watched> Watch<K> {
     }
 
     fn apply(&mut self, object: K) {
-        let object = bounded(object.into_object());
-        if object.uid.is_empty() {
-            self.note(Reason::Undecodable, "an object without uid");
-            return;
-        }
+        let Some(object) = self.read(object) else { return };
         let change = self.index.put(&object);
         if let Some(change) = change {
             self.count(change);
@@ -175,8 +172,18 @@ impl<K: Watched> Watch<K> {
         }
     }
 
+    /// The object in our words. Without its uid nothing could be done with it.
+    fn read(&mut self, object: K) -> Option<KubernetesObject> {
+        let object = bounded(object.into_object());
+        if object.uid.is_empty() {
+            self.note(Reason::Undecodable, "an object without uid");
+            return None;
+        }
+        Some(object)
+    }
+
     fn delete(&mut self, object: K) {
-        let mut object = bounded(object.into_object());
+        let Some(mut object) = self.read(object) else { return };
         object.deleted = true;
         self.index.remove(&object.uid);
         self.count(Change::Deleted);

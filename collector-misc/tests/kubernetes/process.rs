@@ -144,6 +144,33 @@ fn a_kubeconfig_that_cannot_be_used_is_told_by_its_name() {
     }
 }
 
+/// As in the image, which is empty but for the program.
+#[test]
+fn a_kubeconfig_without_an_authority_is_told_where_the_system_has_none_either() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kubeconfig");
+    let yaml = "apiVersion: v1
+kind: Config
+current-context: test
+contexts: [{name: test, context: {cluster: test, user: test}}]
+clusters: [{name: test, cluster: {server: \"https://127.0.0.1:1\"}}]
+users: [{name: test, user: {token: none}}]
+";
+    std::fs::write(&path, yaml).unwrap();
+    let output = Command::new(PROGRAM)
+        .env("DEFENDER_ADMIN__LISTEN", "127.0.0.1:0")
+        .env("DEFENDER_KUBERNETES__KUBECONFIG", path)
+        .env("SSL_CERT_FILE", folder.path().join("none.pem"))
+        .env("SSL_CERT_DIR", folder.path().join("none"))
+        .output()
+        .unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{log}");
+    for words in ["names no certificate authority", "certificate-authority-data"] {
+        assert!(log.contains(words), "{log}");
+    }
+}
+
 #[test]
 fn without_any_kubernetes_the_way_out_is_told() {
     let folder = tempfile::tempdir().unwrap();
@@ -199,10 +226,11 @@ async fn certificate() -> (String, RustlsConfig) {
 /// view of its own, which only root may.
 #[tokio::test(flavor = "multi_thread")]
 async fn in_a_pod_the_service_account_is_used_over_tls() {
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!("skipped: a mount namespace needs root");
-        return;
-    }
+    assert!(
+        nix::unistd::geteuid().is_root(),
+        "this test makes a mount namespace, which needs root: run it as root, or leave it out by \
+         `cargo nextest run -E 'not test(in_a_pod_)'`"
+    );
     let (certificate, tls) = certificate().await;
     let (server, publisher) = (ApiServer::start_with_tls(tls), Publisher::start());
     let uid = server.change(|cluster| {

@@ -330,6 +330,12 @@ async fn an_object_without_uid_is_left_out_and_stops_nothing() {
     publisher.expect("the sound pod", |object| object.uid == uid).await;
     collector.expect_ready().await;
     assert_eq!(publisher.objects().len(), 1);
+    let next = server.change(|cluster| {
+        cluster.delete("pods", "a-broken-one");
+        cluster.create("pods", pod("shop-2"))
+    });
+    publisher.expect("the next pod", |object| object.uid == next).await;
+    assert_eq!(publisher.objects().len(), 2, "{:#?}", publisher.objects());
     collector.stop().await;
 }
 

@@ -2,9 +2,11 @@
 //! container, a host, a Kubernetes object), the events that refer to them,
 //! alerts, and what was lost on the way.
 //!
-//! Entities travel once, when they are first referred to; events carry only
-//! their keys. An [`Alert`] is the exception: it carries its evidence whole,
-//! because its lane overtakes all others.
+//! An entity travels when something first refers to it, and again when it
+//! changes or when whoever heard of it may have lost it: after a reconnect,
+//! or where it found no room on its way. Events carry only keys. An [`Alert`]
+//! is the exception: it carries its evidence whole, because its lane overtakes
+//! all others.
 //!
 //! This crate does no I/O and depends on nothing that does.
 

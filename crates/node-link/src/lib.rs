@@ -5,14 +5,17 @@
 //! binds a [`Listener`], checks every peer by SO_PEERCRED, and hands checked envelopes to its [`Receiver`].
 //!
 //! Read `collector/` from left to right: outbox → queues → batches → unacknowledged → session → link. And
-//! `publisher/`: socket → peer → greeting → conversation → receiver.
+//! `publisher/`: socket → peer → greeting → conversation → receiver. [`LossLedger`] and [`Pauses`] serve the
+//! publisher's other end, too.
 
 mod collector;
 mod losses;
+mod pauses;
 mod publisher;
 
 pub use collector::{Link, LinkConfig, LinkError, Outbox, connect};
 pub use losses::LossLedger;
+pub use pauses::Pauses;
 pub use publisher::{
     Held, ListenConfig, Listener, ReceiveError, Receiver, ServeError, SocketError, serve,
 };

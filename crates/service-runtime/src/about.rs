@@ -15,8 +15,9 @@ impl About {
     /// The version as `--version` prints it.
     pub(crate) fn long_version(&self) -> String {
         match self.revision {
-            Some(revision) => format!("{} ({revision})", self.version),
-            None => self.version.to_owned(),
+            // A build argument that nobody set is there, and empty.
+            Some(revision) if !revision.is_empty() => format!("{} ({revision})", self.version),
+            _ => self.version.to_owned(),
         }
     }
 }

@@ -1,13 +1,14 @@
 //! A small file that saves work after a restart: how far the backend has acknowledged, and what was taken of
-//! which source. It is written now and then and without sync; lost or stale, frames are sent twice, no worse.
+//! which source. It is written now and then and without sync; lost or stale, frames are sent twice, no worse. Only
+//! before a segment is mended, which moves the places that it tells of, must it be durable.
 
-use super::segment::Position;
+use super::segment::{Position, sync_directory};
 use super::sources::Sources;
 use bytes::{Buf, BufMut};
 use event_model::{Lane, SourceId};
-use std::fs;
+use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 const FILE: &str = "cursor";
@@ -34,13 +35,33 @@ pub(crate) fn load(directory: &Path) -> Option<Cursor> {
 
 /// Replaces the cursor's file.
 pub(crate) fn save(directory: &Path, cursor: &Cursor) -> io::Result<()> {
+    fs::rename(write_fresh(directory, cursor)?, directory.join(FILE))
+}
+
+/// Replaces the cursor's file, so that none before it can come back.
+pub(crate) fn save_durably(directory: &Path, cursor: &Cursor) -> io::Result<()> {
+    let fresh = write_fresh(directory, cursor)?;
+    File::open(&fresh)?.sync_all()?;
+    fs::rename(fresh, directory.join(FILE))?;
+    sync_directory(directory)
+}
+
+/// Does without a cursor from now on, durably.
+pub(crate) fn remove_durably(directory: &Path) -> io::Result<()> {
+    match fs::remove_file(directory.join(FILE)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => sync_directory(directory),
+    }
+}
+
+fn write_fresh(directory: &Path, cursor: &Cursor) -> io::Result<PathBuf> {
     let mut file = MAGIC.to_vec();
     encode(cursor, &mut file);
     let checksum = crc32fast::hash(&file);
     file.put_u32_le(checksum);
     let fresh = directory.join(FILE).with_extension("new");
     fs::write(&fresh, file)?;
-    fs::rename(fresh, directory.join(FILE))
+    Ok(fresh)
 }
 
 fn encode(cursor: &Cursor, file: &mut Vec<u8>) {

@@ -1,13 +1,17 @@
 //! One lane of the spool: a queue of envelopes over segment files.
 
+mod mending;
+
+pub(crate) use mending::Damage;
+
 use super::carried_losses;
-use super::scan::{self, Contents};
+use super::scan;
 use super::segment::{self, Position, ReadError, Reader, Segment, Writer};
 use bytes::Bytes;
 use event_model::{Lane, Loss, SourceId};
 use prost::Message;
 use proto::wire;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -32,6 +36,10 @@ impl Outgoing {
     fn records(&self) -> u64 {
         u64::from(self.envelope.count)
     }
+
+    fn end(&self) -> Position {
+        Position { segment: self.segment, offset: self.end }
+    }
 }
 
 /// A frame that was handed out and is not yet settled, in the order of the queue.
@@ -43,15 +51,6 @@ struct InFlight {
     records: u64,
     end: Position,
     is_done: bool,
-}
-
-/// What a lane can't read any more.
-#[derive(Debug)]
-pub(crate) struct Damage {
-    /// The segment that can't be read on.
-    segment: u64,
-    /// What the disk said, where it gave no bytes at all.
-    pub(crate) error: Option<io::Error>,
 }
 
 /// A queue of envelopes on disk.
@@ -74,8 +73,11 @@ pub(crate) struct LaneQueue {
     reader: Option<Reader>,
     peeked: Option<Outgoing>,
     in_flight: VecDeque<InFlight>,
-    /// Where the last repair left `reading`, until something is read.
-    repaired: Option<Position>,
+    /// Records of frames that were done with over a connection that is gone, though not all before them were, by
+    /// where they end. They are not handed out again.
+    done: BTreeMap<Position, u64>,
+    /// The segment that was mended last and where that left `reading`, until something is read.
+    repaired: Option<(u64, Position)>,
 }
 
 /// Written and not yet synced.
@@ -106,6 +108,7 @@ impl LaneQueue {
             reader: None,
             peeked: None,
             in_flight: VecDeque::new(),
+            done: BTreeMap::new(),
             repaired: None,
         }
     }
@@ -198,17 +201,34 @@ impl LaneQueue {
 
     /// The next envelope to hand out; [`Self::take_peeked`] takes it.
     pub(crate) fn peek(&mut self) -> Result<Option<&Outgoing>, Damage> {
-        if self.peeked.is_none() {
+        while self.peeked.is_none() {
             self.peeked = self.read_next()?;
             self.repaired = None;
+            if !self.pass_over_what_is_done() {
+                break;
+            }
         }
         Ok(self.peeked.as_ref())
+    }
+
+    /// Whether what was peeked at is done with already; it is peeked at no more then.
+    fn pass_over_what_is_done(&mut self) -> bool {
+        let end = self.peeked.as_ref().map(Outgoing::end);
+        if end.and_then(|end| self.done.remove(&end)).is_none() {
+            return false;
+        }
+        self.take_peeked();
+        if let Some(frame) = self.in_flight.back_mut() {
+            frame.is_done = true;
+        }
+        self.settle();
+        true
     }
 
     /// Hands out what was peeked at: it is in flight from now on.
     pub(crate) fn take_peeked(&mut self) -> Option<Outgoing> {
         let outgoing = self.peeked.take()?;
-        self.reading = Position { segment: outgoing.segment, offset: outgoing.end };
+        self.reading = outgoing.end();
         self.in_flight.push_back(InFlight {
             source: outgoing.source,
             first_sequence: outgoing.envelope.first_sequence,
@@ -259,7 +279,8 @@ impl LaneQueue {
 
     /// Begins again after what is settled: another connection will carry what was in flight.
     pub(crate) fn rewind(&mut self) {
-        self.in_flight.clear();
+        let done = self.in_flight.drain(..).filter(|frame| frame.is_done);
+        self.done.extend(done.map(|frame| (frame.end, frame.records)));
         self.peeked = None;
         self.reader = None;
         self.reading = self.settled;
@@ -267,13 +288,18 @@ impl LaneQueue {
 
     // ── Settling ──
 
-    /// The backend has everything of a source up to a sequence. Returns the records that this settles.
+    /// The backend has everything of a source up to a sequence. Returns the records that this is the first to tell of.
     pub(crate) fn acknowledge(&mut self, source: SourceId, through_sequence: u64) -> u64 {
         // A source's frames stand in the order of their sequences.
         let of_source = self.in_flight.iter_mut().filter(|frame| frame.source == source);
         let reached = of_source.take_while(|frame| frame.last_sequence <= through_sequence);
-        reached.for_each(|frame| frame.is_done = true);
-        self.settle()
+        let mut records = 0;
+        for frame in reached.filter(|frame| !frame.is_done) {
+            frame.is_done = true;
+            records += frame.records;
+        }
+        self.settle();
+        records
     }
 
     /// The backend will never take an envelope that was handed out. Returns its records; None where it is not
@@ -289,10 +315,8 @@ impl LaneQueue {
         Some(records)
     }
 
-    fn settle(&mut self) -> u64 {
-        let mut records = 0;
+    fn settle(&mut self) {
         while let Some(frame) = self.in_flight.pop_front_if(|frame| frame.is_done) {
-            records += frame.records;
             self.settled = self.settled.max(frame.end);
             let segment = self.segments.iter_mut().find(|it| it.number == frame.end.segment);
             if let Some(segment) = segment {
@@ -300,7 +324,6 @@ impl LaneQueue {
             }
         }
         self.retire();
-        records
     }
 
     /// Removes the files of segments that are settled and not written to any more.
@@ -342,7 +365,8 @@ impl LaneQueue {
         let is_settled = |end: u64| Position { segment: number, offset: end } <= self.settled;
         let is_done = |end: u64| {
             let place = Position { segment: number, offset: end };
-            self.in_flight.iter().any(|frame| frame.is_done && frame.end == place)
+            let is_it = |frame: &InFlight| frame.is_done && frame.end == place;
+            self.done.contains_key(&place) || self.in_flight.iter().any(is_it)
         };
         let frames = scan::scan(&file).frames;
         let open = frames.iter().filter(|found| !is_settled(found.end) && !is_done(found.end));
@@ -357,8 +381,10 @@ impl LaneQueue {
 
     fn loss_of(&self, segment: &Segment) -> u64 {
         let of_it = |it: &&InFlight| it.is_done && it.end.segment == segment.number;
-        let done: u64 = self.in_flight.iter().filter(of_it).map(|it| it.records).sum();
-        segment.records - segment.settled_records - done
+        let in_flight: u64 = self.in_flight.iter().filter(of_it).map(|it| it.records).sum();
+        let of_number = |(end, _): &(&Position, &u64)| end.segment == segment.number;
+        let before: u64 = self.done.iter().filter(of_number).map(|(_, records)| records).sum();
+        segment.records.saturating_sub(segment.settled_records + in_flight + before)
     }
 
     /// Records that would be lost with a segment; 0 where it is not there.
@@ -373,78 +399,7 @@ impl LaneQueue {
         }
         self.segments.retain(|segment| segment.number != number);
         self.in_flight.retain(|frame| frame.end.segment != number);
+        self.done.retain(|end, _| end.segment != number);
         self.peeked = self.peeked.take().filter(|peeked| peeked.segment != number);
-    }
-
-    /// Mends a segment that can't be read on: its whole frames stay, the rest is set aside. A segment that was
-    /// mended and still can't be read on is given up. Returns the records that are lost by it.
-    pub(crate) fn repair(&mut self, damage: &Damage) -> u64 {
-        let number = damage.segment;
-        if self.segments.back().is_some_and(|segment| segment.number == number) {
-            self.writer = None;
-        }
-        self.reader = None;
-        if self.repaired == Some(self.reading) {
-            tracing::error!(lane = %self.lane, number, "a mended segment still can't be read and is lost");
-            return self.abandon(number);
-        }
-        let before = self.loss_of_number(number);
-        match self.mend(number) {
-            Ok(()) => {
-                let lost = before.saturating_sub(self.loss_of_number(number));
-                self.repaired = Some(self.reading);
-                self.retire();
-                lost
-            }
-            Err(error) => {
-                tracing::error!(lane = %self.lane, number, %error, "a damaged segment could not be mended and is lost");
-                self.abandon(number)
-            }
-        }
-    }
-
-    fn mend(&mut self, number: u64) -> io::Result<()> {
-        let file = Bytes::from(fs::read(segment::path(&self.directory, number))?);
-        let contents = scan::scan(&file);
-        let bytes = segment::mend(&self.directory, number, &file, &contents)?;
-        let settled = self.settled.offset_in(number);
-        for segment in self.segments.iter_mut().filter(|it| it.number == number) {
-            segment.bytes = bytes;
-            segment.records = contents.records_before(u64::MAX);
-            segment.settled_records = contents.records_before(settled);
-        }
-        self.move_places(number, &contents);
-        Ok(())
-    }
-
-    /// Moves all places in a mended segment to where their frames lie now. A damaged frame is in flight no
-    /// more: it could not be sent again.
-    fn move_places(&mut self, number: u64, contents: &Contents) {
-        self.peeked = None;
-        self.in_flight.retain(|frame| {
-            let is_whole = || contents.frames.iter().any(|found| found.end == frame.end.offset);
-            frame.end.segment != number || is_whole()
-        });
-        let in_flight = self.in_flight.iter_mut().map(|frame| &mut frame.end);
-        for place in in_flight.chain([&mut self.settled, &mut self.reading]) {
-            if place.segment == number {
-                place.offset = contents.mended_offset(place.offset);
-            }
-        }
-    }
-
-    /// Gives a segment up. Returns the records that are lost by it.
-    fn abandon(&mut self, number: u64) -> u64 {
-        let lost = self.loss_of_number(number);
-        self.forget_segment(number);
-        if segment::set_aside(&self.directory, number).is_err() {
-            self.remove_file(number);
-        }
-        lost
-    }
-
-    /// Mends a segment in which recovery found damage.
-    pub(crate) fn mend_recovered(&mut self, number: u64) -> u64 {
-        self.repair(&Damage { segment: number, error: None })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::directory;
 use super::lane_queue::LaneQueue;
-use super::scan::{self, Contents};
+use super::scan::{self, Contents, MAGIC};
 use super::segment::{self, Position, Segment};
 use super::sources::Sources;
 use bytes::Bytes;
@@ -70,16 +70,17 @@ impl<'a> Finding<'a> {
         for found in &contents.frames {
             sources.note(found.source, self.lane, found.last_sequence);
         }
-        let is_torn = is_last && contents.unreadable_from.is_some();
-        if is_torn {
-            self.cut_off(number, &contents)?;
+        // What a segment begins with is durable before anything is written behind it.
+        let has_begun = file.len() <= MAGIC.len() || file.starts_with(&MAGIC);
+        let torn_at = contents.unreadable_end.map(|end| end.from).filter(|_| is_last && has_begun);
+        if let Some(length) = torn_at {
+            self.cut_off(number, length)?;
         }
-        let is_damaged =
-            contents.damaged_records > 0 || (contents.unreadable_from.is_some() && !is_torn);
-        if is_damaged {
-            self.note_damage(number, &contents, is_torn);
+        if !contents.damaged.is_empty() || (contents.unreadable_end.is_some() && torn_at.is_none())
+        {
+            self.note_damage(number, &file, &contents, torn_at.is_some());
         }
-        self.take_in(number, &contents, file.len() as u64, is_torn);
+        self.take_in(number, &contents, torn_at.unwrap_or(file.len() as u64));
         Ok(())
     }
 
@@ -91,22 +92,22 @@ impl<'a> Finding<'a> {
     }
 
     /// A last write that a crash cut short was never acknowledged: nothing is lost by cutting it off.
-    fn cut_off(&self, number: u64, contents: &Contents) -> io::Result<()> {
-        let length = contents.unreadable_from.unwrap_or(0);
+    fn cut_off(&self, number: u64, length: u64) -> io::Result<()> {
         tracing::info!(lane = %self.lane, number, length, "the torn end of a segment is cut off");
         segment::truncate(self.directory, number, length)
     }
 
-    fn note_damage(&mut self, number: u64, contents: &Contents, is_torn: bool) {
-        let unreadable = if is_torn { 0 } else { contents.unreadable_records };
-        let lost = contents.damaged_records + unreadable;
+    /// What is settled is not lost by damage: the backend has it.
+    fn note_damage(&mut self, number: u64, file: &Bytes, contents: &Contents, is_torn: bool) {
+        let settled = self.settled.offset_in(number);
+        let unreadable = if is_torn { 0 } else { contents.unreadable_records(file, settled) };
+        let lost = contents.damaged_records(file, settled) + unreadable;
         tracing::error!(lane = %self.lane, number, lost_records = lost, "a segment of the spool is damaged");
         self.lost_records += lost;
         self.damaged.push(number);
     }
 
-    fn take_in(&mut self, number: u64, contents: &Contents, length: u64, is_torn: bool) {
-        let bytes = contents.unreadable_from.filter(|_| is_torn).unwrap_or(length);
+    fn take_in(&mut self, number: u64, contents: &Contents, bytes: u64) {
         self.segments.push_back(Segment {
             number,
             bytes,

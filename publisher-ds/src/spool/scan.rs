@@ -33,19 +33,51 @@ impl Found {
     }
 }
 
+/// Bytes in which no whole frame stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Damaged {
+    pub(crate) from: u64,
+    to: u64,
+    /// Records that are known to have stood there, or that headers tell of.
+    pub(crate) records: u64,
+}
+
+impl Damaged {
+    /// Records of those behind an offset: what lies before it is settled, and so not lost.
+    fn records_after(&self, file: &Bytes, offset: u64) -> u64 {
+        if offset <= self.from {
+            return self.records;
+        }
+        if offset == self.to {
+            return 0;
+        }
+        let rest = told_by_headers(file, to_place(offset), to_place(self.to));
+        rest.max(AT_LEAST).min(self.records)
+    }
+}
+
 /// What a segment holds.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Contents {
     pub(crate) frames: Vec<Found>,
-    /// Records in damaged stretches that whole frames follow.
-    pub(crate) damaged_records: u64,
-    /// Where an unreadable end begins: no whole frame follows.
-    pub(crate) unreadable_from: Option<u64>,
-    /// What the headers of the unreadable end say of its records; at least one.
-    pub(crate) unreadable_records: u64,
+    /// Stretches that whole frames follow.
+    pub(crate) damaged: Vec<Damaged>,
+    /// The end, where no whole frame follows.
+    pub(crate) unreadable_end: Option<Damaged>,
 }
 
 impl Contents {
+    /// Records in damaged stretches, of what lies behind an offset.
+    pub(crate) fn damaged_records(&self, file: &Bytes, settled: u64) -> u64 {
+        let open = self.damaged.iter().filter(|stretch| stretch.to > settled);
+        open.map(|stretch| stretch.records_after(file, settled)).sum()
+    }
+
+    /// Records in the unreadable end, of what lies behind an offset.
+    pub(crate) fn unreadable_records(&self, file: &Bytes, settled: u64) -> u64 {
+        self.unreadable_end.map_or(0, |end| end.records_after(file, settled))
+    }
+
     /// Where an offset lies once the damaged stretches before it are gone.
     pub(crate) fn mended_offset(&self, offset: u64) -> u64 {
         let before = self.frames.iter().filter(|found| found.end <= offset);
@@ -59,15 +91,10 @@ impl Contents {
     }
 }
 
-/// Finds all whole frames. A file that does not begin with [`MAGIC`] is unreadable from its start.
+/// Finds all whole frames, also where the file does not begin with [`MAGIC`] as it should.
 pub(crate) fn scan(file: &Bytes) -> Contents {
     let mut contents = Contents::default();
-    let mut at = MAGIC.len();
-    if !file.starts_with(&MAGIC) {
-        contents.unreadable_from = Some(0);
-        contents.unreadable_records = AT_LEAST;
-        return contents;
-    }
+    let mut at = if file.starts_with(&MAGIC) { MAGIC.len() } else { 0 };
     while at < file.len() {
         if let Some(found) = frame_at(file, at) {
             at = to_place(found.end);
@@ -75,16 +102,30 @@ pub(crate) fn scan(file: &Bytes) -> Contents {
             continue;
         }
         let Some(next) = next_whole(file, at) else {
-            contents.unreadable_from = Some(at as u64);
-            contents.unreadable_records = told_by_headers(file, at, file.len()).max(AT_LEAST);
+            contents.unreadable_end = Some(unreadable_end(file, at));
             break;
         };
         let last = contents.frames.last().copied();
-        contents.damaged_records += lost_between(last, &next)
-            .unwrap_or_else(|| told_by_headers(file, at, to_place(next.start)).max(AT_LEAST));
+        contents.damaged.push(damaged_between(file, at, last, &next));
         at = to_place(next.start);
     }
     contents
+}
+
+fn unreadable_end(file: &Bytes, at: usize) -> Damaged {
+    let records = told_by_headers(file, at.max(MAGIC.len()), file.len()).max(AT_LEAST);
+    Damaged { from: at as u64, to: file.len() as u64, records }
+}
+
+fn damaged_between(file: &Bytes, at: usize, last: Option<Found>, next: &Found) -> Damaged {
+    let by_headers = || told_by_headers(file, at.max(MAGIC.len()), to_place(next.start));
+    let records = match lost_between(last, next) {
+        Some(records) => records,
+        // Only the file's beginning is damaged, and it is before all frames.
+        None if to_place(next.start) == MAGIC.len() => 0,
+        None => by_headers().max(AT_LEAST),
+    };
+    Damaged { from: at as u64, to: next.start, records }
 }
 
 /// The whole frame at a place, if there is one.
@@ -179,7 +220,7 @@ mod tests {
         let (file, _) = segment(&[batch(ONE, 1, 10), batch(TWO, 1, 5), batch(ONE, 11, 3)]);
         let contents = scan(&file.into());
         assert_eq!(firsts(&contents), [1, 1, 11]);
-        assert_eq!((contents.damaged_records, contents.unreadable_from), (0, None));
+        assert_eq!((contents.damaged, contents.unreadable_end), (vec![], None));
     }
 
     #[test]
@@ -188,7 +229,7 @@ mod tests {
         file[starts[1] + HEADER_BYTES + 30] ^= 0xff;
         let contents = scan(&file.into());
         assert_eq!(firsts(&contents), [1, 11]);
-        assert_eq!(contents.damaged_records, 5);
+        assert_eq!(contents.damaged.iter().map(|it| it.records).sum::<u64>(), 5);
     }
 
     #[test]
@@ -198,7 +239,7 @@ mod tests {
         file[starts[1]] ^= 0xff;
         let contents = scan(&file.into());
         assert_eq!(firsts(&contents), [1, 16]);
-        assert_eq!(contents.damaged_records, 5);
+        assert_eq!(contents.damaged.iter().map(|it| it.records).sum::<u64>(), 5);
     }
 
     #[test]
@@ -207,14 +248,43 @@ mod tests {
         for length in starts[1] + 1..file.len() {
             let contents = scan(&Bytes::copy_from_slice(&file[..length]));
             assert_eq!(firsts(&contents), [1], "cut at {length}");
-            assert_eq!(contents.unreadable_from, Some(starts[1] as u64), "cut at {length}");
-            assert_eq!(contents.damaged_records, 0, "cut at {length}");
+            let end = contents.unreadable_end.expect("the end is torn");
+            assert_eq!(end.from, starts[1] as u64, "cut at {length}");
+            assert_eq!(contents.damaged, [], "cut at {length}");
         }
     }
 
     #[test]
     fn a_file_of_another_kind_is_unreadable_from_its_start() {
         let contents = scan(&Bytes::from_static(b"#!/bin/sh\necho hello\n"));
-        assert_eq!(contents.unreadable_from, Some(0));
+        assert_eq!(contents.unreadable_end.map(|end| (end.from, end.records)), Some((0, AT_LEAST)));
+    }
+
+    #[test]
+    fn a_damaged_beginning_costs_nothing_that_stands_behind_it() {
+        let (mut file, _) = segment(&[batch(ONE, 1, 10), batch(TWO, 1, 5)]);
+        file[3] ^= 0xff;
+        let file = Bytes::from(file);
+        let contents = scan(&file);
+        assert_eq!(firsts(&contents), [1, 1]);
+        assert_eq!(contents.damaged.len(), 1);
+        assert_eq!(contents.damaged_records(&file, 0), 0);
+    }
+
+    #[test]
+    fn of_damage_only_what_lies_behind_an_offset_is_counted() {
+        let batches: Vec<_> = (0..6).map(|n| batch(ONE, 1 + n * 10, 10)).collect();
+        let (mut file, starts) = segment(&batches);
+        for damaged in [1, 2, 4, 5] {
+            file[starts[damaged] + HEADER_BYTES + 30] ^= 0xff;
+        }
+        let file = Bytes::from(file);
+        let contents = scan(&file);
+        let lost = |offset: usize| {
+            let offset = offset as u64;
+            contents.damaged_records(&file, offset) + contents.unreadable_records(&file, offset)
+        };
+        let lost: Vec<_> = starts.iter().copied().chain([file.len()]).map(lost).collect();
+        assert_eq!(lost, [40, 40, 30, 20, 20, 10, 0]);
     }
 }

@@ -172,13 +172,18 @@ pub(crate) fn truncate(directory: &Path, number: u64, length: u64) -> io::Result
     file.sync_all()
 }
 
-/// Removes a segment. The removal need not be durable: a segment that comes back is sent twice, no worse.
+/// Removes a segment, if it is there. The removal need not be durable: a segment that comes back is sent twice, no
+/// worse.
 pub(crate) fn remove(directory: &Path, number: u64) -> io::Result<()> {
-    fs::remove_file(path(directory, number))
+    match fs::remove_file(path(directory, number)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
 }
 
 /// Puts a damaged segment aside and its whole frames into its place. The frames before the first damage keep
-/// their offsets. Returns the mended length.
+/// their offsets, those behind it do not: no cursor on disk may tell of places among them (see
+/// `Store::prepare_mend`). Returns the mended length.
 pub(crate) fn mend(
     directory: &Path,
     number: u64,
@@ -209,7 +214,10 @@ pub(crate) fn set_aside(directory: &Path, number: u64) -> io::Result<()> {
     let corrupt = original.with_extension(CORRUPT);
     fs::rename(&original, &corrupt)?;
     tracing::error!(file = %corrupt.display(), "a damaged segment of the spool was set aside; look at the disk's health");
-    forget_old_corrupt_files(directory)
+    if let Err(error) = forget_old_corrupt_files(directory) {
+        tracing::warn!(directory = %directory.display(), %error, "damaged segments that were set aside long ago could not be removed");
+    }
+    Ok(())
 }
 
 fn forget_old_corrupt_files(directory: &Path) -> io::Result<()> {

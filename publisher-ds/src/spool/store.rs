@@ -3,9 +3,10 @@
 use super::cursor::{self, Cursor};
 use super::directory::{SpoolConfig, SpoolError, lock};
 use super::frame;
-use super::lane_queue::{LaneQueue, Outgoing};
+use super::lane_queue::{Damage, LaneQueue, Outgoing};
 use super::own_source::OwnSource;
 use super::recovery::recover;
+use super::segment::Position;
 use super::sources::Sources;
 use event_model::{Lane, LossReason, Record, SourceDescription, SourceId};
 use node_link::LossLedger;
@@ -22,6 +23,9 @@ const REST: Duration = Duration::from_secs(1);
 /// No file or memory to be had just now (ENOMEM, ENFILE, EMFILE of errno(3)): no fault of the segment.
 const PASSING_ERRORS: [i32; 3] = [12, 23, 24];
 
+/// Before which place each lane is settled.
+type Settled = [Position; Lane::ALL.len()];
+
 /// How far a commit went.
 #[derive(Debug)]
 pub(crate) struct Committed {
@@ -29,6 +33,8 @@ pub(crate) struct Committed {
     pub(crate) settled: usize,
     /// What kept the others from it.
     pub(crate) failure: Option<io::Error>,
+    /// Something was lost for want of room, and a report of it written.
+    pub(crate) has_lost: bool,
 }
 
 /// What happens to an envelope that came.
@@ -46,7 +52,11 @@ pub(crate) struct Store {
     pub(crate) sources: Sources,
     own: OwnSource,
     losses: LossLedger,
-    saved: [super::segment::Position; Lane::ALL.len()],
+    /// Something was lost for want of room since this commit began.
+    has_lost: bool,
+    /// A record of the publisher itself was written and nobody was told of it yet.
+    has_reported: bool,
+    saved: Settled,
     /// A disk that took no report of our own is left alone until then.
     rest_until: Option<Instant>,
     buffer: Vec<u8>,
@@ -87,23 +97,49 @@ impl Store {
             lanes,
             sources,
             losses,
+            has_lost: false,
+            has_reported: false,
         };
-        store.mend(&damaged);
+        store.mend_recovered(&damaged);
         Ok(store)
     }
 
-    fn mend(&mut self, damaged: &[Vec<u64>]) {
+    fn mend_recovered(&mut self, damaged: &[Vec<u64>]) {
         self.report_losses();
         for (lane, numbers) in Lane::ALL.into_iter().zip(damaged) {
             for number in numbers {
-                let lost = self.queue(lane).mend_recovered(*number);
-                self.lose(lane, LossReason::SpoolCorrupt, lost);
+                self.mend(lane, &Damage { segment: *number, error: None });
             }
             self.queue(lane).retire();
         }
         self.report_losses();
         // Its places are those of the mended files.
         self.save_cursor();
+    }
+
+    /// Mends a segment, or gives it up, and counts what is lost by it.
+    fn mend(&mut self, lane: Lane, damage: &Damage) {
+        let prepared = self.prepare_mend(lane, damage.segment);
+        let lost = self.queue(lane).repair(damage, prepared);
+        self.lose(lane, LossReason::SpoolCorrupt, lost);
+    }
+
+    /// A mend moves frames, so a cursor that tells of a place in the file as it was could take frames for settled
+    /// that are not. The one on disk must tell of the segment's beginning, then, or of nothing at all: after a crash
+    /// before the next is saved, frames are sent twice.
+    fn prepare_mend(&mut self, lane: Lane, number: u64) -> io::Result<()> {
+        let mut settled = self.settled();
+        let place = &mut settled[lane.index()];
+        *place = Position::start_of(number).min(*place);
+        let cursor = Cursor { settled, sources: self.sources.clone() };
+        let directory = &self.config.directory;
+        cursor::save_durably(directory, &cursor).or_else(|_| cursor::remove_durably(directory))?;
+        self.saved = settled;
+        Ok(())
+    }
+
+    fn settled(&self) -> Settled {
+        std::array::from_fn(|index| self.lanes[index].settled())
     }
 
     fn queue(&mut self, lane: Lane) -> &mut LaneQueue {
@@ -119,6 +155,7 @@ impl Store {
 
     /// Makes envelopes of one lane durable, with one sync. Over the bound, room is made first.
     pub(crate) fn commit(&mut self, lane: Lane, envelopes: &[Envelope]) -> Committed {
+        self.has_lost = false;
         let fates = self.decide(lane, envelopes);
         self.report_losses();
         let mut settled = 0;
@@ -133,7 +170,7 @@ impl Store {
             self.sources.note(envelope.source(), lane, envelope.last_sequence());
         }
         self.report_losses();
-        Committed { settled, failure: outcome.err() }
+        Committed { settled, failure: outcome.err(), has_lost: self.has_lost }
     }
 
     fn decide(&mut self, lane: Lane, envelopes: &[Envelope]) -> Vec<Fate> {
@@ -214,7 +251,7 @@ impl Store {
             tries -= 1;
             // The report must not go into the very segment that is dropped.
             self.queue(victim).seal();
-            let lost = lost - self.carry_over_losses(victim, number);
+            let lost = lost.saturating_sub(self.carry_over_losses(victim, number));
             // The loss is on record before the file is gone: after a crash in between it is reported, not silent.
             self.lose(victim, LossReason::SpoolFull, lost);
             self.report_losses();
@@ -258,6 +295,7 @@ impl Store {
     }
 
     fn lose(&mut self, lane: Lane, reason: LossReason, records: u64) {
+        self.has_lost |= reason == LossReason::SpoolFull && records > 0;
         count_lost(&mut self.losses, lane, reason, records);
     }
 
@@ -295,8 +333,20 @@ impl Store {
             self.rest_until = Some(Instant::now() + REST);
         } else {
             self.own.note_durable(&envelope);
+            self.has_reported = true;
         }
         written
+    }
+
+    /// Reports what was lost and is not yet on record, and gives the room back that reports took beyond the bound.
+    pub(crate) fn keep_house(&mut self) {
+        self.report_losses();
+        self.make_room(Lane::Alert, 0);
+    }
+
+    /// Whether records of the publisher itself became durable since this was last true.
+    pub(crate) fn take_reported(&mut self) -> bool {
+        std::mem::take(&mut self.has_reported)
     }
 
     // ── Out ──
@@ -340,10 +390,8 @@ impl Store {
                 Err(damage) => damage,
             };
             tracing::error!(%lane, error = ?damage.error, "a segment of the spool is damaged");
-            let lost = self.queue(lane).repair(&damage);
-            // The saved one tells of places in the file as it was.
+            self.mend(lane, &damage);
             self.save_cursor();
-            self.lose(lane, LossReason::SpoolCorrupt, lost);
             self.report_losses();
         }
     }
@@ -370,7 +418,7 @@ impl Store {
 
     /// Saves where the lanes stand, if that changed.
     pub(crate) fn save_cursor(&mut self) {
-        let settled = std::array::from_fn(|index| self.lanes[index].settled());
+        let settled = self.settled();
         if settled == self.saved {
             return;
         }
@@ -399,4 +447,4 @@ fn count_lost(losses: &mut LossLedger, lane: Lane, reason: LossReason, records: 
 #[cfg(test)]
 mod model_tests;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

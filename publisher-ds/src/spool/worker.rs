@@ -61,10 +61,42 @@ pub struct SpoolState {
     pub problem: Option<String>,
 }
 
+/// Envelopes of one lane that came and are not durable yet.
+#[derive(Default)]
 struct Waiting {
     envelopes: VecDeque<Envelope>,
+    /// Who is to be told, for each of them.
     done: VecDeque<oneshot::Sender<()>>,
+    /// They rest until then.
     retry_at: Option<Instant>,
+    /// For the disk did not take them.
+    is_stuck: bool,
+}
+
+impl Waiting {
+    fn push(&mut self, envelope: Envelope, done: oneshot::Sender<()>) {
+        self.envelopes.push_back(envelope);
+        self.done.push_back(done);
+    }
+
+    /// Lets go of those whose connection is gone: they will come again over the next. Were they kept while the
+    /// disk is full, a collector that connects again and again would fill the memory.
+    fn forget_abandoned(&mut self) {
+        // Asked once: a connection may end between the one queue and the other.
+        let is_gone: Vec<bool> = self.done.iter().map(oneshot::Sender::is_closed).collect();
+        if !is_gone.contains(&true) {
+            return;
+        }
+        let mut gone = is_gone.iter();
+        self.envelopes.retain(|_| gone.next() == Some(&false));
+        let mut gone = is_gone.iter();
+        self.done.retain(|_| gone.next() == Some(&false));
+    }
+
+    /// Whether there is something to commit now.
+    fn is_due(&self) -> bool {
+        !self.envelopes.is_empty() && self.retry_at.is_none_or(|at| at <= Instant::now())
+    }
 }
 
 /// What the thread shares with the rest of the program.
@@ -89,13 +121,11 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(crate) fn new(store: Store, commands: Receiver<Command>, shared: Shared) -> Self {
-        let waiting =
-            || Waiting { envelopes: VecDeque::new(), done: VecDeque::new(), retry_at: None };
         Self {
             store,
             commands,
             shared,
-            waiting: std::array::from_fn(|_| waiting()),
+            waiting: Default::default(),
             report: None,
             problem: None,
             cursor_saved: Instant::now(),
@@ -104,6 +134,7 @@ impl Worker {
 
     /// Works until it is told to close, or nobody is left to tell.
     pub(crate) fn run(mut self) {
+        let _fuse = Fuse;
         self.publish();
         loop {
             let closing = match self.commands.recv_timeout(TICK) {
@@ -137,9 +168,7 @@ impl Worker {
     fn obey(&mut self, command: Command) -> Option<oneshot::Sender<()>> {
         match command {
             Command::Append { envelope, done } => {
-                let waiting = &mut self.waiting[envelope.lane().index()];
-                waiting.envelopes.push_back(envelope);
-                waiting.done.push_back(done);
+                self.waiting[envelope.lane().index()].push(envelope, done);
             }
             Command::Report(record) => self.report = Some(record),
             Command::Take { credit, reserve, largest, maximum, reply } => {
@@ -159,11 +188,12 @@ impl Worker {
 
     /// The worthiest lanes first: on a disk that is almost full, theirs is what still fits.
     fn commit_all(&mut self) {
-        let mut has_new = self.commit_report();
+        self.commit_report();
+        let mut has_new = false;
         for lane in Lane::ALL {
             has_new |= self.commit(lane);
         }
-        let is_stuck = self.waiting.iter().any(|waiting| waiting.retry_at.is_some());
+        let is_stuck = self.waiting.iter().any(|waiting| waiting.is_stuck);
         if !is_stuck && self.report.is_none() {
             self.problem = None;
         }
@@ -172,23 +202,22 @@ impl Worker {
         }
     }
 
-    fn commit_report(&mut self) -> bool {
+    fn commit_report(&mut self) {
         if self.store.is_resting() {
-            return false;
+            return;
         }
-        let Some(record) = self.report.take() else { return false };
-        let reported = self.store.report(std::slice::from_ref(&*record));
-        if let Err(error) = &reported {
-            self.note_failure(error);
+        let Some(record) = self.report.take() else { return };
+        if let Err(error) = self.store.report(std::slice::from_ref(&*record)) {
+            self.note_failure(&error);
             self.report = Some(record);
         }
-        reported.is_ok()
     }
 
     fn commit(&mut self, lane: Lane) -> bool {
         let waiting = &mut self.waiting[lane.index()];
-        let is_resting = waiting.retry_at.is_some_and(|at| Instant::now() < at);
-        if waiting.envelopes.is_empty() || is_resting {
+        waiting.forget_abandoned();
+        waiting.is_stuck &= !waiting.envelopes.is_empty();
+        if !waiting.is_due() {
             return false;
         }
         let mut committed = self.store.commit(lane, waiting.envelopes.make_contiguous());
@@ -200,7 +229,10 @@ impl Worker {
             committed = self.store.commit(lane, waiting.envelopes.make_contiguous());
         }
         settle(waiting, committed.settled, &self.shared, lane);
-        waiting.retry_at = committed.failure.as_ref().map(|_| Instant::now() + TICK);
+        waiting.is_stuck = committed.failure.is_some();
+        // Where there is no room, what comes within a tick is lost together: one report a tick tells of it.
+        let rests = waiting.is_stuck || committed.has_lost;
+        waiting.retry_at = rests.then(|| Instant::now() + TICK);
         if let Some(error) = &committed.failure {
             self.note_failure(error);
         }
@@ -213,7 +245,10 @@ impl Worker {
     }
 
     fn keep_house(&mut self, is_closing: bool) {
-        self.store.report_losses();
+        self.store.keep_house();
+        if self.store.take_reported() {
+            self.shared.spooled.notify_one();
+        }
         if is_closing || self.cursor_saved.elapsed() >= CURSOR_INTERVAL {
             self.store.save_cursor();
             self.cursor_saved = Instant::now();
@@ -264,6 +299,19 @@ fn in_words(error: &io::Error) -> String {
     format!("the spool can't be written ({error}), and collectors wait: {way_out}")
 }
 
+/// Ends the program with the thread, should that panic: a publisher that acknowledges nothing any more must not look
+/// alive.
+struct Fuse;
+
+impl Drop for Fuse {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("the spool's thread failed; the publisher ends, to be started anew");
+            std::process::abort();
+        }
+    }
+}
+
 #[allow(clippy::cast_precision_loss)] // Gauges.
 fn show(state: &SpoolState) {
     for lane in Lane::ALL {
@@ -274,3 +322,6 @@ fn show(state: &SpoolState) {
             .set(state.records[index] as f64);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,14 +28,15 @@ pub struct SensorPage {
     pub items: Vec<Sensor>,
     /// Give it as `cursor` for the next page. Null: this was the last.
     pub next: Option<String>,
-    /// What the backend removed to stay within `store.maximum_bytes`.
+    /// What the backend removed to stay within its bounds.
     pub removed: Vec<Removed>,
 }
 
-/// What the backend removed to stay within its bound.
+/// What the backend removed to stay within its bounds.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Removed {
-    /// What kind of record.
+    /// What kind of record: `event`, `process`, `container`, `kubernetes_object` or `alert`; `source`, a run of a
+    /// sensor, also where its node had too many; `former_source`, the last that was known of one.
     pub kind: String,
     /// How many.
     pub count: u64,

@@ -62,6 +62,9 @@ impl DayFilesReader {
             Err(error) => return Err(error),
         };
         database::bound(&mut file, deadline).at(&path)?;
+        if !has_table(&file).at(&path)? {
+            return Ok(());
+        }
         attach(&file, &self.state)?;
         let conditions = conditions(filter, after);
         let rest = i64::try_from(limit - events.len()).unwrap_or(i64::MAX);
@@ -80,6 +83,12 @@ impl DayFilesReader {
     }
 }
 
+/// Whether the writer, which has made the file this moment, has made its table too.
+fn has_table(file: &Connection) -> rusqlite::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'events')";
+    file.query_row(sql, [], |row| row.get(0))
+}
+
 fn attach(file: &Connection, state: &Path) -> Result<(), StoreError> {
     let name = state.to_string_lossy();
     file.execute("ATTACH ?1 AS state", [name.as_ref()]).at(state)?;
@@ -96,7 +105,7 @@ fn conditions(filter: &EventFilter, after: Option<&EventCursor>) -> Conditions {
     }
     conditions.add_any_of("e.kind", filter.kinds.iter().map(|kind| Value::Text(kind.clone())));
     conditions.add_some("e.pid = ?", filter.pid);
-    let of_source = |column| format!("e.source IN (SELECT id FROM sources WHERE {column} = ?)");
+    let of_source = |column| format!("e.source IN (SELECT id FROM all_sources WHERE {column} = ?)");
     conditions.add_some(&of_source("cluster"), filter.cluster.clone());
     conditions.add_some(&of_source("node"), filter.node.clone());
     add_container(&mut conditions, filter.container.as_deref());

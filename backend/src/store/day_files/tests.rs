@@ -133,3 +133,15 @@ fn a_damaged_day_is_set_aside_and_the_others_stay() {
     let kept = std::fs::read_dir(folder.path()).unwrap().filter_map(Result::ok);
     assert!(kept.into_iter().any(|entry| entry.file_name().to_string_lossy().contains("damaged")));
 }
+
+#[test]
+fn events_of_the_last_moment_that_there_is_can_be_cut_off() {
+    let (_folder, mut files) = files();
+    for sequence in 1..=3 {
+        files.append(SourceRow(1), sequence, &event(u64::MAX, 1)).unwrap();
+    }
+    files.commit().unwrap();
+    let removed = files.remove_oldest().unwrap().unwrap();
+    assert_eq!(removed, Removed { events: 3, before: Timestamp(0) }, "their time tells no age");
+    assert!(all(&files).is_empty());
+}

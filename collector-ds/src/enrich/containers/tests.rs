@@ -172,6 +172,36 @@ fn one_container_cannot_fill_the_memory_for_all() {
 }
 
 #[test]
+fn a_listing_of_what_is_known_is_no_refusal() {
+    let limits = ContainerLimits { cgroups_each: 1, cgroups: 2, ..ContainerLimits::default() };
+    let mut containers = Containers::new(limits);
+    let now = Instant::now();
+    let found = |number, path: String| CgroupRecord {
+        cgroup: cgroup(number),
+        path,
+        ..CgroupRecord::default()
+    };
+    let existing = [found(7, format!("/docker/{}", id('a'))), found(8, "/init.scope".to_owned())];
+    assert_eq!(containers.resync(&existing, now), [id('a')]);
+    assert_eq!(containers.resync(&existing, now), []);
+    assert_eq!(containers.refused(), 0);
+}
+
+#[test]
+fn a_cgroup_that_was_renamed_stays_what_it_was() {
+    let (mut containers, now) = containers();
+    containers.cgroup_made(cgroup(7), "/own", now);
+    containers.cgroup_made(cgroup(8), &format!("/docker/{}", id('a')), now);
+    assert_eq!(containers.cgroup_made(cgroup(7), &format!("/docker/{}", id('b')), now), None);
+    assert_eq!(containers.cgroup_made(cgroup(8), &format!("/docker/{}", id('b')), now), None);
+    for number in [7, 8] {
+        containers.cgroup_removed(cgroup(number), now);
+    }
+    containers.expire(now + Duration::from_secs(31));
+    assert!(containers.is_empty());
+}
+
+#[test]
 fn an_entity_is_announced_once_and_again_after_a_reconnect() {
     let (mut containers, now) = containers();
     containers.cgroup_made(cgroup(7), &format!("/docker/{}", id('a')), now);

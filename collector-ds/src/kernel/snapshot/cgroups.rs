@@ -1,4 +1,5 @@
 use super::mountinfo::Mount;
+use super::read_text;
 use crate::kernel::clock::boot_time_now;
 use ebpf_probes::{CgroupKey, CgroupRecord};
 use std::fs;
@@ -31,8 +32,8 @@ impl Hierarchies {
     fn seen_by(process: &Path) -> Option<Self> {
         let root = process.join("root");
         fs::read_dir(&root).ok()?;
-        let mountinfo = fs::read_to_string(process.join("mountinfo")).ok()?;
-        let memberships = fs::read_to_string(process.join("cgroup")).ok()?;
+        let mountinfo = read_text(&process.join("mountinfo")).ok()?;
+        let memberships = read_text(&process.join("cgroup")).ok()?;
         Some(Self::from_files(&mountinfo, &memberships, &root))
     }
 
@@ -78,11 +79,7 @@ impl Hierarchies {
         let controlled = |controller| {
             lines.iter().find(|line| line.controllers.contains(&controller)).filter(below_root)
         };
-        let chosen = unified
-            .filter(below_root)
-            .or_else(|| controlled("memory"))
-            .or_else(|| controlled("pids"))
-            .or(unified);
+        let chosen = controlled("memory").or_else(|| controlled("pids")).or(unified);
         chosen.map_or_else(CgroupKey::default, |line| self.key(line))
     }
 
@@ -214,8 +211,12 @@ mod tests {
     }
 
     #[test]
-    fn a_cgroup_of_v2_goes_before_the_controllers() {
-        assert_eq!(hybrid().of_process("4:memory:/a\n0::/system.slice\n").hierarchy, 0);
+    fn the_controllers_go_before_v2_where_a_runtime_leaves_its_containers_in_its_own_cgroup() {
+        let of_container =
+            "4:memory:/docker/1\n2:pids:/docker/1\n0::/system.slice/containerd.service\n";
+        assert_eq!(hybrid().of_process(of_container).hierarchy, 4);
+        assert_eq!(hybrid().of_process("4:memory:/\n2:pids:/\n0::/a.slice\n").hierarchy, 0);
+        assert_eq!(hybrid().of_process("0::/system.slice\n").hierarchy, 0, "v2 alone");
     }
 
     #[test]

@@ -1,4 +1,5 @@
 use super::cgroups::Hierarchies;
+use super::read_text;
 use super::stat::Stat;
 use super::status::Status;
 use ebpf_probes::{BootTime, ExecRecord};
@@ -53,7 +54,7 @@ impl Reader<'_> {
     }
 
     fn read_record(&mut self, directory: &Path, stat: &Stat) -> ExecRecord {
-        let read = |file: &str| fs::read_to_string(directory.join(file)).unwrap_or_default();
+        let read = |file: &str| read_text(&directory.join(file)).unwrap_or_default();
         let status = Status::parse(&read("status"));
         let arguments = Arguments::read(&directory.join("cmdline")).unwrap_or_default();
         ExecRecord {
@@ -94,9 +95,7 @@ impl Reader<'_> {
 }
 
 fn read_stat(directory: &Path) -> Option<Stat> {
-    // The name in it may be any bytes.
-    let stat = fs::read(directory.join("stat")).ok()?;
-    Stat::parse(&String::from_utf8_lossy(&stat))
+    Stat::parse(&read_text(&directory.join("stat")).ok()?)
 }
 
 fn executable(target: PathBuf, file: &Metadata) -> Executable {

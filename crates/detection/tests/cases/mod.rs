@@ -54,6 +54,8 @@ pub struct CaseProcess {
     invoked_as: Option<String>,
     /// The path, unless given.
     arguments: Vec<String>,
+    /// Not even a name: execve with an empty list.
+    without_arguments: bool,
     directory: String,
     uid: u32,
     /// The uid, unless given.
@@ -74,6 +76,7 @@ impl Default for CaseProcess {
             path: String::new(),
             invoked_as: None,
             arguments: Vec::new(),
+            without_arguments: false,
             directory: "/".to_owned(),
             uid: 0,
             euid: None,
@@ -176,10 +179,10 @@ impl CaseProcess {
             // The kernel keeps 15 bytes.
             self.path.rsplit('/').next().unwrap_or_default().chars().take(15).collect()
         });
-        let arguments = if self.arguments.is_empty() {
-            vec![self.path.clone()]
-        } else {
-            self.arguments.clone()
+        let arguments = match self.arguments.as_slice() {
+            [] if self.without_arguments => Vec::new(),
+            [] => vec![self.path.clone()],
+            given => given.to_vec(),
         };
         Process {
             reference: ProcessRef { key: ProcessKey { pid, start_time: 10 }, generation: 1 },

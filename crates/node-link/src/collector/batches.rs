@@ -65,11 +65,14 @@ impl BatchMaker {
 
 fn why(record: &Record, problem: Option<BatchError>) -> Unsendable {
     let kind = record.kind();
-    let Some(problem) = problem else {
-        return Unsendable { kind, reason: LossReason::TooLarge };
+    let reason = match problem {
+        None | Some(BatchError::TooLarge) => LossReason::TooLarge,
+        Some(problem) => {
+            tracing::error!(kind, error = %problem, "a record could not be encoded and is dropped");
+            LossReason::Rejected
+        }
     };
-    tracing::error!(kind, error = %problem, "a record could not be encoded and is dropped");
-    Unsendable { kind, reason: LossReason::Rejected }
+    Unsendable { kind, reason }
 }
 
 #[cfg(test)]
@@ -122,5 +125,17 @@ mod tests {
             next = batch.last_sequence() + 1;
         }
         assert_eq!(next, 4, "three records should have been sent");
+    }
+
+    #[test]
+    fn a_record_that_no_reader_would_decompress_is_lost_alone() {
+        let mut maker = BatchMaker::new(SourceId::generate());
+        let mut lost = Vec::new();
+        let huge = host("h".repeat(proto::MAXIMUM_BATCH_BYTES));
+        let records = vec![host("one".into()), huge, host("two".into())];
+        let batches = maker.encode(&Pending { lane: Lane::Entity, records }, 1 << 20, &mut lost);
+        assert_eq!(lost, [Unsendable { kind: "host", reason: LossReason::TooLarge }]);
+        let sent: Vec<_> = batches.iter().flat_map(|it| proto::decode_batch(it).unwrap()).collect();
+        assert_eq!(sent, [host("one".into()), host("two".into())]);
     }
 }

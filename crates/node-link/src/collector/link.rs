@@ -2,7 +2,7 @@ use super::batches::BatchMaker;
 use super::outbox::{Outbox, Shared};
 use super::session::{Ended, SessionError};
 use super::unacknowledged::Unacknowledged;
-use backon::{BackoffBuilder, ExponentialBuilder};
+use crate::Pauses;
 use event_model::{Lane, LossReason, SourceDescription};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -119,37 +119,39 @@ impl Link {
     }
 
     async fn deliver(&mut self, shutdown: &CancellationToken) {
-        let mut pauses = pauses();
+        let mut pauses = Pauses::new(SHORTEST_PAUSE, LONGEST_PAUSE);
         while !(shutdown.is_cancelled() && self.has_delivered_all()) {
-            match self.converse(shutdown).await {
+            match self.converse(shutdown, &mut pauses).await {
                 Ok(Ended::Drained) => return,
-                Err(error) => self.note_end(&error, &mut pauses),
+                Err(error) => self.note_end(&error),
             }
-            let pause = pauses.next().unwrap_or(LONGEST_PAUSE);
-            sleep_or_hurry(pause, shutdown).await;
+            sleep_or_hurry(pauses.next_pause(), shutdown).await;
         }
     }
 
     /// One connection, from dialling to its end.
-    async fn converse(&mut self, shutdown: &CancellationToken) -> Result<Ended, SessionError> {
-        let session = super::session::open(self).await?;
+    async fn converse(
+        &mut self,
+        shutdown: &CancellationToken,
+        pauses: &mut Pauses,
+    ) -> Result<Ended, SessionError> {
+        let mut session = super::session::open(self).await?;
         self.complaints.forget();
         tracing::info!(socket = %self.config.socket.display(), "connected to the publisher");
         metrics::gauge!("defender_link_connected").set(1.0);
         self.connected.send_replace(true);
+        let begun = Instant::now();
         let ended = session.run(self, shutdown).await;
+        pauses.note_connection(session.was_acknowledged(), begun.elapsed());
         metrics::gauge!("defender_link_connected").set(0.0);
         self.connected.send_replace(false);
         ended
     }
 
-    fn note_end(&mut self, error: &SessionError, pauses: &mut Pauses) {
+    fn note_end(&mut self, error: &SessionError) {
         metrics::counter!("defender_link_reconnects_total", "reason" => error.reason())
             .increment(1);
         self.complaints.log(error);
-        if error.had_connection() {
-            *pauses = self::pauses();
-        }
         self.drop_what_is_refused(error);
     }
 
@@ -188,17 +190,6 @@ impl Link {
             );
         }
     }
-}
-
-type Pauses = <ExponentialBuilder as BackoffBuilder>::Backoff;
-
-fn pauses() -> Pauses {
-    ExponentialBuilder::default()
-        .with_min_delay(SHORTEST_PAUSE)
-        .with_max_delay(LONGEST_PAUSE)
-        .without_max_times()
-        .with_jitter()
-        .build()
 }
 
 fn check(config: &LinkConfig) -> Result<(), LinkError> {

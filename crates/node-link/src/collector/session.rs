@@ -68,11 +68,6 @@ impl SessionError {
         }
     }
 
-    /// The greeting was answered.
-    pub(super) fn had_connection(&self) -> bool {
-        matches!(self, Self::Ended(_) | Self::Closed)
-    }
-
     /// The publisher says that a batch is at fault, not the connection.
     pub(super) fn refuses_a_batch(&self) -> bool {
         matches!(self, Self::Ended(status) if matches!(status.code(), Code::InvalidArgument | Code::OutOfRange))
@@ -86,6 +81,7 @@ pub(super) struct Session {
     credit: u64,
     reserve: u64,
     maximum_envelope_bytes: usize,
+    was_acknowledged: bool,
 }
 
 /// Dials, greets, and reads the publisher's greeting.
@@ -101,6 +97,7 @@ pub(super) async fn open(link: &mut Link) -> Result<Session, SessionError> {
         credit: welcome.initial_credit_bytes,
         reserve: welcome.initial_credit_bytes / ALERT_RESERVE,
         maximum_envelope_bytes,
+        was_acknowledged: false,
     };
     if session.allowance(Lane::Telemetry) < welcome.maximum_envelope_bytes {
         let text = "its credit does not suffice for the largest envelope it takes";
@@ -178,7 +175,7 @@ fn send(
 impl Session {
     /// Sends and takes acknowledgements until the connection ends, or all is delivered after `shutdown`.
     pub(super) async fn run(
-        mut self,
+        &mut self,
         link: &mut Link,
         shutdown: &CancellationToken,
     ) -> Result<Ended, SessionError> {
@@ -200,6 +197,11 @@ impl Session {
                 () = shutdown.cancelled(), if !is_ending => is_ending = true,
             }
         }
+    }
+
+    /// Whether the publisher took anything over this connection.
+    pub(super) fn was_acknowledged(&self) -> bool {
+        self.was_acknowledged
     }
 
     /// Sends all that is due and that the credit allows.
@@ -258,7 +260,10 @@ impl Session {
     ) -> Result<(), SessionError> {
         let answer = answer.map_err(SessionError::Ended)?.ok_or(SessionError::Closed)?;
         match answer.message {
-            Some(to_collector::Message::Acknowledgement(it)) => acknowledge(link, &it),
+            Some(to_collector::Message::Acknowledgement(it)) => {
+                self.was_acknowledged = true;
+                acknowledge(link, &it);
+            }
             Some(to_collector::Message::Credit(more)) => {
                 self.credit = self.credit.saturating_add(more.bytes);
             }

@@ -5,7 +5,7 @@ use event_model::{Lane, Loss, LossReason, Record, Timestamp};
 use node_link::{Link, LinkConfig, LinkError, Outbox, connect};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -109,6 +109,20 @@ async fn a_publisher_killed_again_and_again_loses_and_doubles_nothing() {
     collector.finish().await;
     assert_eq!(event_numbers(&shelf.records(Lane::Telemetry)), (0..total).collect::<Vec<_>>());
     assert_eq!(shelf.records(Lane::Entity).len() as u64, total / 50);
+}
+
+#[tokio::test]
+async fn a_publisher_that_welcomes_and_keeps_nothing_is_tried_again_with_growing_pauses() {
+    let scratch = Scratch::new();
+    let shelf = Shelf::new();
+    shelf.fill();
+    let _publisher = Publisher::start(listen_on(scratch.socket()), shelf.clone());
+    let begun = Instant::now();
+    let collector = Collector::start(scratch.socket(), ROOMY);
+    collector.outbox.send(entity(1));
+    until("it was tried six times", || shelf.arrivals().len() >= 6, || shelf.arrivals()).await;
+    // 0.1 s, 0.2 s, 0.4 s, 0.8 s and 1.6 s lie between.
+    assert!(begun.elapsed() >= Duration::from_secs(3), "after {:?}", begun.elapsed());
 }
 
 #[tokio::test]

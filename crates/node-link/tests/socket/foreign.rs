@@ -14,12 +14,10 @@ use tonic::Code;
 const STRANGER: u32 = 45_678;
 const SOCKET: &str = "DEFENDER_TEST_SOCKET";
 
-/// Opens a directory and this binary to the stranger. None where we are not root and can't become anybody else.
-fn stage(scratch: &Scratch) -> Option<PathBuf> {
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!("skipped: only root can run a process as another user");
-        return None;
-    }
+/// Opens a directory and this binary to the stranger.
+fn stage(scratch: &Scratch) -> PathBuf {
+    let is_root = nix::unistd::geteuid().is_root();
+    assert!(is_root, "run as root: this test starts a process as another user");
     let open = |path: &Path, mode| {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     };
@@ -27,7 +25,7 @@ fn stage(scratch: &Scratch) -> Option<PathBuf> {
     let binary = scratch.path().join("stranger");
     std::fs::copy(std::env::current_exe().unwrap(), &binary).unwrap();
     open(&binary, 0o755);
-    Some(binary)
+    binary
 }
 
 fn as_stranger(binary: &Path, test: &str, socket: &Path) -> Command {
@@ -45,7 +43,7 @@ fn as_stranger(binary: &Path, test: &str, socket: &Path) -> Command {
 #[tokio::test]
 async fn a_collector_of_another_user_is_refused_and_told_the_key_to_change() {
     let scratch = Scratch::new();
-    let Some(binary) = stage(&scratch) else { return };
+    let binary = stage(&scratch);
     let shelf = Shelf::new();
     let _publisher = Publisher::start(listen_on(scratch.socket()), shelf.clone());
     // The socket's mode alone keeps strangers out; the check of credentials must hold without it.
@@ -84,7 +82,7 @@ impl Drop for Reaper {
 #[tokio::test]
 async fn no_record_is_given_to_a_socket_that_a_stranger_listens_on() {
     let scratch = Scratch::new();
-    let Some(binary) = stage(&scratch) else { return };
+    let binary = stage(&scratch);
     count_metrics();
     let test = "foreign::stranger_listens";
     let _stranger = Reaper(

@@ -9,7 +9,7 @@ use proto::{Envelope, decode_batch};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -87,6 +87,7 @@ pub struct Shelf {
     envelopes: Mutex<BTreeMap<(SourceId, Lane, u64), Envelope>>,
     arrivals: Mutex<Vec<Lane>>,
     open: [watch::Sender<bool>; Lane::ALL.len()],
+    is_full: AtomicBool,
 }
 
 impl Shelf {
@@ -95,7 +96,13 @@ impl Shelf {
             envelopes: Mutex::default(),
             arrivals: Mutex::default(),
             open: std::array::from_fn(|_| watch::Sender::new(true)),
+            is_full: AtomicBool::new(false),
         })
+    }
+
+    /// From now on it keeps nothing: each connection is welcomed, and ended at its first envelope.
+    pub fn fill(&self) {
+        self.is_full.store(true, Ordering::SeqCst);
     }
 
     /// From now on, envelopes of the lane do not become durable (until [`Shelf::open`]).
@@ -155,7 +162,11 @@ impl Receiver for Shelf {
     fn accept(&self, envelope: Envelope) -> impl Future<Output = Result<(), ReceiveError>> + Send {
         self.arrivals.lock().unwrap().push(envelope.lane());
         let mut open = self.open[envelope.lane().index()].subscribe();
+        let is_full = self.is_full.load(Ordering::SeqCst);
         async move {
+            if is_full {
+                return Err(ReceiveError::Ending);
+            }
             open.wait_for(|open| *open).await.map_err(|_| ReceiveError::Ending)?;
             self.put(&envelope);
             Ok(())
