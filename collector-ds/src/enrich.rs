@@ -11,8 +11,7 @@ mod tests;
 use crate::kernel::{Snapshot, WallClock};
 use containers::{Containers, Place};
 use ebpf_probes::{
-    ActRecord, BootTime, CgroupKey, CgroupRecord, ExecRecord, ExitRecord, ForkRecord,
-    KernelRecord,
+    ActRecord, BootTime, CgroupKey, CgroupRecord, ExecRecord, ExitRecord, ForkRecord, KernelRecord,
 };
 use event_model::{ContainerId, Event, EventKind, Process, ProcessKey, ProcessRef};
 use processes::{Forked, Processes};

@@ -11,5 +11,7 @@
 #include "cgroup.bpf.c"
 #include "call.bpf.c"
 #include "file_open.bpf.c"
+#include "network.bpf.c"
+#include "system.bpf.c"
 
 char program_license[] SEC("license") = "Dual MIT/GPL";

@@ -1,5 +1,8 @@
 mod act;
+mod dns;
 mod file;
+mod network;
+mod system;
 
 use crate::fields::Fields;
 use crate::layout::{

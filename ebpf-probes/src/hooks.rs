@@ -2,7 +2,9 @@
 
 mod calls;
 mod file;
+mod network;
 mod process;
+mod system;
 
 pub use calls::Call;
 
@@ -67,4 +69,4 @@ impl fmt::Display for Hook {
 }
 
 /// All probes, in the order in which they are attached.
-pub const PROBES: &[&[Probe]] = &[process::PROBES, file::PROBES];
+pub const PROBES: &[&[Probe]] = &[process::PROBES, file::PROBES, network::PROBES, system::PROBES];

@@ -3,7 +3,7 @@
 use crate::encode::encode;
 use crate::layout::{EXEC_PATH_TRUNCATED, HEADER_SIZE, NAME_SIZE};
 use crate::{
-    BootTime, CgroupKey, CgroupRecord, DecodeError, ExecRecord, ExitRecord, ForkRecord,
+    BootTime, CgroupKey, CgroupRecord, DecodeError, ExecRecord, ExitRecord, ForkRecord, Hook,
     KernelRecord, OBJECT, PROBES, RecordKind, decode, maps, process_key,
 };
 use event_model::{Credentials, Executable, ExitStatus, ProcessKey, Timestamp};
@@ -224,8 +224,8 @@ fn start_times_are_whole_clock_ticks() {
 #[test]
 fn an_unknown_kind_is_named() {
     let mut bytes = encode(&KernelRecord::Exit(ExitRecord::default()));
-    bytes[0..2].copy_from_slice(&77_u16.to_ne_bytes());
-    assert_eq!(decode(&bytes), Err(DecodeError::Kind(77)));
+    bytes[0..2].copy_from_slice(&250_u16.to_ne_bytes());
+    assert_eq!(decode(&bytes), Err(DecodeError::Kind(250)));
     assert_eq!(
         decode(&bytes[..HEADER_SIZE - 1]),
         Err(DecodeError::TooShort { wanted: HEADER_SIZE, left: HEADER_SIZE - 1 })
@@ -234,13 +234,30 @@ fn an_unknown_kind_is_named() {
 
 #[test]
 fn the_object_holds_each_program_and_map_by_its_name() {
-    let names = PROBES.map(|probe| probe.program);
-    let maps = [maps::PROCESS_RING, maps::DROPS, maps::EXEC_DRAFTS, maps::WAKEUP_BYTES];
-    for name in names.into_iter().chain(maps) {
+    let hooks = || PROBES.iter().copied().flatten().flat_map(|probe| probe.hooks);
+    let names = hooks().map(|hook| match hook {
+        Hook::Tracepoint { program, .. }
+        | Hook::Lsm { program, .. }
+        | Hook::Function { program, .. }
+        | Hook::Calls { program, .. } => *program,
+    });
+    let maps = [
+        maps::PROCESS_RING,
+        maps::ACT_RING,
+        maps::DROPS,
+        maps::EXEC_DRAFTS,
+        maps::ACT_DRAFTS,
+        maps::CALL_ROUTES,
+        maps::CALL_HANDLERS,
+        maps::CALL_DISPATCHER.0,
+        maps::WAKEUP_BYTES,
+    ];
+    for name in names.chain(maps) {
         let symbol = [name.as_bytes(), &[0]].concat();
         assert!(OBJECT.windows(symbol.len()).any(|bytes| bytes == symbol), "{name} is missing");
     }
     for kind in RecordKind::ALL {
-        assert!(PROBES.iter().any(|probe| probe.kind == kind), "no program sends {kind}");
+        let mut probes = PROBES.iter().copied().flatten();
+        assert!(probes.any(|probe| probe.kind == kind), "no program sends {kind}");
     }
 }

@@ -1,13 +1,13 @@
 //! The codec gives back what it was given, and takes any bytes without a panic.
 
 use event_model::{
-    Argument, DnsAnswer, DnsEvent, DnsQuestion, FileAct, FileEvent, Flow, NetworkAct, NetworkEvent,
-    PathSource, SystemAct, SystemEvent, Alert, BlindRule, Component, Container, Credentials, Event, EventKind, Executable, ExitStatus,
-    Host, KubernetesContainer, KubernetesObject, Lane, Loss, LossReason, MatchedField, Pod,
-    Priority, ProbeCoverage, ProbeState, Process, ProcessKey, ProcessRef, Record, SensorStatus,
-    SourceDescription, SourceId, Timestamp,
+    Alert, Argument, BlindRule, Component, Container, Credentials, DnsAnswer, DnsEvent,
+    DnsQuestion, Event, EventKind, Executable, ExitStatus, FileAct, FileEvent, Flow, Host,
+    KubernetesContainer, KubernetesObject, Lane, Loss, LossReason, MatchedField, NetworkAct,
+    NetworkEvent, PathSource, Pod, Priority, ProbeCoverage, ProbeState, Process, ProcessKey,
+    ProcessRef, Record, SensorStatus, SourceDescription, SourceId, SystemAct, SystemEvent,
+    Timestamp,
 };
-use std::net::{SocketAddr, SocketAddrV6};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -16,6 +16,7 @@ use prost::Message;
 use prost::bytes::Bytes;
 use proto::{BatchError, Envelope, EnvelopeError, decode_batch, encode_batch, wire};
 use std::io::Write;
+use std::net::{SocketAddr, SocketAddrV6};
 use uuid::Uuid;
 
 fn text() -> impl Strategy<Value = String> {
@@ -148,8 +149,13 @@ prop_compose! {
 fn address() -> impl Strategy<Value = SocketAddr> {
     prop_oneof![
         any::<([u8; 4], u16)>().prop_map(SocketAddr::from),
-        any::<([u8; 16], u16, u32)>()
-            .prop_map(|(ip, port, scope)| SocketAddrV6::new(ip.into(), port, 0, scope).into()),
+        any::<([u8; 16], u16, u32)>().prop_map(|(ip, port, scope)| SocketAddrV6::new(
+            ip.into(),
+            port,
+            0,
+            scope
+        )
+        .into()),
     ]
 }
 

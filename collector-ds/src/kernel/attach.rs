@@ -87,9 +87,7 @@ impl<'kernel> Attacher<'kernel> {
             }
         }
         match refused {
-            Some((hook, (state, reason))) => {
-                coverage(probe, hook.to_string(), state, Some(reason))
-            }
+            Some((hook, (state, reason))) => coverage(probe, hook.to_string(), state, Some(reason)),
             None => coverage(probe, "none".to_owned(), ProbeState::Unsupported, None),
         }
     }

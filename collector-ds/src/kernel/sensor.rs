@@ -1,5 +1,5 @@
-use super::drops::Drops;
 use super::attach::Link;
+use super::drops::Drops;
 use super::loader::{Loaded, RingSizes, load};
 use super::ring::Ring;
 use super::{Capabilities, SensorError, WallClock};

@@ -8,13 +8,16 @@ use nix::libc;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-const CONFIG: KernelConfig = KernelConfig { ring_bytes: 1 << 20 };
+/// Small rings, all acts.
+fn everything() -> KernelConfig {
+    KernelConfig::everything(1 << 20)
+}
 
 #[test]
 fn every_program_is_loaded_and_attached() {
     let begin = Instant::now();
-    let (sensor, coverage) =
-        Sensor::load(CONFIG).unwrap_or_else(|error| panic!("root and BTF are needed: {error}"));
+    let (sensor, coverage) = Sensor::load(everything())
+        .unwrap_or_else(|error| panic!("root and BTF are needed: {error}"));
     println!("loaded in {} ms", begin.elapsed().as_millis());
     for probe in &coverage {
         println!("{}", describe(probe));
@@ -34,7 +37,7 @@ fn a_thread_without_privileges_is_told_which_capability_it_lacks() {
         // SAFETY: the raw call changes the ids of this thread alone, which ends right after.
         let dropped = unsafe { libc::syscall(libc::SYS_setresuid, 65534, 65534, 65534) };
         assert_eq!(dropped, 0);
-        Sensor::load(CONFIG).map(|_| ())
+        Sensor::load(everything()).map(|_| ())
     });
     let error = result.expect_err("nobody may load programs");
     assert!(matches!(error, SensorError::MissingCapability), "{error}");
@@ -43,7 +46,7 @@ fn a_thread_without_privileges_is_told_which_capability_it_lacks() {
 
 #[tokio::test]
 async fn a_single_record_is_waited_for_and_comes_soon() {
-    let (mut sensor, _) = Sensor::load(CONFIG).unwrap();
+    let (mut sensor, _) = Sensor::load(everything()).unwrap();
     let pid = run(&mut Command::new(TRUE));
     let deadline = Instant::now() + Duration::from_mins(1);
     let mut latency = None;

@@ -18,7 +18,7 @@ fn drain(sensor: &mut Sensor) -> Vec<(RecordKind, u32)> {
             KernelRecord::Exec(exec) => exec.process.pid,
             KernelRecord::Fork(fork) => fork.child.pid,
             KernelRecord::Exit(exit) => exit.process.pid,
-            KernelRecord::CgroupMade(_) | KernelRecord::CgroupRemoved(_) => 0,
+            _ => 0,
         };
         drained.push((record.kind(), pid));
     });

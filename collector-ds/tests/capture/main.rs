@@ -12,4 +12,5 @@ mod files;
 mod identity;
 mod loading;
 mod loss;
+mod opens;
 mod recorder;

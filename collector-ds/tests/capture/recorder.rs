@@ -1,8 +1,8 @@
 use collector_ds::kernel::{
-    ExecRecord, ExitRecord, ForkRecord, KernelConfig, KernelRecord, Sensor,
+    ActRecord, ExecRecord, ExitRecord, ForkRecord, KernelConfig, KernelRecord, Sensor,
 };
-use event_model::{ProbeCoverage, ProbeState, ProcessKey};
-use std::collections::BTreeMap;
+use event_model::{EventKind, FileEvent, ProbeCoverage, ProbeState, ProcessKey};
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock};
 use std::thread;
@@ -19,7 +19,7 @@ const RING_BYTES: u64 = 16 << 20;
 
 /// Loads a sensor with all its programs, or says why this machine can't run the tests.
 pub fn load(ring_bytes: u64) -> Sensor {
-    let (sensor, coverage) = Sensor::load(KernelConfig { ring_bytes })
+    let (sensor, coverage) = Sensor::load(KernelConfig::everything(ring_bytes))
         .unwrap_or_else(|error| panic!("these tests need root and a kernel with BTF: {error}"));
     for probe in &coverage {
         assert_eq!(probe.state, ProbeState::Active, "a program was refused: {}", describe(probe));
@@ -61,8 +61,13 @@ pub fn recorder() -> &'static Recorder {
 
 impl Recorder {
     fn read(&self, mut sensor: Sensor) {
+        let mut ours = BTreeSet::from([std::process::id()]);
         loop {
-            let taken = sensor.poll(1000, |record| self.lock().push(record));
+            let taken = sensor.poll(1000, |record| {
+                if is_ours(&record, &mut ours) {
+                    self.lock().push(record);
+                }
+            });
             if taken > 0 {
                 self.arrived.notify_all();
             } else {
@@ -126,12 +131,40 @@ impl Recorder {
         })
     }
 
+    /// The first act of a process that `pick` takes.
+    pub fn act_of<T>(&self, pid: u32, what: &str, pick: impl Fn(&ActRecord) -> Option<T>) -> T {
+        self.expect(&format!("{what} by process {pid}"), |record| match record {
+            KernelRecord::Act(act) if act.process.pid == pid => pick(act),
+            _ => None,
+        })
+    }
+
+    /// The first act on a file of a process that `pick` takes.
+    pub fn file_act(&self, pid: u32, what: &str, pick: impl Fn(&FileEvent) -> bool) -> FileEvent {
+        self.act_of(pid, what, |act| match &act.event {
+            EventKind::File(event) if pick(event) => Some(event.as_ref().clone()),
+            _ => None,
+        })
+    }
+
     /// The key of this program's own process, as the kernel tells it.
     pub fn own_key(&self) -> ProcessKey {
         let mut child = Command::new("/bin/true").spawn().expect("/bin/true can be run");
         let fork = self.fork_of(child.id());
         child.wait().expect("it is our child");
         fork.creator
+    }
+}
+
+/// Everything but the acts of processes that no test began: there may be very many of them.
+fn is_ours(record: &KernelRecord, ours: &mut BTreeSet<u32>) -> bool {
+    match record {
+        KernelRecord::Fork(fork) if ours.contains(&fork.creator.pid) => {
+            ours.insert(fork.child.pid);
+            true
+        }
+        KernelRecord::Act(act) => ours.contains(&act.process.pid),
+        _ => true,
     }
 }
 

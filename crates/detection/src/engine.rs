@@ -68,7 +68,8 @@ impl Engine {
         &'e self,
         act: &'a Act<'a>,
     ) -> impl Iterator<Item = Match<'e>> + use<'e, 'a> {
-        let candidates = &self.candidates[EventType::from(&act.event.kind).index()];
+        let place = EventType::from(&act.event.kind).index();
+        let candidates = self.candidates.get(place).map_or_else(Default::default, Vec::as_slice);
         let facts = Facts::new(act);
         candidates.iter().filter_map(move |candidate| self.matched(*candidate, &facts))
     }

@@ -51,7 +51,7 @@ impl From<&EventKind> for EventType {
             EventKind::Exec => Self::EXECVE,
             EventKind::Fork { .. } => Self::CLONE,
             EventKind::Exit(_) => Self::PROCEXIT,
-            _ => Self::GENERIC,
+            other => Self::named(other.name()).unwrap_or(Self::PROCEXIT),
         }
     }
 }

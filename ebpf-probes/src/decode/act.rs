@@ -1,6 +1,6 @@
 //! `struct act_head`, and what follows it.
 
-use super::{Header, cgroup_key, file, key};
+use super::{Header, cgroup_key, dns, file, key, network, system};
 use crate::fields::Fields;
 use crate::layout::{ACT_RESULT_KNOWN, NO_CALL};
 use crate::{ActRecord, DecodeError, RecordKind};
@@ -36,6 +36,11 @@ pub fn read(header: &Header, fields: &mut Fields<'_>) -> Result<ActRecord, Decod
     let head = Head { header, result: header.has(ACT_RESULT_KNOWN).then_some(result) };
     let event = match header.kind {
         RecordKind::File(act) => EventKind::File(Box::new(file::read(&head, act, fields)?)),
+        RecordKind::Network(act) => {
+            EventKind::Network(Box::new(network::read(&head, act, fields)?))
+        }
+        RecordKind::Dns => EventKind::Dns(Box::new(dns::read(&head, fields)?)),
+        RecordKind::System(act) => EventKind::System(Box::new(system::read(&head, act, fields)?)),
         other => return Err(DecodeError::Kind(other.number())),
     };
     Ok(ActRecord { time: header.time, process, thread, cgroup, call, event })
