@@ -1,47 +1,62 @@
-//! Acts that a shell can't perform.
-//!
-//! - `acts memfd FILE [ARGUMENT…]` copies FILE into anonymous memory and executes it there.
-//! - `acts spawn COUNT FILE [ARGUMENT…]` runs FILE to its end COUNT times, one after the
-//!   other, and prints the nanoseconds that one took.
+//! Acts that a shell can't perform, or not fast enough to be measured.
 
+mod repeat;
+
+use clap::{Parser, Subcommand};
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use std::error::Error;
+use repeat::Repeated;
+use std::convert::Infallible;
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::Command;
-use std::time::Instant;
 
-const USAGE: &str = "usage: acts memfd FILE [ARGUMENT…] | acts spawn COUNT FILE [ARGUMENT…]";
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-    match arguments.as_slice() {
-        [act, file, rest @ ..] if act == "memfd" => memfd(file, rest),
-        [act, count, file, rest @ ..] if act == "spawn" => {
-            spawn(count.to_str().ok_or(USAGE)?.parse()?, file, rest)
+/// Performs harmless acts.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    act: Act,
+}
+
+#[derive(Subcommand)]
+enum Act {
+    /// Copies a program into anonymous memory and executes it there.
+    Memfd {
+        /// The program.
+        file: PathBuf,
+        /// What it is given.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Performs an act over and over, and prints the nanoseconds that one took.
+    Repeat {
+        /// How often.
+        count: u32,
+        #[command(subcommand)]
+        act: Repeated,
+    },
+}
+
+fn main() -> Outcome<()> {
+    match Arguments::parse().act {
+        Act::Memfd { file, arguments } => match memfd(&file, &arguments)? {},
+        Act::Repeat { count, act } => {
+            let nanoseconds = repeat::nanoseconds_each(count, &act)?;
+            Ok(writeln!(io::stdout(), "{nanoseconds}")?)
         }
-        _ => Err(USAGE.into()),
     }
 }
 
 /// Never returns where it succeeds.
-fn memfd(file: &OsString, arguments: &[OsString]) -> Result<(), Box<dyn Error>> {
+fn memfd(file: &PathBuf, arguments: &[OsString]) -> Outcome<Infallible> {
     let memory = memfd_create("acts", MFdFlags::empty())?;
     let mut memory = fs::File::from(memory);
     memory.write_all(&fs::read(file)?)?;
     let path = format!("/proc/self/fd/{}", memory.as_raw_fd());
     Err(Command::new(path).arg0(file).args(arguments).exec().into())
-}
-
-fn spawn(count: u32, file: &OsString, arguments: &[OsString]) -> Result<(), Box<dyn Error>> {
-    let begin = Instant::now();
-    for _ in 0..count {
-        Command::new(file).args(arguments).status()?;
-    }
-    let each = begin.elapsed().as_nanos() / u128::from(count.max(1));
-    writeln!(io::stdout(), "{each}")?;
-    Ok(())
 }

@@ -1,23 +1,25 @@
-//! What the sensor costs the node: the same work bare and under the sensor, alternating.
+//! What the sensor costs the node: the same work bare and under the sensor, in turns.
+
+mod work;
 
 use super::report::{Goal, Report};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
+use suite::Machine;
 use suite::cgroup::Cgroup;
 use suite::program::{Launch, Name, Program};
 use tempfile::TempDir;
+use work::{WORKS, Work};
 
 const PAIRS: usize = 10;
-const SPAWNS: u32 = 4000;
 const READY_WITHIN: Duration = Duration::from_mins(1);
 
 /// The limits of the workload's table.
 const MILLICORES: u64 = 360;
 const BYTES: u64 = 296 << 20;
 
-/// Fork, exec and exit of a program that does nothing.
+/// Measures every work with the rules that we ship.
 pub fn run(binaries: &Path) -> Result<Report> {
     let folder = TempDir::new()?;
     let mut machine = super::prepare(binaries, &folder)?;
@@ -27,76 +29,69 @@ pub fn run(binaries: &Path) -> Result<Report> {
     machine.wait_ready()?;
     let limits =
         Cgroup::limited(&format!("defender-bench-{}", std::process::id()), MILLICORES, BYTES)?;
-    let launch = Launch { cgroup: Some(limits.clone()), ..machine.launch(Name::CollectorDs)? };
-    let rounds = measure(binaries, &launch);
+    let rounds = measure(&machine, &limits, binaries);
     machine.stop()?;
     limits.remove()?;
     Ok(report(&rounds?))
 }
 
-/// One pair: the same work without the sensor and with it.
+/// One pair: the same works without the sensor and with it.
 struct Round {
+    works: Vec<Pair>,
+    resident_mib: f64,
+}
+
+/// Nanoseconds that one act took, and the sensor's own CPU for it.
+struct Pair {
     bare: f64,
     sensed: f64,
-    resident_mib: f64,
-    cpu_microseconds: f64,
+    cpu: f64,
 }
 
-fn measure(binaries: &Path, launch: &Launch) -> Result<Vec<Round>> {
-    spawn(binaries)?; // warms the caches
-    (0..PAIRS)
-        .map(|_| {
-            let bare = spawn(binaries)?;
-            let mut sensor = launch.start()?;
-            sensor.wait_ready(READY_WITHIN)?;
-            let round = sense(binaries, &sensor, bare)?;
-            sensor.stop(READY_WITHIN)?;
-            Ok(round)
-        })
-        .collect()
+fn measure(machine: &Machine, limits: &Cgroup, binaries: &Path) -> Result<Vec<Round>> {
+    let launch = Launch { cgroup: Some(limits.clone()), ..machine.launch(Name::CollectorDs)? };
+    for work in &WORKS {
+        work.nanoseconds(binaries)?; // warms the caches
+    }
+    (0..PAIRS).map(|pair| round(pair, &launch, binaries)).collect()
 }
 
-fn sense(binaries: &Path, sensor: &Program, bare: f64) -> Result<Round> {
-    let cpu_before = sensor.cpu_seconds()?;
-    let sensed = spawn(binaries)?;
+fn round(pair: usize, launch: &Launch, binaries: &Path) -> Result<Round> {
+    println!("pair {} of {PAIRS}", pair + 1);
+    let bare: Vec<f64> =
+        WORKS.iter().map(|work| work.nanoseconds(binaries)).collect::<Result<_>>()?;
+    let mut sensor = launch.start()?;
+    sensor.wait_ready(READY_WITHIN)?;
+    let works: Result<Vec<Pair>> =
+        WORKS.iter().zip(bare).map(|(work, bare)| sense(work, bare, &sensor, binaries)).collect();
+    let resident_mib = sensor.resident_mib()?;
+    sensor.stop(READY_WITHIN)?;
+    Ok(Round { works: works?, resident_mib })
+}
+
+fn sense(work: &Work, bare: f64, sensor: &Program, binaries: &Path) -> Result<Pair> {
+    let before = sensor.cpu_seconds()?;
+    let sensed = work.nanoseconds(binaries)?;
     // The last records are on their way for some tens of milliseconds.
     std::thread::sleep(Duration::from_millis(300));
-    let cpu = sensor.cpu_seconds()? - cpu_before;
-    let resident_mib = sensor.resident_mib()?;
-    Ok(Round { bare, sensed, resident_mib, cpu_microseconds: cpu * 1e6 / f64::from(SPAWNS) })
-}
-
-/// Microseconds that one fork+exec+exit takes.
-fn spawn(binaries: &Path) -> Result<f64> {
-    let acts = binaries.join("acts");
-    let output = Command::new(&acts)
-        .args(["spawn", &SPAWNS.to_string()])
-        .args(["/bin/busybox", "true"])
-        .output()
-        .with_context(|| format!("starting {}", acts.display()))?;
-    let nanoseconds: f64 = String::from_utf8(output.stdout)?.trim().parse()?;
-    Ok(nanoseconds / 1000.0)
+    let cpu = (sensor.cpu_seconds()? - before) * 1e9 / f64::from(work.count);
+    Ok(Pair { bare, sensed, cpu })
 }
 
 fn report(rounds: &[Round]) -> Report {
-    let of = |pick: fn(&Round) -> f64| super::median(rounds.iter().map(pick).collect());
     let mut report = Report::default();
-    report.add("fork+exec+exit, bare (median of 10)", of(|round| round.bare), "us", Goal::None);
-    report.add(
-        "fork+exec+exit, under the sensor (median of 10)",
-        of(|round| round.sensed),
-        "us",
-        Goal::None,
-    );
-    let ratio = of(|round| round.sensed / round.bare);
-    report.add("fork+exec+exit, ratio", ratio, "x", Goal::AtMost(1.05));
-    let cpu = of(|round| round.cpu_microseconds);
-    report.add(
-        "sensor's own CPU an exec (rules, fork and exit included)",
-        cpu,
-        "us",
-        Goal::AtMost(20.0),
-    );
-    report.add("sensor's RSS", of(|round| round.resident_mib), "MiB", Goal::AtMost(40.0));
+    for (place, work) in WORKS.iter().enumerate() {
+        let median = |pick: fn(&Pair) -> f64| {
+            super::median(rounds.iter().map(|round| pick(&round.works[place])).collect())
+        };
+        let what = work.what;
+        report.add(format!("{what}: bare"), median(|pair| pair.bare) / 1e3, "us", Goal::None);
+        report.add(format!("{what}: sensed"), median(|pair| pair.sensed) / 1e3, "us", Goal::None);
+        let ratio = median(|pair| pair.sensed / pair.bare);
+        report.add(format!("{what}: ratio"), ratio, "x", work.ratio);
+        report.add(format!("{what}: sensor's CPU"), median(|pair| pair.cpu) / 1e3, "us", work.cpu);
+    }
+    let resident = super::median(rounds.iter().map(|round| round.resident_mib).collect());
+    report.add("sensor's resident memory", resident, "MiB", Goal::AtMost(40.0));
     report
 }
