@@ -13,4 +13,6 @@ pub struct Act<'a> {
     pub container: Option<&'a Container>,
     /// The node.
     pub host: &'a Host,
+    /// The name by which the domain name system told the address of the other end, where it did.
+    pub remote_name: Option<&'a str>,
 }

@@ -1,5 +1,6 @@
 //! Tables in Markdown, made from what the engine itself uses.
 
+use crate::event_type::EventType;
 use crate::field::{Argument, Field, fields};
 use crate::rule::Rule;
 use std::fmt::Write as _;
@@ -27,6 +28,17 @@ fn with_argument(field: &Field) -> String {
         Argument::Generation => format!("{0}`, `{0}[N]", field.name),
         Argument::Key => format!("{}[key]", field.name),
     }
+}
+
+/// The table of event types that sensors tell: the name that stands for each, and its other names.
+pub fn event_type_table() -> String {
+    let mut table = "| Type | Asked for as well by |\n|---|---|\n".to_owned();
+    for event_type in EventType::seen() {
+        let others: Vec<String> =
+            event_type.names_of_type().iter().skip(1).map(|name| format!("`{name}`")).collect();
+        let _ = writeln!(table, "| `{}` | {} |", event_type.name(), others.join(", "));
+    }
+    table
 }
 
 /// The table of rules: name, priority, tags, description.

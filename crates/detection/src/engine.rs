@@ -17,12 +17,14 @@ pub struct Engine {
     rules: Vec<Rule>,
     graph: Graph,
     event_types: EventTypes,
-    /// For each of [`EventType::SEEN`]: the rules that can match it.
+    /// For each of [`EventType::seen`]: the rules that can match it.
     candidates: Vec<Vec<Candidate>>,
+    /// For each of them: whether some rule asks for it, or for a field that few types tell.
+    wanted: Vec<bool>,
 }
 
 /// A rule for events of one type.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Candidate {
     rule: usize,
     /// The rule's condition with what the event's type decides left out.
@@ -33,13 +35,18 @@ impl Engine {
     /// Indexes the rules. What could be wrong with them was found when they were loaded.
     pub fn compile(rules: RuleSet) -> Self {
         let RuleSet { rules, mut graph, .. } = rules;
-        let candidates = EventType::SEEN
-            .into_iter()
+        let unasked = candidates(&rules, &mut graph, EventType::unseen());
+        let candidates: Vec<_> = EventType::seen()
             .map(|event_type| candidates(&rules, &mut graph, event_type))
             .collect();
         let none = EventTypes::none();
         let event_types = rules.iter().fold(none, |types, rule| types.union(rule.event_types()));
-        Self { rules, graph, event_types, candidates }
+        // What is the same for events of a type that does not exist matches whatever happens, not this type.
+        let wanted = candidates
+            .iter()
+            .map(|of_type| of_type.iter().any(|candidate| !unasked.contains(candidate)))
+            .collect();
+        Self { rules, graph, event_types, candidates, wanted }
     }
 
     /// How many rules are loaded and switched on.
@@ -55,6 +62,17 @@ impl Engine {
     /// The types of events that some rule wants to see.
     pub fn event_types(&self) -> &EventTypes {
         &self.event_types
+    }
+
+    /// Whether some rule can match events of that type.
+    pub fn looks_at(&self, event_type: EventType) -> bool {
+        self.candidates.get(event_type.index()).is_some_and(|candidates| !candidates.is_empty())
+    }
+
+    /// Whether some rule needs events of that type: it asks for the type, or for a field that few types tell. A rule
+    /// that could match any act of a process needs none in particular.
+    pub fn wants(&self, event_type: EventType) -> bool {
+        self.wanted.get(event_type.index()).copied().unwrap_or(false)
     }
 
     /// The rules that match nothing where only events of the types for which `sees` holds are seen.
@@ -122,7 +140,10 @@ fn blindness(rule: &Rule, sees: &impl Fn(EventType) -> bool) -> Option<BlindRule
     }
     let names: Vec<&str> = types.iter().map(|event_type| event_type.name()).collect();
     let reason = match names.as_slice() {
-        [] => "its condition can't hold for any event".to_owned(),
+        [] => match rule.fields().iter().find(|field| field.is_never_told()) {
+            Some(field) => format!("needs `{}`, which no sensor tells", field.name),
+            None => "its condition can't hold for any event".to_owned(),
+        },
         [only] => format!("needs events of the type {only}"),
         _ => format!("needs events of one of the types {}", names.join(", ")),
     };

@@ -29,6 +29,8 @@ pub(crate) struct Check {
     /// The outermost first, as written.
     pub transformers: Box<[Transformer]>,
     pub test: Test,
+    /// Of a field that has several values, each must pass.
+    pub each: bool,
 }
 
 /// How large a node is when everything that is shared is written out, and how deep it goes.
@@ -223,19 +225,19 @@ fn index(length: usize) -> u32 {
 }
 
 impl Check {
-    /// The value for which the check holds: of several ancestors' values, the nearest that does.
+    /// The value for which the check holds: of several, the first that does.
     pub fn value_that_holds<'f>(&self, facts: &'f Facts<'_>) -> Option<Value<'f>> {
-        self.field
-            .access
-            .find(facts, |value| self.test.holds(&transformed(&self.transformers, value)))
+        self.field.access.find(facts, self.each, |value| {
+            self.test.holds(&transformed(&self.transformers, value))
+        })
     }
 
     pub fn holds(&self, facts: &Facts<'_>) -> bool {
         if self.transformers.is_empty() {
-            return self.field.access.satisfies(facts, |value| self.test.holds(value));
+            return self.field.access.satisfies(facts, self.each, |value| self.test.holds(value));
         }
-        self.field
-            .access
-            .satisfies(facts, |value| self.test.holds(&transformed(&self.transformers, value)))
+        self.field.access.satisfies(facts, self.each, |value| {
+            self.test.holds(&transformed(&self.transformers, value))
+        })
     }
 }

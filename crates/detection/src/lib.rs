@@ -38,7 +38,14 @@
 //!     kind: EventKind::Exec,
 //! };
 //! let host = Host::default();
-//! let act = Act { event: &event, process: &process, ancestors: &[], container: None, host: &host };
+//! let act = Act {
+//!     event: &event,
+//!     process: &process,
+//!     ancestors: &[],
+//!     container: None,
+//!     host: &host,
+//!     remote_name: None,
+//! };
 //! for matched in engine.evaluate(&act) {
 //!     let alert = matched.into_alert(&act, Timestamp::now());
 //!     assert_eq!(alert.message, "netcat | command=nc");
@@ -56,6 +63,7 @@ mod field;
 mod graph;
 mod load;
 mod lower;
+mod network;
 mod output;
 mod rule;
 mod source;
@@ -64,7 +72,7 @@ mod transform;
 
 pub use act::Act;
 pub use diagnostic::{Diagnostic, LoadError, Severity};
-pub use documentation::{field_table, rule_table};
+pub use documentation::{event_type_table, field_table, rule_table};
 pub use engine::{Engine, Match};
 pub use event_type::{EventType, EventTypes};
 pub use field::{Argument, Field, Kind, Provider, fields};

@@ -1,6 +1,7 @@
 //! What is asked of a field's value.
 
 use crate::field::Value;
+use crate::network::Network;
 use regex::Regex;
 use std::collections::HashSet;
 
@@ -12,6 +13,10 @@ pub(crate) enum Test {
     Text(TextTest),
     Number(NumberTest),
     Boolean(bool),
+    /// An address of one of the networks.
+    AddressIn(Box<[Network]>),
+    /// An address of none of them.
+    AddressOutside(Box<[Network]>),
     /// No value answers: an empty list, say.
     Never,
     /// How many of several questions must be answered with yes.
@@ -82,6 +87,12 @@ impl Test {
             (Self::Text(test), Value::Text(value)) => test.holds(value),
             (Self::Number(test), Value::Number(number)) => test.holds(*number),
             (Self::Boolean(wanted), Value::Boolean(truth)) => wanted == truth,
+            (Self::AddressIn(networks), Value::Address(address)) => {
+                networks.iter().any(|network| network.contains(*address))
+            }
+            (Self::AddressOutside(networks), Value::Address(address)) => {
+                !networks.iter().any(|network| network.contains(*address))
+            }
             (Self::Any(tests), _) => tests.iter().any(|test| test.holds(value)),
             (Self::All(tests), _) => {
                 !tests.is_empty() && tests.iter().all(|test| test.holds(value))
@@ -89,7 +100,15 @@ impl Test {
             (Self::ExactlyOne(tests), _) => {
                 tests.iter().filter(|test| test.holds(value)).count() == 1
             }
-            (Self::Text(_) | Self::Number(_) | Self::Boolean(_) | Self::Never, _) => false,
+            (
+                Self::Text(_)
+                | Self::Number(_)
+                | Self::Boolean(_)
+                | Self::AddressIn(_)
+                | Self::AddressOutside(_)
+                | Self::Never,
+                _,
+            ) => false,
         }
     }
 }

@@ -157,6 +157,7 @@ fn conditions_that_name_no_event_type_want_all() {
     );
     let openat = detection::EventType::named("openat").unwrap();
     assert_eq!(*some.event_types(), detection::EventTypes::Only([openat].into()));
-    let blind = some.blind_rules(|event_type| detection::EventType::SEEN.contains(&event_type));
-    assert_eq!(blind[0].reason, "needs events of the type openat");
+    assert_eq!(some.blind_rules(detection::EventType::is_seen), []);
+    let blind = some.blind_rules(|event_type| event_type == detection::EventType::EXECVE);
+    assert_eq!(blind[0].reason, "needs events of the type open");
 }

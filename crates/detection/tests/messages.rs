@@ -215,7 +215,7 @@ fn a_rule_of_another_source_is_skipped_with_a_warning() {
 #[test]
 fn a_rule_may_ask_to_be_skipped_where_a_field_is_unknown() {
     insta::assert_snapshot!(warnings(
-        &(rule("fd.name = /etc/shadow") + "  skip-if-unknown-filter: true\n")
+        &(rule("proc.weather = fine") + "  skip-if-unknown-filter: true\n")
     ));
 }
 

@@ -1,6 +1,6 @@
 //! Rule files of the Falco project, where a developer has fetched them: `DEFENDER_STOCK_RULES` names their folder.
 
-use detection::{LoadError, RuleSet, SourceFile};
+use detection::{Engine, EventType, LoadError, RuleSet, SourceFile};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -38,6 +38,9 @@ fn stock_rules_fail_for_fields_of_other_events_alone() {
         match RuleSet::load(&[SourceFile { name: &name, text: &text }]) {
             Ok(loaded) => {
                 println!("{name}: {rules} rules, all load, {} are enabled", loaded.rules().len());
+                for blind in Engine::compile(loaded).blind_rules(EventType::is_seen) {
+                    println!("    blind: {}: {}", blind.rule, blind.reason);
+                }
             }
             Err(error) => {
                 println!("{name}: {rules} rules, {} do not load", error.faulty_rules.len());

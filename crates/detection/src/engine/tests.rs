@@ -8,8 +8,8 @@ use crate::condition::{
 use crate::source::Place;
 use crate::{Act, EventType, RuleSet, SourceFile};
 use event_model::{
-    Container, ContainerId, Credentials, Event, EventKind, Executable, ExitStatus, Host, Process,
-    ProcessKey, ProcessRef, Timestamp,
+    Container, ContainerId, Credentials, Event, EventKind, Executable, ExitStatus, FileAct, Host,
+    Process, ProcessKey, ProcessRef, Timestamp,
 };
 use proptest::prelude::*;
 use std::fmt::Write as _;
@@ -38,6 +38,7 @@ impl Scene {
             ancestors,
             container: self.container.as_ref(),
             host: &self.host,
+            remote_name: None,
         }
     }
 }
@@ -64,11 +65,6 @@ fn values(scene: &Scene, subject: &Subject) -> Vec<String> {
         ("proc.aname", None) => {
             scene.ancestors.iter().map(|process| process.name.clone()).collect()
         }
-        ("evt.type", _) => one(match scene.event.kind {
-            EventKind::Exec => "execve",
-            EventKind::Fork { .. } => "clone",
-            EventKind::Exit(_) => "procexit",
-        }),
         ("container.id", _) => match &scene.process.container {
             Some(id) => one(&id.0[..12]),
             None => one("host"),
@@ -96,9 +92,32 @@ fn holds(scene: &Scene, expression: &Expression) -> bool {
         Expression::Or(parts) => parts.iter().any(|part| holds(scene, part)),
         Expression::Not(part) => !holds(scene, part),
         Expression::Macro(name) => panic!("no macro {}", name.text),
+        Expression::Check(check) if check.subject.field == "evt.type" => {
+            is_of_type(type_names(&scene.event.kind), &check.comparison)
+        }
         Expression::Check(check) => {
             values(scene, &check.subject).iter().any(|value| compares(value, &check.comparison))
         }
+    }
+}
+
+/// The names of an event's type; calls that do the same are one.
+fn type_names(kind: &EventKind) -> &'static [&'static str] {
+    match kind {
+        EventKind::Exec => &["execve", "execveat"],
+        EventKind::Fork { .. } => &["clone", "clone3", "fork", "vfork"],
+        EventKind::Exit(_) => &["procexit", "exit", "exit_group"],
+        EventKind::File(event) if event.act == FileAct::Open => {
+            &["open", "openat", "openat2", "creat", "open_by_handle_at"]
+        }
+        other => panic!("not asked: {other:?}"),
+    }
+}
+
+fn is_of_type(names: &[&str], comparison: &Comparison) -> bool {
+    match comparison {
+        Comparison::Value(Operator::NotEqual, literal) => !names.contains(&literal.text.as_str()),
+        comparison => names.iter().any(|name| compares(name, comparison)),
     }
 }
 
@@ -141,7 +160,7 @@ fn operates(value: &str, operator: Operator, wanted: &str) -> bool {
 
 // Few words, so that fields and values often agree.
 const WORDS: [&str; 7] = ["sh", "bash", "nc", "runc", "SH", "", "/bin/sh"];
-const EVENT_TYPES: [&str; 4] = ["execve", "clone", "procexit", "openat"];
+const EVENT_TYPES: [&str; 5] = ["execve", "clone", "procexit", "openat", "read"];
 const IDS: [&str; 2] = ["0123456789ab", "host"];
 
 fn literal(words: &'static [&'static str]) -> impl Strategy<Value = Literal> {
@@ -298,6 +317,7 @@ fn scene() -> impl Strategy<Value = Scene> {
         EventKind::Exec,
         EventKind::Fork { child: ProcessKey::default() },
         EventKind::Exit(ExitStatus::default()),
+        EventKind::File(Box::default()),
     ];
     let container = prop::option::of(prop::option::of(prop::sample::select(&WORDS[1..3])));
     let ancestors = prop::collection::vec(process(), 0..4);

@@ -1,11 +1,16 @@
 //! How the value of a field is taken from an act.
 
-use super::text;
+use super::descriptor::{self, DescriptorField};
+use super::file::{self, FileField};
+use super::network::{self, DnsField, FlowField};
+use super::socket::{End, Socket};
+use super::{argument, outcome, symbols, text};
 use crate::{Act, EventType};
-use event_model::{Container, Event, EventKind, Pod, Process, Timestamp};
+use event_model::{Container, Event, EventKind, FileAct, FileEvent, Pod, Process, Timestamp};
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 
 /// The value of a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +18,7 @@ pub(crate) enum Value<'a> {
     Text(Cow<'a, str>),
     Number(i64),
     Boolean(bool),
+    Address(IpAddr),
 }
 
 impl fmt::Display for Value<'_> {
@@ -21,6 +27,7 @@ impl fmt::Display for Value<'_> {
             Self::Text(text) => f.write_str(text),
             Self::Number(number) => number.fmt(f),
             Self::Boolean(truth) => truth.fmt(f),
+            Self::Address(address) => address.fmt(f),
         }
     }
 }
@@ -34,7 +41,7 @@ impl<'a> Value<'a> {
         Self::Text(Cow::Owned(text))
     }
 
-    fn unsigned(number: u64) -> Self {
+    pub(super) fn unsigned(number: u64) -> Self {
         Self::Number(i64::try_from(number).unwrap_or(i64::MAX))
     }
 
@@ -52,6 +59,26 @@ pub(crate) enum Access {
     ContainerLabel(Box<str>),
     Pod(PodField),
     PodLabel(Box<str>),
+    /// An argument by its name.
+    Argument(Box<str>),
+    Descriptor(DescriptorField),
+    /// An end of a socket.
+    End(End, EndPart),
+    File(FileField),
+    Dns(DnsField),
+    Flow(FlowField),
+    /// Nothing tells it. Other engines write the text where they do not know it.
+    Never(Option<&'static str>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum EndPart {
+    Address,
+    Port,
+    /// What the port is registered for.
+    Service,
+    /// By which the domain name system told the address.
+    Name,
 }
 
 /// Which process of the chain is meant.
@@ -73,8 +100,16 @@ pub(crate) enum EventField {
     Direction,
     Result,
     RawResult,
-    Flags,
+    Failed,
+    Arguments,
+    OpensForReading,
+    OpensForWriting,
+    CreatesExecutable,
+    Creates,
+    TargetPid,
     Hostname,
+    /// Rules ask whether it is 0, which no event's number is.
+    Number,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -102,6 +137,7 @@ pub(crate) enum ProcessField {
     ChangedAt,
     ModifiedAt,
     ChangedBeforeStart,
+    Duration,
     ContainerEntry,
     Uid,
     EffectiveUid,
@@ -148,6 +184,7 @@ impl Access {
         match self {
             Self::ContainerLabel(_) => Self::ContainerLabel(key.into()),
             Self::PodLabel(_) => Self::PodLabel(key.into()),
+            Self::Argument(_) => Self::Argument(key.into()),
             other => other,
         }
     }
@@ -166,24 +203,75 @@ impl Access {
             Self::ContainerLabel(key) => label(&facts.act.container?.labels, key),
             Self::Pod(field) => pod_value(*field, facts.act.container?.pod.as_ref()?),
             Self::PodLabel(key) => label(&facts.act.container?.pod.as_ref()?.labels, key),
+            Self::Argument(name) => facts.argument(name),
+            Self::Descriptor(field) => facts.descriptor(*field),
+            Self::End(end, part) => facts.end(*end, *part),
+            Self::File(field) => file::value(file_event(&facts.act.event.kind)?, *field),
+            Self::Dns(field) => facts.dns(*field).into_iter().next(),
+            Self::Flow(field) => match &facts.act.event.kind {
+                EventKind::Network(event) => {
+                    event.flow.as_ref().map(|flow| network::flow(flow, *field))
+                }
+                _ => None,
+            },
+            Self::Never(_) => None,
+        }
+    }
+
+    /// Whether it may have several values at once, of which `!=` asks each.
+    pub const fn has_many(&self) -> bool {
+        match self {
+            Self::End(End::Either, _) => true,
+            Self::Dns(field) => field.is_list(),
+            _ => false,
+        }
+    }
+
+    /// Whether it is a list, of which `in` asks each value.
+    pub const fn is_list(&self) -> bool {
+        matches!(self, Self::Dns(field) if field.is_list())
+    }
+
+    fn many<'f>(&self, facts: &'f Facts<'_>) -> Vec<Value<'f>> {
+        match self {
+            Self::End(_, part) => [End::Local, End::Remote]
+                .into_iter()
+                .filter_map(|end| facts.end(end, *part))
+                .collect(),
+            Self::Dns(field) => facts.dns(*field),
+            _ => self.value(facts).into_iter().collect(),
         }
     }
 
     /// Whether `test` holds: for the field's value, or for that of some ancestor. Never for a missing value.
-    pub fn satisfies(&self, facts: &Facts<'_>, test: impl Fn(&Value<'_>) -> bool) -> bool {
-        self.find(facts, test).is_some()
+    pub fn satisfies(
+        &self,
+        facts: &Facts<'_>,
+        each: bool,
+        test: impl Fn(&Value<'_>) -> bool,
+    ) -> bool {
+        self.find(facts, each, test).is_some()
     }
 
-    /// The first value for which `test` holds.
+    /// The first value for which `test` holds. Where several must all hold (`each`), the first of them.
     pub fn find<'f>(
         &self,
         facts: &'f Facts<'_>,
+        each: bool,
         test: impl Fn(&Value<'_>) -> bool,
     ) -> Option<Value<'f>> {
         match self {
             Self::Process(field, Who::AnyAncestor) => (1..=facts.act.ancestors.len())
                 .filter_map(|generation| facts.ancestor_value(*field, generation))
                 .find(|value| test(value)),
+            _ if self.has_many() => {
+                let mut values = self.many(facts);
+                if each && !values.iter().all(&test) {
+                    return None;
+                }
+                let place = values.iter().position(test)?;
+                Some(values.swap_remove(place))
+            }
             _ => self.value(facts).filter(|value| test(value)),
         }
     }
@@ -197,6 +285,9 @@ pub(crate) struct Facts<'a> {
     parent_command_line: OnceCell<String>,
     directory: OnceCell<String>,
     capabilities: OnceCell<String>,
+    socket: OnceCell<Option<String>>,
+    flags: OnceCell<String>,
+    mode: OnceCell<String>,
 }
 
 impl<'a> Facts<'a> {
@@ -208,26 +299,82 @@ impl<'a> Facts<'a> {
             parent_command_line: OnceCell::new(),
             directory: OnceCell::new(),
             capabilities: OnceCell::new(),
+            socket: OnceCell::new(),
+            flags: OnceCell::new(),
+            mode: OnceCell::new(),
         }
     }
 
     fn event_value(&self, field: EventField) -> Option<Value<'_>> {
         let event = self.act.event;
-        let exec = matches!(event.kind, EventKind::Exec);
+        let opened = || file_event(&event.kind).filter(|file| file.act == FileAct::Open);
         Some(match field {
             EventField::Type => Value::borrowed(EventType::from(&event.kind).name()),
             EventField::Time => Value::owned(event.time.to_string()),
             EventField::RawTime => Value::time(event.time),
             // Only what has happened is told: a call's exit, in the language's words.
             EventField::Direction => Value::borrowed("<"),
-            EventField::Result if exec => Value::borrowed("SUCCESS"),
-            EventField::RawResult if exec => Value::Number(0),
-            EventField::Flags if exec => {
-                Value::borrowed(text::executable_flags(&self.act.process.executable)?)
+            EventField::Result => Value::borrowed(outcome::name(&event.kind)?),
+            EventField::RawResult => Value::Number(outcome::result(&event.kind)?),
+            EventField::Failed => Value::Boolean(outcome::failed(&event.kind)?),
+            EventField::Arguments => Value::owned(argument::all(self.act)?),
+            EventField::OpensForReading => Value::Boolean(opened()?.opens_for_reading()),
+            EventField::OpensForWriting => Value::Boolean(opened()?.opens_for_writing()),
+            EventField::Creates => Value::Boolean(opened()?.created),
+            EventField::CreatesExecutable => {
+                let file = opened()?;
+                Value::Boolean(file.created && file.mode & 0o111 != 0)
             }
-            EventField::Result | EventField::RawResult | EventField::Flags => return None,
+            EventField::TargetPid => match &event.kind {
+                EventKind::System(event) => Value::Number(event.target?.key.pid.into()),
+                _ => return None,
+            },
             EventField::Hostname => Value::borrowed(&self.act.host.hostname),
+            EventField::Number => Value::Number(1),
         })
+    }
+
+    /// An argument; what must be put together is kept.
+    fn argument(&self, name: &str) -> Option<Value<'_>> {
+        match (file_event(&self.act.event.kind), name) {
+            (Some(file), "flags") if argument::file_has(file.act, name) => {
+                Some(Value::borrowed(self.flags.get_or_init(|| file.flag_symbols())))
+            }
+            (Some(file), "mode") if file.mode != 0 && argument::file_has(file.act, name) => {
+                Some(Value::borrowed(self.mode.get_or_init(|| symbols::mode(file.mode))))
+            }
+            _ => argument::value(self.act, name),
+        }
+    }
+
+    fn descriptor(&self, field: DescriptorField) -> Option<Value<'_>> {
+        let kind = &self.act.event.kind;
+        if field == DescriptorField::Name && file_event(kind).is_none() {
+            let name = self.socket.get_or_init(|| Socket::of(kind)?.name());
+            return name.as_deref().map(Value::borrowed);
+        }
+        descriptor::value(kind, field)
+    }
+
+    fn end(&self, end: End, part: EndPart) -> Option<Value<'_>> {
+        let socket = Socket::of(&self.act.event.kind)?;
+        let address = |address: SocketAddr| Value::Address(address.ip().to_canonical());
+        match part {
+            EndPart::Address => socket.end(end).map(address),
+            EndPart::Port => socket.end(end).map(|end| Value::Number(end.port().into())),
+            EndPart::Service => {
+                socket.end(end).and_then(|end| symbols::service(end.port())).map(Value::borrowed)
+            }
+            EndPart::Name if socket.is_remote(end) => self.act.remote_name.map(Value::borrowed),
+            EndPart::Name => None,
+        }
+    }
+
+    fn dns(&self, field: DnsField) -> Vec<Value<'_>> {
+        match &self.act.event.kind {
+            EventKind::Dns(event) => network::dns(event, field),
+            _ => vec![],
+        }
     }
 
     /// A field of the process that acted; what must be put together is kept.
@@ -248,6 +395,7 @@ impl<'a> Facts<'a> {
             ProcessField::CapabilitiesEffective => self
                 .capabilities
                 .get_or_init(|| text::capabilities(process.credentials.capabilities_effective)),
+            ProcessField::Duration => return self.age(process),
             ProcessField::ParentPid => return self.parent_pid(),
             ProcessField::ContainerEntry => return self.container_entry(),
             _ => return process_value(field, process),
@@ -257,11 +405,20 @@ impl<'a> Facts<'a> {
 
     fn ancestor_value(&self, field: ProcessField, generation: usize) -> Option<Value<'_>> {
         let process = *self.act.ancestors.get(generation.checked_sub(1)?)?;
+        if field == ProcessField::Duration {
+            return self.age(process);
+        }
         if generation == 1 && field == ProcessField::CommandLine {
             let text = self.parent_command_line.get_or_init(|| text::command_line(process));
             return Some(Value::borrowed(text));
         }
         process_value(field, process)
+    }
+
+    /// How long the program had run when it acted.
+    fn age(&self, process: &Process) -> Option<Value<'_>> {
+        let started_at = process.started_at.0;
+        (started_at != 0).then(|| Value::unsigned(self.act.event.time.0.saturating_sub(started_at)))
     }
 
     fn parent_pid(&self) -> Option<Value<'_>> {
@@ -296,6 +453,13 @@ impl<'a> Facts<'a> {
     /// Whether the act happened in a container, known or not.
     pub fn in_container(&self) -> bool {
         self.container_id().is_some()
+    }
+}
+
+fn file_event(kind: &EventKind) -> Option<&FileEvent> {
+    match kind {
+        EventKind::File(event) => Some(event),
+        _ => None,
     }
 }
 
@@ -349,7 +513,7 @@ fn process_value(field: ProcessField, process: &Process) -> Option<Value<'_>> {
         ProcessField::ChangedBeforeStart => {
             Value::unsigned(process.started_at.0.saturating_sub(executable.changed_at.0))
         }
-        ProcessField::ContainerEntry => return None,
+        ProcessField::ContainerEntry | ProcessField::Duration => return None,
         ProcessField::Uid => Value::Number(identity.uid.into()),
         ProcessField::EffectiveUid => Value::Number(identity.euid.into()),
         ProcessField::UserName => Value::borrowed(text::user_name(process)?),

@@ -1,8 +1,17 @@
 //! The fields that conditions compare and outputs print: one table, from which the documentation is made too.
 
 mod access;
+mod argument;
+mod descriptor;
+mod errno;
+mod file;
+mod network;
+mod outcome;
+mod socket;
+mod symbols;
 mod table;
 mod text;
+mod told;
 
 pub(crate) use access::{Access, Facts, Value};
 pub use table::fields;
@@ -42,6 +51,17 @@ pub enum Kind {
     Time,
     /// Nanoseconds.
     Duration,
+    /// An IP address; compared with addresses and with networks in CIDR notation.
+    Address,
+    /// Bytes; compared with bytes in hexadecimal digits.
+    Bytes,
+}
+
+impl Field {
+    /// Whether no event has a value of it.
+    pub fn is_never_told(&self) -> bool {
+        self.access.is_never_told()
+    }
 }
 
 impl Kind {
@@ -54,6 +74,8 @@ impl Kind {
             Self::Boolean => "true or false",
             Self::Time => "nanoseconds since 1970",
             Self::Duration => "nanoseconds",
+            Self::Address => "IP address",
+            Self::Bytes => "bytes",
         }
     }
 }
@@ -84,6 +106,18 @@ pub enum Provider {
     ContainerRuntime,
     /// The operating system.
     Host,
+    /// The probe that sees files opened.
+    Open,
+    /// The probes of acts on files.
+    File,
+    /// The probes of acts on sockets.
+    Network,
+    /// The probe of the domain name system.
+    Dns,
+    /// The probes of acts on processes, the kernel and memory.
+    System,
+    /// No part. It is there so that rules of other engines load; no rule matches by it.
+    Nobody,
 }
 
 impl Provider {
@@ -96,6 +130,12 @@ impl Provider {
             Self::Cgroup => "cgroup of the process",
             Self::ContainerRuntime => "container runtime (CRI or Docker socket)",
             Self::Host => "the host",
+            Self::Open => "acts `open`",
+            Self::File => "acts on files",
+            Self::Network => "acts on sockets",
+            Self::Dns => "`dns`",
+            Self::System => "acts on processes, the kernel and memory",
+            Self::Nobody => "nobody",
         }
     }
 }

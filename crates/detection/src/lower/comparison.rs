@@ -9,6 +9,7 @@ use crate::diagnostic::{Report, Severity};
 use crate::event_type::EventType;
 use crate::field::{FieldProblem, FieldUse, Kind, fields};
 use crate::graph;
+use crate::network::Network;
 use crate::source::Place;
 use crate::test::{NumberTest, Test, TextSet, TextTest, glob_expression};
 use regex::{Regex, RegexBuilder};
@@ -33,10 +34,20 @@ pub(super) fn lower(
     let kind = kind_after(&check.subject, field.kind(), report)?;
     let test = context.test(kind)?;
     let identity = context.identity(&field);
-    Ok((
-        identity,
-        graph::Check { field, transformers: check.subject.transformers.clone().into(), test },
-    ))
+    let transformers = check.subject.transformers.clone().into();
+    let each = asks_each(&check.comparison, &field);
+    Ok((identity, graph::Check { field, transformers, test, each }))
+}
+
+/// Whether each of a field's values must pass. `!=` denies them all, and `in` wants a list's values to be members.
+fn asks_each(comparison: &Comparison, field: &FieldUse) -> bool {
+    match comparison {
+        Comparison::Value(operator, _) | Comparison::Quantified(operator, ..) => {
+            *operator == Operator::NotEqual && field.access.has_many()
+        }
+        Comparison::List(ListOperator::In, _) => field.access.is_list(),
+        Comparison::List(..) | Comparison::Exists => false,
+    }
 }
 
 /// A field as an output names it.
@@ -209,17 +220,49 @@ impl Context<'_> {
     fn value_test(&self, kind: Kind, operator: Operator, wanted: &Wanted) -> Result<Test, Problem> {
         match kind {
             Kind::Text => self.text_test(operator, wanted).map(Test::Text),
-            Kind::EventType => {
-                if matches!(operator, Operator::Equal | Operator::NotEqual) {
-                    self.known_event_type(wanted)?;
+            Kind::EventType => match operator {
+                Operator::Equal | Operator::NotEqual => {
+                    self.text_test(operator, &self.known_event_type(wanted)?).map(Test::Text)
                 }
-                self.text_test(operator, wanted).map(Test::Text)
-            }
+                _ => self.text_test(operator, wanted).map(Test::Text),
+            },
             Kind::Number | Kind::Time | Kind::Duration => {
                 self.number_test(kind, operator, wanted).map(Test::Number)
             }
             Kind::Boolean => self.boolean_test(operator, wanted),
+            Kind::Address => {
+                let network = Box::new([self.network(wanted)?]);
+                match operator {
+                    Operator::Equal => Ok(Test::AddressIn(network)),
+                    Operator::NotEqual => Ok(Test::AddressOutside(network)),
+                    _ => Err(self.not_for(operator, kind)),
+                }
+            }
+            Kind::Bytes => self.bytes_test(operator, wanted),
         }
+    }
+
+    fn network(&self, wanted: &Wanted) -> Result<Network, Problem> {
+        Network::parse(&wanted.text).ok_or_else(|| {
+            let message = format!(
+                "`{}` is an IP address, `{}` is neither an address nor a network such as 10.0.0.0/8",
+                self.check.subject.field, wanted.text
+            );
+            self.problem(wanted.place, message, None)
+        })
+    }
+
+    /// No field has bytes that are told: only the form is looked at.
+    fn bytes_test(&self, operator: Operator, wanted: &Wanted) -> Result<Test, Problem> {
+        let takes_digits = matches!(operator, Operator::BContains | Operator::BStartsWith);
+        let digits = |text: &str| {
+            text.len().is_multiple_of(2) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+        };
+        if takes_digits && !digits(&wanted.text) {
+            let message = format!("`{}` is not bytes in hexadecimal digits", wanted.text);
+            return Err(self.problem(wanted.place, message, None));
+        }
+        Ok(Test::Never)
     }
 
     fn text_test(&self, operator: Operator, wanted: &Wanted) -> Result<TextTest, Problem> {
@@ -308,9 +351,10 @@ impl Context<'_> {
         })
     }
 
-    fn known_event_type(&self, wanted: &Wanted) -> Result<(), Problem> {
-        if EventType::named(&wanted.text).is_some() {
-            return Ok(());
+    /// The type by the name that stands for all of its names.
+    fn known_event_type(&self, wanted: &Wanted) -> Result<Wanted, Problem> {
+        if let Some(known) = EventType::named(&wanted.text) {
+            return Ok(Wanted { text: known.name().to_owned(), place: wanted.place });
         }
         let mut unknown =
             self.problem(wanted.place, format!("there is no event type `{}`", wanted.text), None);
@@ -349,13 +393,18 @@ impl Context<'_> {
             return self.path_test(kind, wanted);
         }
         match kind {
-            Kind::Text | Kind::EventType => {
-                if kind == Kind::EventType {
-                    wanted.iter().try_for_each(|wanted| self.known_event_type(wanted))?;
-                }
-                let texts = wanted.into_iter().map(|wanted| wanted.text.into()).collect();
-                Ok(Test::Text(TextTest::OneOf(TextSet::new(texts))))
+            Kind::Text => Ok(one_of(wanted)),
+            Kind::EventType => {
+                let known: Result<Vec<Wanted>, Problem> =
+                    wanted.iter().map(|wanted| self.known_event_type(wanted)).collect();
+                Ok(one_of(known?))
             }
+            Kind::Address => {
+                let networks: Result<Vec<Network>, Problem> =
+                    wanted.iter().map(|wanted| self.network(wanted)).collect();
+                Ok(Test::AddressIn(networks?.into()))
+            }
+            Kind::Bytes => Ok(Test::Never),
             Kind::Number | Kind::Time | Kind::Duration => {
                 let numbers: Result<Vec<i64>, Problem> =
                     wanted.iter().map(|wanted| self.number(kind, wanted)).collect();
@@ -403,4 +452,9 @@ impl Context<'_> {
             wanted.into_iter().map(|wanted| wanted.text.trim_end_matches('/').into()).collect();
         Ok(Test::Text(TextTest::Below(paths)))
     }
+}
+
+fn one_of(wanted: Vec<Wanted>) -> Test {
+    let texts = wanted.into_iter().map(|wanted| wanted.text.into()).collect();
+    Test::Text(TextTest::OneOf(TextSet::new(texts)))
 }

@@ -6,11 +6,11 @@ mod lists;
 use crate::condition::{Check, Expression, Name};
 use crate::diagnostic::{Diagnostic, Report, Severity};
 use crate::event_type::{EventType, EventTypes};
-use crate::field::{Field, Kind, Value};
+use crate::field::{Access, Field, Kind, Value};
 use crate::graph::{Graph, Node, NodeId};
 use crate::load::Definitions;
 use crate::source::{LocatedText, Place, Text};
-use crate::test::Test;
+use crate::test::{Test, TextTest};
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
@@ -54,6 +54,8 @@ pub(crate) struct Lowering<'d> {
     states: HashMap<&'d str, MacroState>,
     chain: Vec<&'d str>,
     graph: Graph,
+    /// By event type: what conditions are for events of that type.
+    special: HashMap<EventType, HashMap<NodeId, NodeId>>,
 }
 
 /// How far a macro has come.
@@ -78,6 +80,7 @@ impl<'d> Lowering<'d> {
             states: HashMap::new(),
             chain: Vec::new(),
             graph: Graph::default(),
+            special: HashMap::new(),
         };
         for definition in macros.iter() {
             let state = Self::parsed_macro(&definition.name.value, &definition.value, report);
@@ -129,7 +132,7 @@ impl<'d> Lowering<'d> {
 
     /// The event types that a condition can hold for.
     fn event_types(&mut self, condition: NodeId, mentioned: Vec<EventType>) -> EventTypes {
-        let mut candidates: BTreeSet<EventType> = EventType::SEEN.into_iter().collect();
+        let mut candidates: BTreeSet<EventType> = EventType::seen().collect();
         candidates.extend(mentioned);
         let other = EventType::all().find(|event_type| !candidates.contains(event_type));
         if other.is_some_and(|other| self.can_hold_for(condition, other)) {
@@ -144,7 +147,8 @@ impl<'d> Lowering<'d> {
     }
 
     fn can_hold_for(&mut self, condition: NodeId, event_type: EventType) -> bool {
-        let special = for_event_type(&mut self.graph, condition, event_type, &mut HashMap::new());
+        let done = self.special.entry(event_type).or_default();
+        let special = for_event_type(&mut self.graph, condition, event_type, done);
         *self.graph.node(special) != Node::Constant(false)
     }
 
@@ -340,9 +344,28 @@ impl<'d> Lowering<'d> {
 
 /// The event types that a test tells from most others.
 fn told_apart(test: &Test) -> Vec<EventType> {
-    let holds = |event_type: &EventType| test.holds(&Value::Text(Cow::Borrowed(event_type.name())));
-    let (held, refused): (Vec<_>, Vec<_>) = EventType::all().partition(holds);
+    let (held, refused): (Vec<_>, Vec<_>) =
+        EventType::all().partition(|event_type| asks_for(test, *event_type));
     if held.len() <= refused.len() { held } else { refused }
+}
+
+/// Whether a test of `evt.type` holds for a type: for the name that stands for it where names are compared whole, for
+/// any of its names where parts are.
+fn asks_for(test: &Test, event_type: EventType) -> bool {
+    let holds = |name: &'static str| test.holds(&Value::Text(Cow::Borrowed(name)));
+    match test {
+        Test::Any(tests) => tests.iter().any(|test| asks_for(test, event_type)),
+        Test::All(tests) => {
+            !tests.is_empty() && tests.iter().all(|test| asks_for(test, event_type))
+        }
+        Test::ExactlyOne(tests) => {
+            tests.iter().filter(|test| asks_for(test, event_type)).count() == 1
+        }
+        Test::Text(TextTest::Equal(_) | TextTest::NotEqual(_) | TextTest::OneOf(_)) => {
+            holds(event_type.name())
+        }
+        _ => event_type.names_of_type().iter().any(|name| holds(name)),
+    }
 }
 
 /// An error that is not an unknown name.
@@ -361,17 +384,24 @@ fn place_of(expression: &Expression) -> Place {
     }
 }
 
-/// A condition for events of one type: checks of `evt.type` are decided.
+/// A condition for events of one type: checks of `evt.type`, and of fields that such events never tell, are decided.
 pub(crate) fn for_event_type(
     graph: &mut Graph,
     condition: NodeId,
     event_type: EventType,
     done: &mut HashMap<NodeId, NodeId>,
 ) -> NodeId {
-    let name = Value::Text(Cow::Borrowed(event_type.name()));
     let decide = |check: &crate::graph::Check| {
-        (check.field.kind() == Kind::EventType && check.transformers.is_empty())
-            .then(|| check.test.holds(&name))
+        if check.field.kind() == Kind::EventType && check.transformers.is_empty() {
+            return Some(asks_for(&check.test, event_type));
+        }
+        if check.field.access.is_told_of(event_type) {
+            return None;
+        }
+        Some(match check.field.access {
+            Access::Never(Some(stand_in)) => check.test.holds(&Value::Text(stand_in.into())),
+            _ => false,
+        })
     };
     graph.specialised(condition, &decide, done)
 }

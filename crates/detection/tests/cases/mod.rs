@@ -4,11 +4,13 @@
 
 use detection::Act;
 use event_model::{
-    Container, ContainerId, Credentials, Event, EventKind, Executable, Host, Pod, Process,
-    ProcessKey, ProcessRef, Timestamp,
+    Argument, Container, ContainerId, Credentials, DnsAnswer, DnsEvent, DnsQuestion, Event,
+    EventKind, Executable, FileAct, FileEvent, Flow, Host, NetworkAct, NetworkEvent, PathSource,
+    Pod, Process, ProcessKey, ProcessRef, SystemAct, SystemEvent, Timestamp,
 };
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 /// The cases of one rule.
 #[derive(Debug, Deserialize)]
@@ -21,7 +23,7 @@ pub struct RuleCases {
     pub silent: Vec<Case>,
 }
 
-/// The start of a program.
+/// An act; without any of `file`, `network`, `dns` and `system`, the start of a program.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
@@ -33,6 +35,144 @@ pub struct Case {
     /// The parent first. In a container, without any, the runtime's processes on the host.
     #[serde(default)]
     pub ancestors: Vec<CaseProcess>,
+    pub file: Option<CaseFile>,
+    pub network: Option<CaseNetwork>,
+    pub dns: Option<CaseDns>,
+    pub system: Option<CaseSystem>,
+    /// By which the domain name system told the other end's address.
+    pub remote_name: Option<String>,
+}
+
+/// An act on a file.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CaseFile {
+    act: FileAct,
+    path: String,
+    other_path: Option<String>,
+    host_path: Option<String>,
+    callers_path: bool,
+    flags: u64,
+    created: bool,
+    /// In YAML with `0o`. A regular file of 0644, unless given.
+    mode: Option<u32>,
+    owner: Option<u32>,
+    name: Option<String>,
+    error: Option<u16>,
+}
+
+/// An act on a socket; the family is that of its addresses or path, unless given.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CaseNetwork {
+    act: NetworkAct,
+    family: Option<u16>,
+    socket_type: u16,
+    protocol: u16,
+    local: Option<SocketAddr>,
+    remote: Option<SocketAddr>,
+    path: Option<String>,
+    inbound: Option<bool>,
+    bytes_sent: u64,
+    error: Option<u16>,
+}
+
+/// A question, or its answer.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CaseDns {
+    names: Vec<String>,
+    answers: Vec<String>,
+    server: Option<SocketAddr>,
+}
+
+/// An act on a process, the kernel or memory.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CaseSystem {
+    act: SystemAct,
+    arguments: BTreeMap<String, String>,
+    target: Option<u32>,
+    result: Option<i64>,
+}
+
+impl CaseFile {
+    fn event(&self) -> FileEvent {
+        FileEvent {
+            act: self.act,
+            path: self.path.clone(),
+            path_source: if self.callers_path { PathSource::Caller } else { PathSource::Kernel },
+            host_path: self.host_path.clone(),
+            other_path: self.other_path.clone(),
+            flags: self.flags,
+            created: self.created,
+            mode: self.mode.unwrap_or(0o100_644),
+            owner: self.owner,
+            name: self.name.clone(),
+            error: self.error,
+            ..FileEvent::default()
+        }
+    }
+}
+
+impl CaseNetwork {
+    fn event(&self) -> NetworkEvent {
+        let family = match self.remote.or(self.local) {
+            Some(SocketAddr::V4(_)) => 2,
+            Some(SocketAddr::V6(_)) => 10,
+            None => 1,
+        };
+        NetworkEvent {
+            act: self.act,
+            family: self.family.unwrap_or(family),
+            socket_type: if self.socket_type == 0 { 1 } else { self.socket_type },
+            protocol: self.protocol,
+            local: self.local,
+            remote: self.remote,
+            path: self.path.clone(),
+            flow: self.inbound.map(|inbound| Flow {
+                inbound,
+                bytes_sent: self.bytes_sent,
+                ..Flow::default()
+            }),
+            error: self.error,
+        }
+    }
+}
+
+impl CaseDns {
+    fn event(&self) -> DnsEvent {
+        let name = |name: &String| DnsQuestion { name: name.clone(), record_type: "A".to_owned() };
+        let answer = |data: &String| DnsAnswer {
+            name: self.names.first().cloned().unwrap_or_default(),
+            record_type: "A".to_owned(),
+            ttl: 60,
+            data: data.clone(),
+        };
+        DnsEvent {
+            server: self.server.or("10.96.0.10:53".parse().ok()),
+            response: !self.answers.is_empty(),
+            questions: self.names.iter().map(name).collect(),
+            answers: self.answers.iter().map(answer).collect(),
+            ..DnsEvent::default()
+        }
+    }
+}
+
+impl CaseSystem {
+    fn event(&self) -> SystemEvent {
+        let argument = |(name, value): (&String, &String)| Argument {
+            name: name.clone(),
+            value: value.clone(),
+        };
+        let target = |pid| ProcessRef { key: ProcessKey { pid, start_time: 10 }, generation: 0 };
+        SystemEvent {
+            act: self.act,
+            arguments: self.arguments.iter().map(argument).collect(),
+            target: self.target.map(target),
+            result: self.result,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -65,6 +205,8 @@ pub struct CaseProcess {
     pid_in_namespace: u32,
     upper_layer: bool,
     memfd: bool,
+    /// Effective ones, a bit each.
+    capabilities: u64,
     /// An ancestor outside the container.
     on_host: bool,
 }
@@ -85,6 +227,7 @@ impl Default for CaseProcess {
             pid_in_namespace: 42,
             upper_layer: false,
             memfd: false,
+            capabilities: 0,
             on_host: false,
         }
     }
@@ -97,6 +240,7 @@ pub struct Scene {
     ancestors: Vec<Process>,
     container: Option<Container>,
     host: Host,
+    remote_name: Option<String>,
 }
 
 impl Scene {
@@ -109,6 +253,7 @@ impl Scene {
             ancestors: &ancestors,
             container: self.container.as_ref().filter(|_| metadata_known),
             host: &self.host,
+            remote_name: self.remote_name.as_deref(),
         })
     }
 }
@@ -118,6 +263,14 @@ impl Case {
     pub fn with_arguments(&self, arguments: &[String]) -> Self {
         let process = CaseProcess { arguments: arguments.to_vec(), ..self.process.clone() };
         Self { process, ..self.clone() }
+    }
+
+    fn kind(&self) -> EventKind {
+        let file = self.file.as_ref().map(|file| EventKind::File(Box::new(file.event())));
+        let network = || Some(EventKind::Network(Box::new(self.network.as_ref()?.event())));
+        let dns = || Some(EventKind::Dns(Box::new(self.dns.as_ref()?.event())));
+        let system = || Some(EventKind::System(Box::new(self.system.as_ref()?.event())));
+        file.or_else(network).or_else(dns).or_else(system).unwrap_or(EventKind::Exec)
     }
 
     pub fn scene(&self) -> Scene {
@@ -136,12 +289,13 @@ impl Case {
                 time: Timestamp(1_800_000_000_000_000_000),
                 process: process.reference,
                 container: id.clone(),
-                kind: EventKind::Exec,
+                kind: self.kind(),
             },
             ancestors: ancestors.collect(),
             process,
             container,
             host: Host { hostname: "worker-1".to_owned(), ..Host::default() },
+            remote_name: self.remote_name.clone(),
         }
     }
 }
@@ -200,6 +354,7 @@ impl CaseProcess {
             credentials: Credentials {
                 uid: self.uid,
                 euid: self.euid.unwrap_or(self.uid),
+                capabilities_effective: self.capabilities,
                 ..Credentials::default()
             },
             namespace_pid: self.pid_in_namespace,
