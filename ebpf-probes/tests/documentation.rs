@@ -1,0 +1,50 @@
+//! The table of `docs/sensor.md`, made from the list that the loader works by.
+
+use ebpf_probes::{Hook, PROBES, Probe};
+use std::fmt::Write as _;
+use std::path::Path;
+
+const BEGIN: &str = "<!-- hooks: generated -->\n";
+const END: &str = "<!-- end of hooks -->";
+
+fn table() -> String {
+    let mut table = "| Event | Security hook | Kernel function | Tracepoint | End of system calls |\n|---|---|---|---|---|\n".to_owned();
+    for probe in PROBES.iter().copied().flatten() {
+        let _ = writeln!(table, "| `{}` | {} |", probe.kind, cells(probe).join(" | "));
+    }
+    table
+}
+
+/// A cell for each kind of hook, with the place in the order in which they are tried.
+fn cells(probe: &Probe) -> [String; 4] {
+    let mut cells: [Vec<String>; 4] = Default::default();
+    for (place, hook) in (1..).zip(probe.hooks) {
+        let (cell, name) = match hook {
+            Hook::Lsm { hook, .. } => (0, (*hook).to_owned()),
+            Hook::Function { function, .. } => (1, (*function).to_owned()),
+            Hook::Tracepoint { tracepoint, .. } => (2, (*tracepoint).to_owned()),
+            Hook::Calls { calls, .. } => {
+                (3, calls.iter().map(|call| call.name).collect::<Vec<_>>().join(", "))
+            }
+        };
+        cells[cell].push(format!("{place}: {name}"));
+    }
+    cells.map(|hooks| hooks.join("; "))
+}
+
+#[test]
+fn the_table_of_hooks_is_current() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/sensor.md");
+    let text = std::fs::read_to_string(&file).expect("docs/sensor.md");
+    let (before, rest) = text.split_once(BEGIN).expect("the table's beginning");
+    let (_, after) = rest.split_once(END).expect("the table's end");
+    let current = format!("{before}{BEGIN}{}{END}{after}", table());
+    if std::env::var_os("DEFENDER_UPDATE_DOCUMENTATION").is_some() {
+        std::fs::write(&file, current).expect("docs/sensor.md can be written");
+    } else {
+        assert!(
+            text == current,
+            "docs/sensor.md is not current: DEFENDER_UPDATE_DOCUMENTATION=1 cargo test -p ebpf-probes --test documentation"
+        );
+    }
+}
