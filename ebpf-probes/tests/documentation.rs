@@ -39,12 +39,12 @@ fn the_table_of_hooks_is_current() {
     let (before, rest) = text.split_once(BEGIN).expect("the table's beginning");
     let (_, after) = rest.split_once(END).expect("the table's end");
     let current = format!("{before}{BEGIN}{}{END}{after}", table());
-    if std::env::var_os("DEFENDER_UPDATE_DOCUMENTATION").is_some() {
+    if std::env::var_os("UPDATE_DOCUMENTATION").is_some() {
         std::fs::write(&file, current).expect("docs/sensor.md can be written");
     } else {
         assert!(
             text == current,
-            "docs/sensor.md is not current: DEFENDER_UPDATE_DOCUMENTATION=1 cargo test -p ebpf-probes --test documentation"
+            "docs/sensor.md is not current: UPDATE_DOCUMENTATION=1 cargo test -p ebpf-probes --test documentation"
         );
     }
 }
