@@ -136,6 +136,7 @@ impl CaseNetwork {
                 ..Flow::default()
             }),
             error: self.error,
+            ..NetworkEvent::default()
         }
     }
 }
