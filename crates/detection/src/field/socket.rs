@@ -81,17 +81,15 @@ impl<'a> Socket<'a> {
         let address = |name| event.argument(name)?.parse().ok();
         let (local, remote): (Option<SocketAddr>, Option<SocketAddr>) =
             (address("local"), address("remote"));
-        let path = event.argument("path").filter(|path| !path.is_empty());
-        let family = match family(remote.or(local)) {
-            0 => path.map(|_| UNIX)?,
-            family => family,
+        let family = match event.argument("family") {
+            Some("AF_UNIX") => UNIX,
+            Some("AF_INET") => INET,
+            Some("AF_INET6") => INET6,
+            _ => family(remote.or(local)),
         };
-        let protocol = match event.argument("protocol") {
-            Some("IPPROTO_TCP") => 6,
-            Some("IPPROTO_UDP") => 17,
-            _ => 0,
-        };
-        Some(Self { family, protocol, local, remote, path, ..Self::default() })
+        let socket =
+            Self { family, local, remote, path: event.argument("path"), ..Self::default() };
+        (family != 0).then_some(socket)
     }
 
     pub fn end(&self, end: End) -> Option<SocketAddr> {
