@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* io_uring: rings that are made, and the operations that are given to them, which are no system calls. */
 #include "system.h"
+#include "system_fold.h"
 
 /* Values of SYSTEM_IO_URING_SETUP. */
 enum ring_values {
@@ -16,7 +17,7 @@ enum operation_values {
 	OPERATION_DESCRIPTOR, /* Of the file that it is about, or of the directory that a name begins at. */
 	OPERATION_FIXED,      /* The descriptor is one of the ring's own table. */
 	OPERATION_ADDRESS,    /* Four values: what a connect was asked for, as struct sockaddr. */
-	OPERATION_COUNT = OPERATION_ADDRESS + 4, /* With this one, of its kind and process, since the last record. */
+	OPERATION_COUNT = OPERATION_ADDRESS + 4, /* Operations that the record stands for. */
 };
 
 /* include/uapi/linux/io_uring.h */
@@ -160,13 +161,20 @@ static __always_inline int operation_given(struct io_kiocb *request)
 	struct act_draft *draft;
 	struct call call;
 	u8 operation = 0;
+	u64 count = 1;
 
 	read_field(operation, request->opcode);
+	/* Those that name a file or another end are told one by one. */
+	if (!has_names(operation) && operation != IORING_OP_CONNECT)
+		count = acts_to_tell(SYSTEM_IO_URING, operation);
+	if (!count)
+		return 0;
 	current_call(&call);
 	draft = begin_system(SYSTEM_IO_URING, &call, 0);
 	if (!draft)
 		return 0;
 	tell(draft, OPERATION_CODE, operation);
+	tell(draft, OPERATION_COUNT, count);
 	if (has_names(operation))
 		tell_names(draft, request, operation);
 	else

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* Memory that is made a file, written memory that becomes executable, faults that a program handles itself. */
 #include "system.h"
+#include "system_fold.h"
 
 #define CALL_MEMFD_CREATE 319, 279, 356
 #define CALL_MMAP 9, 222, 192
@@ -24,7 +25,7 @@ enum memory_values {
 	MEMORY_ADDRESS,
 	MEMORY_LENGTH,
 	MEMORY_FLAGS, /* Of mmap; of mprotect, the protection before. */
-	MEMORY_KEY,   /* Of pkey_mprotect. */
+	MEMORY_COUNT, /* Acts that the record stands for. */
 };
 
 /* Values of SYSTEM_USERFAULTFD. */
@@ -101,6 +102,7 @@ static __always_inline int system_mprotect(u64 *context)
 	unsigned long flags = 0;
 	void *own_pages = NULL;
 	struct call call;
+	u64 count;
 
 	if (!(context[2] & PROT_EXEC))
 		return 0;
@@ -109,10 +111,14 @@ static __always_inline int system_mprotect(u64 *context)
 	read_field(file, area->vm_file);
 	if (!(context[2] & PROT_WRITE) && (flags & VM_EXEC || !may_be_written(flags, own_pages, file)))
 		return 0;
+	count = acts_to_tell(SYSTEM_MPROTECT, 0);
+	if (!count)
+		return 0;
 	current_call(&call);
 	draft = begin_system(SYSTEM_MPROTECT, &call, 0);
 	if (!draft)
 		return 0;
+	tell(draft, MEMORY_COUNT, count);
 	tell(draft, MEMORY_PROTECTION, context[2]);
 	tell(draft, MEMORY_ADDRESS, call.arguments[0]);
 	tell(draft, MEMORY_LENGTH, call.arguments[1]);
@@ -138,10 +144,15 @@ static __always_inline int is_nameless(struct file *file)
 
 static __always_inline int report_mmap(const struct call *call, struct file *file, int ended)
 {
-	struct act_draft *draft = begin_system(SYSTEM_MMAP, call, ended);
+	u64 count = acts_to_tell(SYSTEM_MMAP, 0);
+	struct act_draft *draft;
 
+	if (!count)
+		return 0;
+	draft = begin_system(SYSTEM_MMAP, call, ended);
 	if (!draft)
 		return 0;
+	tell(draft, MEMORY_COUNT, count);
 	tell(draft, MEMORY_PROTECTION, call->arguments[2]);
 	tell(draft, MEMORY_ADDRESS, ended ? (u64)call->result : call->arguments[0]);
 	tell(draft, MEMORY_LENGTH, call->arguments[1]);
@@ -194,12 +205,17 @@ static __always_inline int mmap_ended(const struct call *call)
 static __always_inline int mprotect_ended(const struct call *call)
 {
 	struct act_draft *draft;
+	u64 count;
 
 	if (!(call->arguments[2] & PROT_EXEC))
+		return 0;
+	count = acts_to_tell(SYSTEM_MPROTECT, 0);
+	if (!count)
 		return 0;
 	draft = begin_system(SYSTEM_MPROTECT, call, 1);
 	if (!draft)
 		return 0;
+	tell(draft, MEMORY_COUNT, count);
 	tell(draft, MEMORY_PROTECTION, call->arguments[2]);
 	tell(draft, MEMORY_ADDRESS, call->arguments[0]);
 	tell(draft, MEMORY_LENGTH, call->arguments[1]);

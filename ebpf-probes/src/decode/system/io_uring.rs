@@ -24,7 +24,8 @@ pub fn operation(told: &Told) -> Arguments {
         .add("path", told.path.as_ref())
         .add("name", told.text.as_ref())
         .add("new_name", told.other_text.as_ref())
-        .add("address", address(told));
+        .add("address", address(told))
+        .add("count", told.value(7).filter(|count| *count > 1));
     arguments
 }
 

@@ -14,12 +14,14 @@ pub fn memfd_create(told: &Told) -> Arguments {
 pub fn mprotect(told: &Told) -> Arguments {
     let mut arguments = area(told);
     arguments.add("old_prot", told.value(3).map(area_protection)).add("path", told.path.as_ref());
+    arguments.add("count", told.value(4).filter(|count| *count > 1));
     arguments
 }
 
 pub fn mmap(told: &Told) -> Arguments {
     let mut arguments = area(told);
     arguments.add("flags", told.value(3).map(mapping_flags)).add("path", told.path.as_ref());
+    arguments.add("count", told.value(4).filter(|count| *count > 1));
     arguments
 }
 
