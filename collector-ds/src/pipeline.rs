@@ -1,10 +1,14 @@
 //! The way of a record: from the kernel's word through its meaning and the rules to the publisher.
 
+mod allowance;
 mod counters;
+mod names;
 #[cfg(test)]
 mod tests;
 
+use allowance::Allowance;
 pub use counters::Counters;
+use names::Names;
 
 use crate::detect::Rules;
 use crate::enrich::containers::metadata::Finding;
@@ -12,8 +16,10 @@ use crate::enrich::{Enriched, Enricher};
 use crate::kernel::Snapshot;
 use crate::publish::Outlet;
 use detection::Act;
-use ebpf_probes::KernelRecord;
-use event_model::{Container, ContainerId, Event, EventKind, Host, Process, Record};
+use ebpf_probes::{KernelRecord, RecordKind};
+use event_model::{
+    Container, ContainerId, Event, EventKind, Host, NetworkAct, Process, Record, Timestamp,
+};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,6 +37,8 @@ pub struct Pipeline<O> {
     ask_runtime: AskRuntime,
     outlet: O,
     counters: Counters,
+    names: Names,
+    allowance: Allowance,
     /// When all entities were last told anew because some had been lost.
     told_again_at: Option<Instant>,
 }
@@ -52,6 +60,8 @@ impl<O: Outlet> Pipeline<O> {
             ask_runtime,
             outlet,
             counters: Counters::default(),
+            names: Names::default(),
+            allowance: Allowance::default(),
             told_again_at: None,
         }
     }
@@ -73,9 +83,10 @@ impl<O: Outlet> Pipeline<O> {
 
     /// Takes a record, in the order in which the kernel made them.
     pub fn take(&mut self, record: KernelRecord, now: Instant) {
-        self.counters.captured(record.kind());
+        let kind = record.kind();
+        self.counters.captured(kind);
         match self.enricher.take(record, now) {
-            Enriched::Act(event, process) => self.act(event, process.as_ref()),
+            Enriched::Act(event, process) => self.act(kind, event, process.as_ref(), now),
             Enriched::Container(id) => self.container_began(&id, now),
             Enriched::Nothing => {}
         }
@@ -114,6 +125,9 @@ impl<O: Outlet> Pipeline<O> {
         self.enricher.tick(now);
         self.enricher.containers.ask_for_more(now, &self.ask_runtime);
         self.counters.observe(&self.enricher);
+        for loss in self.allowance.refused(Timestamp::now()) {
+            self.outlet.send(Record::Loss(loss));
+        }
         self.tell_again_what_was_lost(now);
     }
 
@@ -127,18 +141,35 @@ impl<O: Outlet> Pipeline<O> {
         }
     }
 
-    fn act(&mut self, event: Event, process: Option<&Arc<Process>>) {
-        if let Some(process) = process
-            && is_told_with_its_process(&event.kind)
-        {
+    fn act(
+        &mut self,
+        kind: RecordKind,
+        event: Event,
+        process: Option<&Arc<Process>>,
+        now: Instant,
+    ) {
+        if let EventKind::Dns(answer) = &event.kind {
+            self.names.learn(event.container.as_ref(), answer, now);
+        }
+        let leaves = !kind.is_act() || self.allowance.take(kind, event.time, now);
+        let Some(process) = process else {
+            // Rules need to know who acted: an unknown user is not root.
+            self.counters.of_unknown_process();
+            return self.send_if(leaves, event);
+        };
+        if leaves && is_told_with_its_process(&event.kind) {
             self.announce(event.container.as_ref(), process);
         }
-        if let Some(process) = process
-            && self.rules.look_at(&event.kind)
-        {
+        if self.rules.look_at(&event.kind) {
             self.detect(&event, process);
         }
-        self.outlet.send(Record::Event(event));
+        self.send_if(leaves, event);
+    }
+
+    fn send_if(&self, leaves: bool, event: Event) {
+        if leaves {
+            self.outlet.send(Record::Event(event));
+        }
     }
 
     /// Tells the entities that the event refers to, unless they were told before.
@@ -154,17 +185,28 @@ impl<O: Outlet> Pipeline<O> {
         let ancestors: Vec<&Process> =
             self.enricher.processes.ancestors(process).map(Arc::as_ref).collect();
         let container = event.container.as_ref();
+        let remote_name = self.remote_name(event);
         let act = Act {
             event,
             process,
             ancestors: &ancestors,
             container: container.and_then(|id| self.enricher.containers.get(id)).map(Arc::as_ref),
             host: &self.host,
+            remote_name: remote_name.as_deref(),
         };
         for alert in self.rules.alerts(&act) {
             self.counters.alerted(alert.priority);
             self.outlet.send(Record::Alert(Box::new(alert)));
         }
+    }
+
+    /// The name of the other end's address, of acts that begin with asking for it.
+    fn remote_name(&self, event: &Event) -> Option<Arc<str>> {
+        let EventKind::Network(network) = &event.kind else { return None };
+        let is_outward =
+            matches!(network.act, NetworkAct::Connect | NetworkAct::Datagram | NetworkAct::Close);
+        let address = network.remote.filter(|_| is_outward)?.ip();
+        self.names.of(event.container.as_ref(), address)
     }
 
     fn container_began(&mut self, id: &ContainerId, now: Instant) {

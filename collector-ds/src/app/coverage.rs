@@ -1,6 +1,7 @@
+use crate::detect::event_types_of;
 use detection::EventType;
 use ebpf_probes::RecordKind;
-use event_model::{EventKind, ExitStatus, ProbeCoverage, ProbeState, ProcessKey};
+use event_model::{ProbeCoverage, ProbeState};
 use metrics::gauge;
 use service_runtime::Part;
 
@@ -45,13 +46,8 @@ impl Coverage {
 
     /// Whether events of that type come from this node's kernel.
     pub fn sees(&self, event_type: EventType) -> bool {
-        let kinds = [
-            (RecordKind::Exec, EventKind::Exec),
-            (RecordKind::Fork, EventKind::Fork { child: ProcessKey::default() }),
-            (RecordKind::Exit, EventKind::Exit(ExitStatus::default())),
-        ];
-        kinds.iter().any(|(probe, kind)| {
-            EventType::from(kind) == event_type && self.is_active(probe.name())
+        RecordKind::ALL.into_iter().any(|kind| {
+            event_types_of(kind).any(|told| told == event_type) && self.is_active(kind.name())
         })
     }
 
@@ -73,6 +69,7 @@ fn describe(probe: &ProbeCoverage) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use event_model::FileAct;
 
     fn probe(kind: RecordKind, state: ProbeState) -> ProbeCoverage {
         ProbeCoverage {
@@ -88,10 +85,13 @@ mod tests {
         let coverage = Coverage::new(vec![
             probe(RecordKind::Exec, ProbeState::Active),
             probe(RecordKind::Fork, ProbeState::Unsupported),
+            probe(RecordKind::File(FileAct::Open), ProbeState::Active),
+            probe(RecordKind::Dns, ProbeState::Off),
         ]);
-        assert!(coverage.sees(EventType::from(&EventKind::Exec)));
-        assert!(!coverage.sees(EventType::from(&EventKind::Fork { child: ProcessKey::default() })));
-        assert!(!coverage.sees(EventType::from(&EventKind::Exit(ExitStatus::default()))));
+        assert!(coverage.sees(FileAct::Open.into()) && !coverage.sees(EventType::DNS));
+        assert!(coverage.sees(EventType::EXECVE));
+        assert!(!coverage.sees(EventType::CLONE));
+        assert!(!coverage.sees(EventType::PROCEXIT));
         let problems: Vec<_> = coverage.problems().collect();
         assert_eq!(problems, ["fork is not seen: tp_btf/fork is unsupported: no such tracepoint"]);
     }

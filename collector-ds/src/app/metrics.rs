@@ -4,6 +4,10 @@ use metrics::{Unit, describe_counter, describe_gauge};
 pub(super) fn describe() {
     describe_counter!("defender_events_captured_total", "Records taken from the kernel.");
     describe_counter!("defender_events_lost_total", "Records of the kernel's that were lost.");
+    describe_counter!(
+        "defender_events_of_unknown_processes_total",
+        "Acts of processes that were not known: no rule looked at them."
+    );
     describe_counter!("defender_alerts_total", "Alerts raised.");
     describe_counter!(
         "defender_container_metadata_requests_total",

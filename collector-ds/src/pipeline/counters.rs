@@ -6,22 +6,23 @@ use std::collections::BTreeMap;
 
 /// What the pipeline counts, for metrics and for the sensor's status.
 pub struct Counters {
-    captured: [(Counter, u64); RecordKind::ALL.len()],
+    captured: BTreeMap<RecordKind, (Counter, u64)>,
     alerts: [(Counter, u64); Priority::ALL.len()],
     processes_refused: u64,
     cgroups_refused: u64,
+    unknown_processes: (Counter, u64),
 }
 
 impl Default for Counters {
     fn default() -> Self {
         Self {
-            captured: RecordKind::ALL
-                .map(|kind| (counter!("defender_events_captured_total", "kind" => kind.name()), 0)),
+            captured: RecordKind::ALL.into_iter().map(captured).collect(),
             alerts: Priority::ALL.map(|priority| {
                 (counter!("defender_alerts_total", "priority" => priority.name()), 0)
             }),
             processes_refused: 0,
             cgroups_refused: 0,
+            unknown_processes: (counter!("defender_events_of_unknown_processes_total"), 0),
         }
     }
 }
@@ -29,11 +30,17 @@ impl Default for Counters {
 impl Counters {
     /// A record came from the kernel.
     pub fn captured(&mut self, kind: RecordKind) {
-        let place = RecordKind::ALL.iter().position(|other| *other == kind);
-        if let Some((counter, total)) = place.and_then(|place| self.captured.get_mut(place)) {
+        if let Some((counter, total)) = self.captured.get_mut(&kind) {
             counter.increment(1);
             *total += 1;
         }
+    }
+
+    /// An act's process was not known: no rule looked at it.
+    pub fn of_unknown_process(&mut self) {
+        let (counter, total) = &mut self.unknown_processes;
+        counter.increment(1);
+        *total += 1;
     }
 
     /// A rule matched.
@@ -61,12 +68,16 @@ impl Counters {
 
     /// The counters of a [`event_model::SensorStatus`].
     pub fn summary(&self) -> BTreeMap<String, u64> {
-        let sum = |counters: &[(Counter, u64)]| counters.iter().map(|(_, total)| total).sum();
         BTreeMap::from([
-            ("events_captured".to_owned(), sum(&self.captured)),
-            ("alerts".to_owned(), sum(&self.alerts)),
+            ("events_captured".to_owned(), self.captured.values().map(|(_, total)| total).sum()),
+            ("alerts".to_owned(), self.alerts.iter().map(|(_, total)| total).sum()),
+            ("events_of_unknown_processes".to_owned(), self.unknown_processes.1),
             ("processes_not_cached".to_owned(), self.processes_refused),
             ("cgroups_not_known".to_owned(), self.cgroups_refused),
         ])
     }
+}
+
+fn captured(kind: RecordKind) -> (RecordKind, (Counter, u64)) {
+    (kind, (counter!("defender_events_captured_total", "kind" => kind.name()), 0))
 }

@@ -2,8 +2,12 @@ use super::*;
 use crate::enrich::containers::{ContainerLimits, Containers};
 use crate::enrich::processes::{ProcessLimits, Processes};
 use crate::enrich::users::Users;
-use ebpf_probes::{CgroupKey, CgroupRecord, ExecRecord, ExitRecord, ForkRecord};
-use event_model::{Alert, ProcessKey};
+use ebpf_probes::{
+    ActRecord, BootTime, CgroupKey, CgroupRecord, ExecRecord, ExitRecord, ForkRecord,
+};
+use event_model::{
+    Alert, DnsAnswer, DnsEvent, DnsQuestion, FileEvent, NetworkEvent, ProcessKey,
+};
 use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::rc::Rc;
@@ -18,6 +22,16 @@ const RULES: &str = "\
   output: A shell in a container (command=%proc.cmdline container=%container.name)
   priority: WARNING
   tags: [T1059]
+- rule: Password file read
+  desc: The file of passwords was read.
+  condition: evt.type in (open, openat) and evt.is_open_read = true and fd.name = /etc/shadow
+  output: Read by a program (file=%fd.name command=%proc.cmdline user=%user.uid)
+  priority: WARNING
+- rule: Connection to a pool
+  desc: A name that is known to be bad.
+  condition: evt.type = connect and fd.sip.name endswith pool.example and fd.sport = 3333
+  output: Connected (to=%fd.name name=%fd.sip.name)
+  priority: WARNING
 ";
 
 /// Keeps what it is given, and says that entities were lost where it is told to.
@@ -105,6 +119,19 @@ impl Node {
             ..ForkRecord::default()
         };
         self.pipeline.take(KernelRecord::Fork(record), self.now);
+    }
+
+    fn act(&mut self, pid: u32, cgroup: CgroupKey, event: EventKind) {
+        let record = ActRecord {
+            time: BootTime(1),
+            process: key(pid),
+            thread: pid,
+            cgroup,
+            call: None,
+            file_system_path: None,
+            event,
+        };
+        self.pipeline.take(KernelRecord::Act(Box::new(record)), self.now);
     }
 
     /// A runtime starts a shell in a container.
@@ -287,4 +314,96 @@ fn one_that_forks_without_an_exec_is_told_before_its_first_fork_and_one_that_onl
     assert_eq!(outline(&sent), ["fork 7", "process daemon", "fork 8", "fork 8", "exit 10"]);
     let Record::Process(told) = &sent[1] else { unreachable!("it says process") };
     assert_eq!(told.reference.key, key(8));
+}
+
+fn open(path: &str) -> EventKind {
+    let file = FileEvent { path: path.to_owned(), mode: 0o100_600, ..FileEvent::default() };
+    EventKind::File(Box::new(file))
+}
+
+#[test]
+fn an_act_raises_its_alert_with_its_process_and_container() {
+    let mut node = node();
+    node.cgroup_made();
+    node.exec(7, "cat", CGROUP);
+    node.sent.take();
+    node.act(7, CGROUP, open("/etc/hostname"));
+    assert_eq!(outline(&node.sent.take()), ["open 7"]);
+    node.act(7, CGROUP, open("/etc/shadow"));
+    let sent = node.sent.take();
+    assert_eq!(outline(&sent), ["alert Password file read", "open 7"]);
+    let alert = alert(&sent);
+    assert!(alert.message.contains("file=/etc/shadow command=cat -c"), "{}", alert.message);
+    assert_eq!(alert.container.as_ref().map(|container| &*container.id.0), Some(CONTAINER));
+    assert_eq!(node.pipeline.counters().summary()["events_captured"], 4);
+}
+
+#[test]
+fn an_act_of_a_process_that_ended_meanwhile_is_its_own_still() {
+    let mut node = node();
+    node.cgroup_made();
+    node.exec(7, "cat", CGROUP);
+    let exit = ExitRecord { process: key(7), cgroup: CGROUP, ..ExitRecord::default() };
+    node.pipeline.take(KernelRecord::Exit(exit), node.now);
+    node.sent.take();
+    node.act(7, CgroupKey { hierarchy: 4, id: 99 }, open("/etc/shadow"));
+    let alert = alert(&node.sent.take());
+    assert!(alert.message.contains("command=cat -c"), "{}", alert.message);
+    assert_eq!(alert.container.as_ref().map(|container| &*container.id.0), Some(CONTAINER));
+}
+
+#[test]
+fn an_act_of_a_process_that_nobody_knows_is_told_and_matches_nothing() {
+    let mut node = node();
+    node.sent.take();
+    node.act(7, CgroupKey::default(), open("/etc/shadow"));
+    assert_eq!(outline(&node.sent.take()), ["open 7"]);
+    assert_eq!(node.pipeline.counters().summary()["events_of_unknown_processes"], 1);
+}
+
+#[test]
+fn a_connection_has_the_name_that_dns_told_its_container() {
+    let mut node = node();
+    node.cgroup_made();
+    node.exec(7, "xmrig", CGROUP);
+    let address = "192.0.2.9";
+    let answer = DnsEvent {
+        response: true,
+        questions: vec![DnsQuestion {
+            name: "eu.pool.example".to_owned(),
+            record_type: "A".to_owned(),
+        }],
+        answers: vec![DnsAnswer { data: address.to_owned(), ..DnsAnswer::default() }],
+        ..DnsEvent::default()
+    };
+    node.act(7, CGROUP, EventKind::Dns(Box::new(answer)));
+    node.sent.take();
+    let connect = NetworkEvent {
+        family: 2,
+        local: "10.0.0.7:4000".parse().ok(),
+        remote: format!("{address}:3333").parse().ok(),
+        ..NetworkEvent::default()
+    };
+    node.act(7, CGROUP, EventKind::Network(Box::new(connect)));
+    let message = alert(&node.sent.take()).message;
+    assert!(message.contains("to=10.0.0.7:4000->192.0.2.9:3333 name=eu.pool.example"), "{message}");
+}
+
+#[test]
+fn a_flood_of_acts_is_told_in_part_and_looked_at_whole() {
+    let mut node = node();
+    node.exec(7, "find", CgroupKey::default());
+    for _ in 0..30_000 {
+        node.act(7, CgroupKey::default(), open("/usr/lib/x"));
+    }
+    node.act(7, CgroupKey::default(), open("/etc/shadow"));
+    node.pipeline.tick(node.now);
+    let sent = node.sent.take();
+    let count = |wanted: &str| outline(&sent).iter().filter(|line| *line == wanted).count();
+    assert_eq!((count("open 7"), count("alert Password file read")), (20_000, 1));
+    let lost = sent.iter().find_map(|record| match record {
+        Record::Loss(loss) => Some((loss.kind.as_str(), loss.count)),
+        _ => None,
+    });
+    assert_eq!(lost, Some(("open", 10_001)));
 }
