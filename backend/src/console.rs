@@ -5,6 +5,7 @@
 //! script fills them into the same templates by `textContent` alone. Command lines are chosen by
 //! attackers: nothing of them is ever read as HTML, here or there.
 
+mod act;
 mod assets;
 mod card;
 mod live;

@@ -5,7 +5,7 @@ use super::problem::Problem;
 use super::query::{Parameter, Query, bad_value};
 use crate::store::{AlertFilter, EventFilter, SensorFilter};
 use axum::http::Uri;
-use event_model::{EventKind, ExitStatus, Priority, ProcessKey};
+use event_model::{EventKind, Priority};
 use utoipa::IntoParams;
 use utoipa::openapi::path::ParameterIn;
 
@@ -65,7 +65,11 @@ pub(super) const STREAM: [Parameter; 10] = [
 pub(super) const EVENTS: [Parameter; 12] = [
     SINCE,
     UNTIL,
-    Parameter::text("type", "Of one of these types, separated by commas: exec, fork, exit."),
+    Parameter::text(
+        "type",
+        "Of one of these types, separated by commas: exec, fork, exit, dns, or an act such as open, connect, ptrace. \
+         A type that does not exist is answered with those there are.",
+    ),
     CLUSTER,
     NODE,
     CONTAINER,
@@ -177,12 +181,7 @@ pub(super) fn events<C: Cursor>(uri: &Uri) -> Result<PageRequest<EventFilter, C>
 
 fn kinds(query: &mut Query) -> Result<Vec<String>, Problem> {
     let Some(text) = query.text("type") else { return Ok(Vec::new()) };
-    let known = [
-        EventKind::Exec,
-        EventKind::Fork { child: ProcessKey::default() },
-        EventKind::Exit(ExitStatus::default()),
-    ]
-    .map(|kind| kind.name());
+    let known: Vec<_> = EventKind::names().collect();
     text.split(',')
         .map(|name| {
             let expected = format!("one of {}", known.join(", "));
@@ -246,9 +245,9 @@ mod tests {
         let problem = read("priority=urgent").unwrap_err();
         assert!(problem.detail().contains("emergency, alert, critical"), "{problem:?}");
         assert!(read("priority=error&minimum_priority=error").is_err());
-        let uri = "/api/v1/events?type=exec,open".parse().unwrap();
+        let uri = "/api/v1/events?type=exec,openat".parse().unwrap();
         let problem = events::<crate::store::EventCursor>(&uri).unwrap_err();
-        assert!(problem.detail().contains("exec, fork, exit"), "{problem:?}");
+        assert!(problem.detail().contains("exec, fork, exit, dns, open"), "{problem:?}");
     }
 
     #[test]

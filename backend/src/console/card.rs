@@ -1,3 +1,4 @@
+use super::act;
 use super::visible::visible;
 use crate::alerts::CompleteAlert;
 use event_model::{Alert, Container, Priority, Process, Timestamp};
@@ -29,6 +30,8 @@ pub(crate) struct AlertCard {
     pub(crate) delay: String,
     /// From the root down to the process that acted.
     pub(crate) tree: Vec<TreeRow>,
+    /// What was done, and to what.
+    pub(crate) act: Vec<Fact>,
     /// Fields that the rule compared.
     pub(crate) evidence: Vec<Fact>,
     /// Container, pod and host.
@@ -81,7 +84,7 @@ impl Moment {
 }
 
 impl Fact {
-    fn new(name: &str, value: impl AsRef<str>) -> Self {
+    pub(super) fn new(name: &str, value: impl AsRef<str>) -> Self {
         Self { name: name.to_owned(), value: visible(value.as_ref()) }
     }
 }
@@ -92,6 +95,7 @@ impl AlertCard {
         Self {
             priority: Priority::Debug.name(),
             tree: vec![TreeRow::default()],
+            act: vec![Fact::default()],
             evidence: vec![Fact::default()],
             facts: vec![Fact::default()],
             tags: vec![Tag::default()],
@@ -120,6 +124,7 @@ impl From<CompleteAlert> for AlertCard {
             time: Moment::new(alert.time),
             delay: delay(&alert, received_at),
             tree: tree(&alert.process_chain),
+            act: act::facts(&alert.event.kind),
             evidence: evidence(&alert),
             facts: facts(&alert, &publisher.to_string()),
             tags: alert.tags.iter().take(MOST_ROWS).map(|tag| Tag { tag: visible(tag) }).collect(),

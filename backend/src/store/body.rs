@@ -68,7 +68,70 @@ pub(crate) fn decode_kind(bytes: &[u8]) -> Result<EventKind, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use event_model::{ExitStatus, ProcessKey, Timestamp};
+    use event_model::{
+        Argument, DnsAnswer, DnsEvent, DnsQuestion, ExitStatus, FileAct, FileEvent, Flow,
+        NetworkAct, NetworkEvent, PathSource, ProcessKey, SystemAct, SystemEvent, Timestamp,
+    };
+
+    fn event(kind: EventKind) -> Event {
+        Event { time: Timestamp(1), process: ProcessRef::default(), container: None, kind }
+    }
+
+    #[test]
+    fn what_was_done_to_what_is_kept_whole() {
+        let file = FileEvent {
+            act: FileAct::Mount,
+            path: "/mnt".into(),
+            path_source: PathSource::Caller,
+            host_path: Some("/var/lib/x/mnt".into()),
+            other_path: Some("/dev/sda1".into()),
+            flags: 4096,
+            mode: 0o040_755,
+            owner: Some(0),
+            inode: 3,
+            device: 8,
+            name: Some("ext4".into()),
+            error: Some(13),
+            ..FileEvent::default()
+        };
+        let flow = Flow { inbound: true, bytes_sent: 1, bytes_received: 2, duration: 3 };
+        let network = NetworkEvent {
+            act: NetworkAct::Close,
+            family: 10,
+            protocol: 6,
+            socket_type: 1,
+            local: "[2001:db8::1]:80".parse().ok(),
+            remote: "[2001:db8::2]:5555".parse().ok(),
+            flow: Some(flow),
+            error: Some(0),
+            ..NetworkEvent::default()
+        };
+        let dns = DnsEvent {
+            tcp: true,
+            server: "10.96.0.10:53".parse().ok(),
+            response: true,
+            id: 7,
+            code: 3,
+            questions: vec![DnsQuestion { name: "a.example".into(), record_type: "A".into() }],
+            answers: vec![DnsAnswer { data: "192.0.2.1".into(), ttl: 9, ..DnsAnswer::default() }],
+            ..DnsEvent::default()
+        };
+        let system = SystemEvent {
+            act: SystemAct::IoUring,
+            arguments: vec![Argument { name: "opcode".into(), value: "IORING_OP_CONNECT".into() }],
+            target: Some(ProcessRef::default()),
+            result: Some(-1),
+        };
+        for kind in [
+            EventKind::File(Box::new(file)),
+            EventKind::Network(Box::new(network)),
+            EventKind::Dns(Box::new(dns)),
+            EventKind::System(Box::new(system)),
+        ] {
+            let event = event(kind);
+            assert_eq!(decode_kind(&encode_kind(&event)).unwrap(), event.kind);
+        }
+    }
 
     #[test]
     fn the_particulars_of_each_kind_of_event_are_kept_in_a_few_bytes() {

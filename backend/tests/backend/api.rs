@@ -1,7 +1,9 @@
 use crate::publisher::Publisher;
 use crate::records::{alert, container, container_id, numbered, process};
 use crate::running::Backend;
-use event_model::{Container, EventKind, ExitStatus, Lane, Priority, Record, SourceId, Timestamp};
+use event_model::{
+    Container, Event, EventKind, ExitStatus, Lane, Priority, Record, SourceId, Timestamp,
+};
 use serde_json::Value;
 
 /// A backend with six alerts of different kinds.
@@ -109,7 +111,7 @@ async fn a_wrong_request_is_answered_with_a_problem_that_names_the_fix() {
         ("/api/v1/alerts?since=yesterday", 400, "2026-11-22T03:04:05Z"),
         ("/api/v1/alerts?limit=1001", 400, "1 to 1000"),
         ("/api/v1/alerts?cursor=nonsense", 400, "earlier page"),
-        ("/api/v1/events?type=open", 400, "exec, fork, exit"),
+        ("/api/v1/events?type=openat", 400, "exec, fork, exit, dns, open"),
         ("/api/v1/events?pid=me", 400, "process id"),
         ("/api/v1/sensors?nod=x", 400, "did you mean \"node\"?"),
         ("/api/v1/alerts/7", 400, "UUID"),
@@ -184,5 +186,54 @@ async fn the_documentation_is_served() {
     let backend = Backend::start().await;
     let document = backend.get("/api/v1/openapi.json").await;
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"), "{}", document["openapi"]);
-    assert!(document["components"]["schemas"]["Alert"]["properties"]["process_chain"].is_object());
+    let schemas = &document["components"]["schemas"];
+    assert!(schemas["Alert"]["properties"]["process_chain"].is_object());
+    for (schema, key) in [
+        ("FileEvent", "path"),
+        ("NetworkEvent", "remote"),
+        ("DnsEvent", "questions"),
+        ("SystemEvent", "arguments"),
+    ] {
+        assert!(schemas[schema]["properties"][key].is_object(), "{schema}: {}", schemas[schema]);
+        assert!(schemas[schema]["properties"]["type"].is_object(), "{schema}: {}", schemas[schema]);
+    }
+}
+
+#[tokio::test]
+async fn an_act_is_shown_with_what_it_was_done_to() {
+    let backend = Backend::start().await;
+    let mut publisher = Publisher::connect(&backend, "node-1").await;
+    let actor = process(7, None, &["/bin/app"]);
+    let acts = crate::records::acts();
+    let source = SourceId::generate();
+    publisher.send(source, 1, &[Record::Process(Box::new(actor.clone()))]).await;
+    publisher.acknowledged(Lane::Entity, 1).await;
+    let mut records = vec![];
+    for (number, kind) in (0..).zip(acts) {
+        records.push(Record::Event(Event {
+            time: Timestamp(Timestamp::now().0 + number),
+            process: actor.reference,
+            container: None,
+            kind,
+        }));
+    }
+    publisher.send(source, 1, &records).await;
+    publisher.acknowledged(Lane::Telemetry, 4).await;
+    for (act, field, value) in [
+        ("rename", "/kind/path", "/var/log/auth.log"),
+        ("rename", "/kind/other_path", "/tmp/gone"),
+        ("rename", "/kind/path_source", "kernel"),
+        ("connect", "/kind/remote/address", "203.0.113.9"),
+        ("dns", "/kind/questions/0/name", "pool.example"),
+        ("ptrace", "/kind/arguments/0/value", "PTRACE_ATTACH"),
+    ] {
+        let events = backend.all(&format!("/api/v1/events?type={act}")).await;
+        let [event] = events.as_slice() else { panic!("{act}: {events:#?}") };
+        assert_eq!(event["kind"]["type"], act);
+        assert_eq!(event["process"]["pid"], 7);
+        let told = event.pointer(field).and_then(Value::as_str);
+        assert_eq!(told, Some(value), "{field} in {event:#}");
+    }
+    let both = backend.all("/api/v1/events?type=dns,connect").await;
+    assert_eq!(both.len(), 2, "{both:#?}");
 }

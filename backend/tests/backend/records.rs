@@ -1,8 +1,10 @@
 //! Records to send.
 
 use event_model::{
-    Alert, Component, Container, ContainerId, Event, EventKind, Host, MatchedField, Pod, Priority,
-    Process, ProcessKey, ProcessRef, Record, SensorStatus, SourceDescription, SourceId, Timestamp,
+    Alert, Argument, Component, Container, ContainerId, DnsEvent, DnsQuestion, Event, EventKind,
+    FileAct, FileEvent, Host, MatchedField, NetworkEvent, Pod, Priority, Process, ProcessKey,
+    ProcessRef, Record, SensorStatus, SourceDescription, SourceId, SystemAct, SystemEvent,
+    Timestamp,
 };
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -116,4 +118,32 @@ pub fn status(source: SourceId, component: Component, problems: &[&str]) -> Reco
         blind_rules: Vec::new(),
         counters: BTreeMap::from([("events_captured".into(), 7)]),
     }))
+}
+
+/// An act of each subject.
+pub fn acts() -> [EventKind; 4] {
+    let rename = FileEvent {
+        act: FileAct::Rename,
+        path: "/var/log/auth.log".into(),
+        other_path: Some("/tmp/gone".into()),
+        ..FileEvent::default()
+    };
+    let connect = NetworkEvent {
+        family: 2,
+        remote: "203.0.113.9:4444".parse().ok(),
+        ..NetworkEvent::default()
+    };
+    let question = DnsQuestion { name: "pool.example".into(), record_type: "A".into() };
+    let dns = DnsEvent { questions: vec![question], ..DnsEvent::default() };
+    let ptrace = SystemEvent {
+        act: SystemAct::Ptrace,
+        arguments: vec![Argument { name: "request".into(), value: "PTRACE_ATTACH".into() }],
+        ..SystemEvent::default()
+    };
+    [
+        EventKind::File(Box::new(rename)),
+        EventKind::Network(Box::new(connect)),
+        EventKind::Dns(Box::new(dns)),
+        EventKind::System(Box::new(ptrace)),
+    ]
 }

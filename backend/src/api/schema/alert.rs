@@ -1,5 +1,5 @@
 use super::container::Container;
-use super::event::EventKind;
+use super::kind::EventKind;
 use super::process::Process;
 use crate::alerts::CompleteAlert;
 use event_model as model;

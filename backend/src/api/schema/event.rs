@@ -1,9 +1,9 @@
 use super::container::Container;
-use super::process::{Process, ProcessKey};
+use super::kind::EventKind;
+use super::process::Process;
 use crate::alerts::complete_container;
 use crate::store::EventRecord;
-use event_model as model;
-use model::Timestamp;
+use event_model::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -32,40 +32,6 @@ pub struct Event {
     pub process: Process,
     /// Where; null on the host itself.
     pub container: Option<Container>,
-}
-
-/// What happened.
-#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum EventKind {
-    /// The process began another program.
-    Exec,
-    /// The process made a child, which runs the same program.
-    Fork {
-        /// The new process.
-        child: ProcessKey,
-    },
-    /// The process ended.
-    Exit {
-        /// The argument of exit.
-        code: u8,
-        /// The signal that ended it, else 0.
-        signal: u8,
-        /// It left a core dump.
-        core_dumped: bool,
-    },
-}
-
-impl From<&model::EventKind> for EventKind {
-    fn from(kind: &model::EventKind) -> Self {
-        match kind {
-            model::EventKind::Exec => Self::Exec,
-            model::EventKind::Fork { child } => Self::Fork { child: (*child).into() },
-            model::EventKind::Exit(model::ExitStatus { code, signal, core_dumped }) => {
-                Self::Exit { code: *code, signal: *signal, core_dumped: *core_dumped }
-            }
-        }
-    }
 }
 
 impl From<EventRecord> for Event {
