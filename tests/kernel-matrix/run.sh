@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
 # Runs the node sensor's capture test on the kernels of Debian's releases, each in a machine emulated by qemu.
 #
-#   tests/kernel-matrix/run.sh [--capture PROGRAM] [--refresh] [SERIES...]
+#   tests/kernel-matrix/run.sh [--capture PROGRAM] [--refresh] [--record] [SERIES...]
 #
 # SERIES is 5.10, 6.1 or 6.12; 6.1 and 6.12 unless told otherwise. PROGRAM is the compiled capture test; without it,
 # it is built. Kernels are Debian's packages, fetched once into ${XDG_CACHE_HOME:-~/.cache}/defender/kernels and not
 # installed; --refresh fetches them anew. No root is needed, and no KVM.
+#
+# verified.tsv holds how many instructions each kernel's verifier went through for each program. A program that differs
+# by over a tenth, or is new, is shown; --record writes the file anew.
 #
 # Ends with "N passed, N failed", and with an error if anything failed, took too long or gave no verdict.
 set -euo pipefail
@@ -97,6 +100,24 @@ unpack() {
     mv "$cache/new" "$cache/$series"
 }
 
+# Shows programs whose verification grew or shrank by over a tenth.
+compare_verified() {
+    local series=$1 log=$2
+    awk -v series="$series" '
+        FILENAME == ARGV[1] { if ($1 == series) known[$2] = $3; next }
+        $1 != "verified" { next }
+        !($2 in known) { print "  verifier: " $2 " is new, " $3 " instructions"; next }
+        $3 > 1.1 * known[$2] || $3 < 0.9 * known[$2] { print "  verifier: " $2 " took " $3 " instructions, " known[$2] " on record" }
+    ' "$here/verified.tsv" "$log"
+}
+
+record_verified() {
+    local series=$1 log=$2 kept=$scratch/verified
+    { awk -v series="$series" '$1 != series' "$here/verified.tsv"
+      awk -v series="$series" -v OFS='\t' '$1 == "verified" { print series, $2, $3 }' "$log"; } | sort -V >"$kept"
+    cp "$kept" "$here/verified.tsv"
+}
+
 build_capture() {
     local messages
     messages=$(cd "$repository" && cargo test --quiet --no-run --package collector-ds --test capture \
@@ -149,6 +170,7 @@ judge() {
 }
 
 capture=
+record=
 all_series=()
 while [ $# -gt 0 ]; do
     case $1 in
@@ -158,6 +180,7 @@ while [ $# -gt 0 ]; do
         shift
         ;;
     --refresh) rm -rf "$cache" ;;
+    --record) record=yes ;;
     -*) die "unknown flag $1" ;;
     *)
         source_of "$1" >/dev/null
@@ -179,6 +202,8 @@ for series in "${all_series[@]}"; do
     echo "$(cat "$cache/$series/package"):"
     run_machine "$series" "$scratch/log"
     judge "$series" "$scratch/log"
+    [ -z "$record" ] || record_verified "$series" "$scratch/log"
+    compare_verified "$series" "$scratch/log"
 done
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

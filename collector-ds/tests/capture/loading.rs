@@ -22,6 +22,9 @@ fn every_program_is_loaded_and_attached() {
     for probe in &coverage {
         println!("{}", describe(probe));
     }
+    for (program, instructions) in sensor.verified_instructions() {
+        println!("verified {program} {instructions}");
+    }
     for problem in sensor.problems() {
         println!("problem: {problem}");
     }
