@@ -1,6 +1,8 @@
 //! The rules of this node, and the alerts that they make of what happens here.
 
-use detection::{Act, Diagnostic, Engine, EventType, LoadError, RuleSet, SourceFile};
+use detection::{
+    Act, Diagnostic, Engine, EventType, LoadError, RuleSet, SourceFile, WantedPaths,
+};
 use ebpf_probes::RecordKind;
 use event_model::{Alert, BlindRule, EventKind, NetworkAct, Timestamp};
 use std::collections::BTreeSet;
@@ -69,6 +71,11 @@ impl Rules {
             kind.is_act() && event_types_of(*kind).any(|event_type| self.engine.wants(event_type))
         };
         RecordKind::ALL.into_iter().filter(is_wanted).collect()
+    }
+
+    /// The files that rules can match acts on.
+    pub fn wanted_paths(&self) -> &WantedPaths {
+        self.engine.wanted_paths()
     }
 
     /// The alerts that an event raises.

@@ -6,6 +6,7 @@ use crate::field::Facts;
 use crate::graph::{Graph, Node, NodeId};
 use crate::lower::for_event_type;
 use crate::output::shown;
+use crate::paths::WantedPaths;
 use crate::rule::{Rule, RuleSet};
 use event_model::{Alert, BlindRule, MatchedField, Process, Timestamp};
 use std::collections::HashMap;
@@ -21,6 +22,7 @@ pub struct Engine {
     candidates: Vec<Vec<Candidate>>,
     /// For each of them: whether some rule asks for it, or for a field that few types tell.
     wanted: Vec<bool>,
+    wanted_paths: WantedPaths,
 }
 
 /// A rule for events of one type.
@@ -46,7 +48,37 @@ impl Engine {
             .iter()
             .map(|of_type| of_type.iter().any(|candidate| !unasked.contains(candidate)))
             .collect();
-        Self { rules, graph, event_types, candidates, wanted }
+        let mut engine = Self {
+            rules,
+            graph,
+            event_types,
+            candidates,
+            wanted,
+            wanted_paths: WantedPaths::default(),
+        };
+        engine.find_paths();
+        engine
+    }
+
+    fn find_paths(&mut self) {
+        let by_rule = |rule: usize, of_type: &[Candidate]| {
+            of_type.iter().find(|candidate| candidate.rule == rule).copied()
+        };
+        for (index, rule) in self.rules.iter().enumerate() {
+            for (event_type, of_type) in EventType::seen().zip(&self.candidates) {
+                let candidate = by_rule(index, of_type);
+                let asked_for = self.wanted[event_type.index()];
+                if let Some(candidate) = candidate.filter(|_| asked_for) {
+                    let condition = candidate.condition;
+                    self.wanted_paths.add(&rule.name, &mut self.graph, condition, event_type);
+                }
+            }
+        }
+    }
+
+    /// The files that rules can match acts on.
+    pub fn wanted_paths(&self) -> &WantedPaths {
+        &self.wanted_paths
     }
 
     /// How many rules are loaded and switched on.

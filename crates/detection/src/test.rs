@@ -72,6 +72,14 @@ impl TextSet {
         }
     }
 
+    /// The texts, in no order.
+    pub fn iter(&self) -> Box<dyn Iterator<Item = &str> + '_> {
+        match self {
+            Self::Few(texts) => Box::new(texts.iter().map(|text| &**text)),
+            Self::Many(texts) => Box::new(texts.iter().map(|text| &**text)),
+        }
+    }
+
     fn contains(&self, text: &str) -> bool {
         match self {
             Self::Few(texts) => texts.iter().any(|known| **known == *text),

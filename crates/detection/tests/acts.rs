@@ -269,3 +269,40 @@ fn a_rule_wants_the_acts_that_it_asks_for_or_whose_fields_it_compares() {
     let engine = engine("evt.type = execve and fd.name = x");
     assert_eq!(*engine.event_types(), EventTypes::none(), "an exec has no descriptor");
 }
+
+/// Patterns of what a condition wants to be told: opens to read, then all else.
+fn paths(condition: &str) -> (Vec<String>, Vec<String>) {
+    let engine = engine(condition);
+    let wanted = engine.wanted_paths();
+    (wanted.read.iter().cloned().collect(), wanted.write.iter().cloned().collect())
+}
+
+#[test]
+fn the_files_that_a_rule_can_match_are_known_before() {
+    let none: Vec<String> = vec![];
+    let owned = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>();
+    let read = "evt.type = open and evt.is_open_read = true and evt.is_open_write = false";
+    assert_eq!(
+        paths(&format!("{read} and fd.name in (/etc/shadow, /opt/key)")),
+        (owned(&["/etc/shadow", "/opt/key"]), none.clone())
+    );
+    assert_eq!(
+        paths("evt.is_open_write = true and (fd.name startswith /srv/da or fd.directory = /etc/x)"),
+        (none.clone(), owned(&["/etc/x/", "/srv/"]))
+    );
+    assert_eq!(
+        paths("evt.type = open and fd.name pmatch (/usr/bin) and proc.name = x"),
+        (owned(&["/usr/bin", "/usr/bin/"]), owned(&["/usr/bin", "/usr/bin/"]))
+    );
+    assert_eq!(paths("evt.type = unlink and fs.path.name endswith /.history").1, ["**/.history"]);
+    assert_eq!(paths("evt.type = open and fd.filename = core_pattern").0, ["**/core_pattern"]);
+    assert_eq!(paths("evt.type = ptrace and proc.name = x"), (none.clone(), none.clone()));
+    for unbounded in
+        ["fd.name contains x", "not fd.name = /x", "fd.name endswith .so", "fd.name = x*"]
+    {
+        let engine = engine(&format!("evt.type = open and {unbounded}"));
+        assert_eq!(engine.wanted_paths().unbounded, ["R"], "{unbounded}");
+    }
+    let engine = engine("proc.name = nc");
+    assert!(engine.wanted_paths().unbounded.is_empty(), "it needs no act on a file");
+}

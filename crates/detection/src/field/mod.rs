@@ -13,7 +13,9 @@ mod table;
 mod text;
 mod told;
 
-pub(crate) use access::{Access, Facts, Value};
+pub(crate) use access::{Access, EventField, Facts, Value};
+pub(crate) use descriptor::DescriptorField;
+pub(crate) use file::FileField;
 pub use table::fields;
 
 use std::fmt;
