@@ -4,6 +4,12 @@
 #define DEFENDER_FILE_H
 
 #include "act.h"
+#include "file_watch.h"
+
+#define S_IFMT 0170000
+#define S_IFDIR 0040000
+#define S_IFREG 0100000
+#define FILE_SYSTEM_LEVELS 64 /* Of the directory that a mount shows, below its file system's root. */
 
 /* In the order of event_model::FileAct. */
 enum file_act {
@@ -45,48 +51,178 @@ struct file_record {
 	u32 group;
 	/* Lengths of the variable parts. */
 	u16 path_length;       /* Components upwards, each with its NUL: of the file, or of what `text` is relative to. */
+	u16 above_length;      /* As path: goes on from there, or from the end of `inside`, to the root of the file system. */
 	u16 text_length;       /* The caller's path, with its NUL, where the kernel's own is not to be had. */
 	u16 other_length;      /* As path, of the second path. */
 	u16 other_text_length; /* As text. */
 	u16 name_length;       /* With its NUL. */
-	u16 padding[3];
+	u16 inside_length;     /* So much of path lies in the file's own mount. */
+	u16 padding;
 };
 
-_Static_assert(sizeof(struct file_record) == 112, "src/layout.rs says the same");
+_Static_assert(sizeof(struct file_record) == 112, "src/decode/file.rs says the same");
 
-/* Appends the path of (mount, dentry) as the current process sees it. Returns the walk's end. */
-static __always_inline int append_path_in_view(u64 mount, u64 dentry)
+/* An address that a program got as its argument, as a plain number. */
+static __always_inline u64 argument(u64 *context, u32 index)
 {
-	struct task_struct *task = bpf_get_current_task();
-	struct fs_struct *fs = NULL;
-	struct path root = {};
+	u64 value = 0;
 
-	read_field(fs, task->fs);
-	read_field(root, fs->root);
-	return append_act_path(mount, dentry, (u64)root.mnt, (u64)root.dentry);
+	bpf_probe_read_kernel(&value, sizeof(value), context + index);
+	return value;
 }
 
-static __always_inline void append_file_path(struct act_draft *draft, struct file_record *record, u64 mount, u64 dentry)
+static __always_inline struct path path_argument(u64 *context, u32 index)
 {
-	u64 before = draft->used;
-	int end = append_path_in_view(mount, dentry);
+	struct path path = {};
+	struct path *from = (void *)argument(context, index);
 
+	read_field(path, *from);
+	return path;
+}
+
+static __always_inline u32 add_walk_flags(struct file_record *record, int end)
+{
 	if (end & WALK_DETACHED)
 		record->act.header.flags |= FILE_DETACHED;
-	if (end & WALK_TRUNCATED)
-		record->act.header.flags |= FILE_TRUNCATED;
-	record->path_length = draft->used - before;
+	return end & WALK_TRUNCATED;
 }
 
-static __always_inline void read_file_inode(struct file_record *record, struct inode *inode)
+/* The way from a directory up to the root of its file system, whatever is mounted. */
+static __always_inline void append_way_to_file_system(struct act_draft *draft, struct dentry *dentry)
+{
+	for (int step = 0; step < FILE_SYSTEM_LEVELS; step++) {
+		struct dentry *parent = NULL;
+		const unsigned char *name = NULL;
+
+		read_field(parent, dentry->d_parent);
+		read_field(name, dentry->d_name.name);
+		if (parent == dentry || !append_kernel_text(draft, name, COMPONENT_LIMIT))
+			return;
+		dentry = parent;
+	}
+}
+
+/* Appends the path of a file as the current process sees it, and what of the file system lies above its mount. */
+__noinline int append_file_path(u64 mount_address, u64 dentry)
+{
+	struct vfsmount *mount = (void *)mount_address;
+	struct act_draft *draft = act_draft();
+	struct path root = root_of_current();
+	struct dentry *top = root.dentry;
+	struct file_record *record;
+	u64 crossing = U64_MAX;
+	u64 before;
+	int end;
+
+	if (!draft)
+		return 0;
+	record = (void *)draft->bytes;
+	before = draft->used;
+	end = walk_up(draft->bytes, &draft->used, ACT_BYTES,
+		      (struct path_walk){ mount_address, dentry, (u64)root.mnt, (u64)root.dentry, &crossing });
+	if (add_walk_flags(record, end))
+		record->act.header.flags |= FILE_TRUNCATED;
+	record->path_length = draft->used - before;
+	record->inside_length = record->path_length;
+	if (crossing != U64_MAX)
+		record->inside_length = crossing - before;
+	if (crossing != U64_MAX || !(end & WALK_MET_ROOT))
+		read_field(top, mount->mnt_root);
+	before = draft->used;
+	append_way_to_file_system(draft, top);
+	record->above_length = draft->used - before;
+	return 0;
+}
+
+/* Appends the second path. */
+static __always_inline void append_other_path(struct act_draft *draft, u64 mount, u64 dentry)
+{
+	struct file_record *record = (void *)draft->bytes;
+	struct path root = root_of_current();
+	u64 before = draft->used;
+
+	if (append_act_path(mount, dentry, (u64)root.mnt, (u64)root.dentry) & WALK_TRUNCATED)
+		record->act.header.flags |= FILE_OTHER_TRUNCATED;
+	record->other_length = draft->used - before;
+}
+
+static __always_inline void append_other_text(struct act_draft *draft, u64 text)
+{
+	struct file_record *record = (void *)draft->bytes;
+
+	record->other_text_length = append_kernel_text(draft, (void *)text, PATH_LIMIT);
+}
+
+static __always_inline void append_name(struct act_draft *draft, u64 name)
+{
+	struct file_record *record = (void *)draft->bytes;
+
+	record->name_length = append_kernel_text(draft, (void *)name, COMPONENT_LIMIT);
+}
+
+static __always_inline void read_file_inode(struct file_record *record, struct dentry *dentry)
 {
 	struct super_block *superblock = NULL;
+	struct inode *inode = NULL;
+	u16 mode = 0;
 
+	read_field(superblock, dentry->d_sb);
+	read_field(record->device, superblock->s_dev);
+	read_field(inode, dentry->d_inode);
+	if (!inode)
+		return;
+	/* The inode's own: an overlay's dentry shows the same. */
 	read_field(record->inode, inode->i_ino);
 	read_field(superblock, inode->i_sb);
 	read_field(record->device, superblock->s_dev);
-	record->mode = 0;
-	bpf_probe_read_kernel(&record->mode, sizeof(u16), &inode->i_mode);
+	read_field(mode, inode->i_mode);
+	record->mode = mode;
+}
+
+/* Begins the record of an act on a file. 0 where there is nothing to tell. */
+__noinline int begin_file_act(u32 kind, u64 mount, u64 dentry)
+{
+	struct act_draft *draft = begin_act(kind, sizeof(struct file_record));
+	struct file_record *record;
+
+	if (!draft)
+		return 0;
+	record = (void *)draft->bytes;
+	if (is_ignored(&record->act.cgroup))
+		return 0;
+	read_file_inode(record, (void *)dentry);
+	append_file_path(mount, dentry);
+	return 1;
+}
+
+static __always_inline struct file_record *file_record(struct act_draft *draft)
+{
+	return (void *)draft->bytes;
+}
+
+/* The draft, where the file is watched for anything. */
+static __always_inline struct act_draft *begin_watched(u32 kind, u64 mount, u64 dentry)
+{
+	if (!is_watched(mount, dentry, WATCH_ALL) || !begin_file_act(kind, mount, dentry))
+		return NULL;
+	return act_draft();
+}
+
+static __always_inline void set_owners(struct file_record *record, u32 owner, u32 group)
+{
+	if (owner != U32_MAX) {
+		record->owner = owner;
+		record->act.header.flags |= FILE_HAS_OWNER;
+	}
+	if (group != U32_MAX) {
+		record->group = group;
+		record->act.header.flags |= FILE_HAS_GROUP;
+	}
+}
+
+static __always_inline void set_mode(struct file_record *record, u32 permissions)
+{
+	record->mode = (record->mode & S_IFMT) | (permissions & 07777);
 }
 
 #endif

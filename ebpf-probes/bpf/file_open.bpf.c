@@ -3,29 +3,46 @@
 #include "call.h"
 #include "file.h"
 
-#define FMODE_CREATED 0x100000 /* include/linux/fs.h */
+/* include/linux/fs.h */
+#define FMODE_READ 0x1
+#define FMODE_WRITE 0x2
+#define FMODE_PATH 0x4000
+#define FMODE_CREATED 0x100000
 
+#define O_TRUNC 01000
+
+static __always_inline u32 access_of(u32 flags, u32 mode)
+{
+	u32 access = 0;
+
+	if (mode & FMODE_READ)
+		access |= WATCH_TO_READ;
+	if (mode & (FMODE_WRITE | FMODE_CREATED) || flags & O_TRUNC)
+		access |= WATCH_TO_WRITE;
+	return access;
+}
+
+/* The draft of an open that somebody wants to hear of. A file opened as a place only (O_PATH) is not opened. */
 static __always_inline struct act_draft *begin_open(struct file *file)
 {
-	struct act_draft *draft = begin_act(FILE_OPEN, sizeof(struct file_record));
-	struct file_record *record;
-	struct inode *inode = NULL;
+	struct act_draft *draft;
 	struct path path = {};
 	u32 flags = 0;
 	u32 mode = 0;
 
-	if (!draft)
-		return NULL;
-	record = (void *)draft->bytes;
+	read_field(path, file->f_path);
 	read_field(flags, file->f_flags);
 	read_field(mode, file->f_mode);
-	read_field(inode, file->f_inode);
-	read_field(path, file->f_path);
-	record->flags = flags;
+	if (mode & FMODE_PATH || !is_watched((u64)path.mnt, (u64)path.dentry, access_of(flags, mode)))
+		return NULL;
+	if (!begin_file_act(FILE_OPEN, (u64)path.mnt, (u64)path.dentry))
+		return NULL;
+	draft = act_draft();
+	if (!draft)
+		return NULL;
+	file_record(draft)->flags = flags;
 	if (mode & FMODE_CREATED)
-		record->act.header.flags |= FILE_CREATED;
-	read_file_inode(record, inode);
-	append_file_path(draft, record, (u64)path.mnt, (u64)path.dentry);
+		file_record(draft)->act.header.flags |= FILE_CREATED;
 	return draft;
 }
 
@@ -49,25 +66,4 @@ SEC("fentry/security_file_open")
 int file_open_function(u64 *context)
 {
 	return report_open((struct file *)context[0]);
-}
-
-/* What the descriptor names that the call returned. */
-SEC("tp_btf/sys_exit")
-int file_open_call(u64 *context)
-{
-	struct act_draft *draft;
-	struct call call = {};
-	struct file *file;
-
-	if (!read_call(&call, context) || call.result < 0)
-		return 0;
-	file = open_file(call.result);
-	if (!file)
-		return 0;
-	draft = begin_open(file);
-	if (!draft)
-		return 0;
-	tell_call((struct act_head *)draft->bytes, &call);
-	send_act(draft);
-	return 0;
 }

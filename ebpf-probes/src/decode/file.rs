@@ -14,21 +14,23 @@ const OTHER_TRUNCATED: u16 = 1 << 7;
 const HAS_OWNER: u16 = 1 << 8;
 const HAS_GROUP: u16 = 1 << 9;
 
+/// The act, and the path of the file inside its file system, where that is known.
 pub fn read(
     head: &Head<'_>,
     act: FileAct,
     fields: &mut Fields<'_>,
-) -> Result<FileEvent, DecodeError> {
+) -> Result<(FileEvent, Option<String>), DecodeError> {
     let (flags, inode, device, mode) = (fields.u64()?, fields.u64()?, fields.u32()?, fields.u32()?);
     let (owner, group) = (fields.u32()?, fields.u32()?);
     let parts = Parts::read(fields)?;
     let kernels = path(parts.path, "path", head.has(TRUNCATED), head.has(DETACHED))?;
-    Ok(FileEvent {
+    let place = if head.has(TRUNCATED) || head.has(DETACHED) { None } else { parts.place()? };
+    let event = FileEvent {
         act,
-        path: parts.join(kernels, parts.text)?,
+        path: join(kernels, parts.text)?,
         path_source: if parts.text.is_empty() { PathSource::Kernel } else { PathSource::Caller },
         host_path: None,
-        other_path: parts.other_path(head.has(OTHER_TRUNCATED))?,
+        other_path: parts.other_path(act, head.has(OTHER_TRUNCATED))?,
         flags,
         created: head.has(CREATED),
         mode,
@@ -38,12 +40,16 @@ pub fn read(
         device,
         name: optional(parts.name, "name")?,
         error: head.error(),
-    })
+    };
+    Ok((event, place))
 }
 
 /// The variable parts.
 struct Parts<'record> {
     path: &'record [u8],
+    /// The beginning of `path`, which lies in the file's own mount.
+    inside: &'record [u8],
+    above: &'record [u8],
     text: &'record [u8],
     other: &'record [u8],
     other_text: &'record [u8],
@@ -52,36 +58,52 @@ struct Parts<'record> {
 
 impl<'record> Parts<'record> {
     fn read(fields: &mut Fields<'record>) -> Result<Self, DecodeError> {
-        let mut lengths = [0; 5];
+        let mut lengths = [0; 7];
         for length in &mut lengths {
             *length = usize::from(fields.u16()?);
         }
-        fields.take(6)?;
+        fields.u16()?;
+        let path = fields.take(lengths[0])?;
         Ok(Self {
-            path: fields.take(lengths[0])?,
-            text: fields.take(lengths[1])?,
-            other: fields.take(lengths[2])?,
-            other_text: fields.take(lengths[3])?,
-            name: fields.take(lengths[4])?,
+            path,
+            inside: Fields::new(path).take(lengths[6])?,
+            above: fields.take(lengths[1])?,
+            text: fields.take(lengths[2])?,
+            other: fields.take(lengths[3])?,
+            other_text: fields.take(lengths[4])?,
+            name: fields.take(lengths[5])?,
         })
     }
 
-    /// The caller's path, which is relative to a directory that the kernel told; the kernel's own where there is none.
-    fn join(&self, kernels: String, callers: &[u8]) -> Result<String, DecodeError> {
-        if callers.is_empty() {
-            return Ok(kernels);
+    /// The path inside the file system. That of a directory to which a text is relative is of no use.
+    fn place(&self) -> Result<Option<String>, DecodeError> {
+        if !self.text.is_empty() {
+            return Ok(None);
         }
-        let callers = text(callers, "caller's path")?;
-        Ok(absolute(&kernels, &callers))
+        let components = [self.inside, self.above].concat();
+        path(&components, "path in the file system", false, false).map(Some)
     }
 
-    fn other_path(&self, truncated: bool) -> Result<Option<String>, DecodeError> {
+    /// The second path. The text of a symbolic link and the source of a mount are what they are.
+    fn other_path(&self, act: FileAct, truncated: bool) -> Result<Option<String>, DecodeError> {
         if self.other.is_empty() && self.other_text.is_empty() {
             return Ok(None);
         }
+        if matches!(act, FileAct::Symlink | FileAct::Mount) {
+            return optional(self.other_text, "other path");
+        }
         let kernels = path(self.other, "other path", truncated, false)?;
-        self.join(kernels, self.other_text).map(Some)
+        join(kernels, self.other_text).map(Some)
     }
+}
+
+/// The caller's path, which is relative to a directory that the kernel told; the kernel's own where there is none.
+fn join(kernels: String, callers: &[u8]) -> Result<String, DecodeError> {
+    if callers.is_empty() {
+        return Ok(kernels);
+    }
+    let callers = text(callers, "caller's path")?;
+    Ok(absolute(&kernels, &callers))
 }
 
 fn optional(bytes: &[u8], part: &'static str) -> Result<Option<String>, DecodeError> {

@@ -1,0 +1,272 @@
+//! Which files the kernel tells of: patterns of paths, as the tree of hashes that `bpf/file_watch.h` asks.
+
+mod defaults;
+
+pub use defaults::watched_by_default;
+
+use super::{CgroupKey, RecordKind, SensorError};
+use aya::maps::{Array, HashMap, Map, MapError};
+use aya::{Ebpf, EbpfLoader};
+use ebpf_probes::maps;
+use std::collections::BTreeMap;
+use std::mem;
+
+/// `enum watch`
+const READ_BELOW: u32 = 1;
+const WRITE_BELOW: u32 = 1 << 1;
+const READ: u32 = 1 << 2;
+const WRITE: u32 = 1 << 3;
+const ANY_NAME: u32 = 1 << 4;
+
+/// `WATCH_SEED`, `WATCH_FACTOR`, `WATCH_ROOT`, `WATCH_NAMES`, `WATCH_ANY`
+const SEED: u64 = 0x9ae1_6a3b_2f90_404f;
+const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+const ROOT: u64 = 1;
+const NAMES: u64 = 2;
+const ANY: u64 = 3;
+
+/// `WATCH_LEVELS`: a path of so many names is not looked at to its end.
+const LEVELS: usize = 32;
+/// The longest name of a file.
+const LONGEST_NAME: usize = 255;
+/// What the kernel holds for us costs some 80 bytes each.
+const MAXIMUM_NODES: usize = 1 << 16;
+
+/// Why a pattern is none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PatternError {
+    /// It is neither a path nor a name for all directories.
+    #[error("{0} is neither an absolute path nor **/ and a name")]
+    Form(String),
+    /// A name that no file can have, or that is no name.
+    #[error("{0}: a name must have 1 to 255 bytes, and be neither . nor ..")]
+    Name(String),
+    /// Only whole names can be left open.
+    #[error("{0}: * stands for one whole name, as in /home/*/.ssh/")]
+    Wildcard(String),
+    /// Too many names.
+    #[error("{0} has more than 31 names")]
+    Deep(String),
+    /// The patterns together are too many.
+    #[error("the patterns make more than 65536 different paths: use fewer, or fewer with *")]
+    Many,
+}
+
+/// Patterns of the files that are told of. `/etc/shadow` is that file, `/etc/` the directory and all below it, `*` any one
+/// name, `**/id_rsa` a file of this name in every directory. All are as a process sees them: a container's
+/// `/etc/shadow` is one too.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WatchedPaths {
+    /// Opens to read.
+    pub read: Vec<String>,
+    /// Opens to write, and files that are made by opening them. All other acts are told of files in either list.
+    pub write: Vec<String>,
+}
+
+/// What the programs filter acts on files by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FileFilter {
+    /// Flags by the hash of a path: the map `watched_paths`.
+    pub(super) nodes: BTreeMap<u64, u32>,
+    /// The variable `watched_name_lengths`.
+    pub(super) name_lengths: u64,
+    /// Acts from these are not told.
+    pub(super) ignored_cgroups: Vec<CgroupKey>,
+}
+
+impl FileFilter {
+    /// All files, by every process.
+    pub fn everything() -> Self {
+        Self { nodes: BTreeMap::from([(ROOT, READ_BELOW | WRITE_BELOW)]), ..Self::default() }
+    }
+
+    /// The files of these patterns.
+    pub fn new(
+        paths: &WatchedPaths,
+        ignored_cgroups: Vec<CgroupKey>,
+    ) -> Result<Self, PatternError> {
+        let mut filter = Self { ignored_cgroups, ..Self::default() };
+        let mut root = Node::default();
+        let lists = [(&paths.read, READ, READ_BELOW), (&paths.write, WRITE, WRITE_BELOW)];
+        for (patterns, at, below) in lists {
+            for pattern in patterns {
+                match pattern.strip_prefix("**/") {
+                    Some(name) => filter.add_name(pattern, name, at)?,
+                    None => root.add(pattern, at, below)?,
+                }
+            }
+        }
+        let mut left = MAXIMUM_NODES;
+        root.spread(&mut left)?;
+        root.encode(ROOT, &mut filter.nodes);
+        Ok(filter)
+    }
+
+    /// What has to be set before the programs are in place.
+    pub(super) fn configure<'filter>(&'filter self, loader: &mut EbpfLoader<'filter>) {
+        let cgroups_are_ignored: &'static u32 = if self.ignored_cgroups.is_empty() { &0 } else { &1 };
+        loader
+            .map_max_entries(maps::WATCHED_PATHS, entries(self.nodes.len()))
+            .map_max_entries(maps::IGNORED_CGROUPS, entries(self.ignored_cgroups.len()))
+            .override_global(maps::WATCHED_NAME_LENGTHS, &self.name_lengths, true)
+            .override_global(maps::CGROUPS_ARE_IGNORED, cgroups_are_ignored, true);
+    }
+
+    /// Tells the programs, which are not attached yet.
+    pub(super) fn apply(
+        &self,
+        object: &mut Ebpf,
+        wanted: impl Fn(RecordKind) -> bool,
+    ) -> Result<(), SensorError> {
+        self.watch(object).map_err(|source| failed(maps::WATCHED_PATHS, source))?;
+        self.ignore(object).map_err(|source| failed(maps::IGNORED_CGROUPS, source))?;
+        want(object, wanted).map_err(|source| failed(maps::WANTED_KINDS, source))
+    }
+
+    fn watch(&self, object: &mut Ebpf) -> Result<(), MapError> {
+        let mut map = HashMap::<_, u64, u32>::try_from(map(object, maps::WATCHED_PATHS)?)?;
+        self.nodes.iter().try_for_each(|(node, flags)| map.insert(node, flags, 0))
+    }
+
+    fn ignore(&self, object: &mut Ebpf) -> Result<(), MapError> {
+        let mut map = HashMap::<_, [u32; 4], u32>::try_from(map(object, maps::IGNORED_CGROUPS)?)?;
+        self.ignored_cgroups.iter().try_for_each(|cgroup| map.insert(cgroup_key(cgroup), 1, 0))
+    }
+
+    fn add_name(&mut self, pattern: &str, name: &str, at: u32) -> Result<(), PatternError> {
+        if name.contains('*') {
+            return Err(PatternError::Wildcard(pattern.to_owned()));
+        }
+        check_name(pattern, name)?;
+        *self.nodes.entry(mix(NAMES, hash(name.as_bytes()))).or_default() |= at;
+        self.name_lengths |= 1 << name.len().min(63);
+        Ok(())
+    }
+}
+
+fn want(object: &mut Ebpf, wanted: impl Fn(RecordKind) -> bool) -> Result<(), MapError> {
+    let mut map = Array::<_, u32>::try_from(map(object, maps::WANTED_KINDS)?)?;
+    let mut kinds = RecordKind::ALL.into_iter().filter(|kind| wanted(*kind));
+    kinds.try_for_each(|kind| map.set(u32::from(kind.number()), 1, 0))
+}
+
+fn map<'object>(object: &'object mut Ebpf, name: &str) -> Result<&'object mut Map, MapError> {
+    object.map_mut(name).ok_or_else(|| MapError::InvalidName { name: name.to_owned() })
+}
+
+const fn failed(name: &'static str, source: MapError) -> SensorError {
+    SensorError::Map { name, source }
+}
+
+/// `struct cgroup_key`: the id in two halves, as the machine orders them.
+fn cgroup_key(cgroup: &CgroupKey) -> [u32; 4] {
+    let [a, b, c, d, e, f, g, h] = cgroup.id.to_ne_bytes();
+    let halves = [u32::from_ne_bytes([a, b, c, d]), u32::from_ne_bytes([e, f, g, h])];
+    [halves[0], halves[1], cgroup.hierarchy, 0]
+}
+
+/// A map has one entry at least.
+fn entries(wanted: usize) -> u32 {
+    u32::try_from(wanted.max(1)).unwrap_or(u32::MAX)
+}
+
+/// A name in the tree of paths.
+#[derive(Clone, Debug, Default)]
+struct Node {
+    flags: u32,
+    children: BTreeMap<String, Node>,
+    /// For all names without a child of their own.
+    any: Option<Box<Node>>,
+}
+
+impl Node {
+    fn add(&mut self, pattern: &str, at: u32, below: u32) -> Result<(), PatternError> {
+        let rest = pattern.strip_prefix('/').ok_or_else(|| PatternError::Form(pattern.to_owned()))?;
+        let (rest, flag) = match rest.strip_suffix('/') {
+            Some(directory) => (directory, below),
+            None if rest.is_empty() => (rest, below),
+            None => (rest, at),
+        };
+        let names: Vec<_> = rest.split('/').filter(|_| !rest.is_empty()).collect();
+        if names.len() >= LEVELS {
+            return Err(PatternError::Deep(pattern.to_owned()));
+        }
+        let mut node = self;
+        for name in names {
+            node = match name {
+                "*" => node.any.get_or_insert_default(),
+                name if name.contains('*') => {
+                    return Err(PatternError::Wildcard(pattern.to_owned()));
+                }
+                name => {
+                    check_name(pattern, name)?;
+                    node.children.entry(name.to_owned()).or_default()
+                }
+            };
+        }
+        node.flags |= flag;
+        Ok(())
+    }
+
+    /// Brings what holds for any name to the names that have a child of their own: the kernel goes one way only.
+    fn spread(&mut self, left: &mut usize) -> Result<(), PatternError> {
+        *left = left.checked_sub(1).ok_or(PatternError::Many)?;
+        if let Some(any) = &self.any {
+            for child in self.children.values_mut() {
+                child.merge(any);
+            }
+        }
+        let children = self.children.values_mut().chain(self.any.as_deref_mut());
+        for child in children {
+            child.spread(left)?;
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.flags |= other.flags;
+        for (name, child) in &other.children {
+            self.children.entry(name.clone()).or_default().merge(child);
+        }
+        if let Some(any) = &other.any {
+            self.any.get_or_insert_default().merge(any);
+        }
+    }
+
+    fn encode(&self, key: u64, nodes: &mut BTreeMap<u64, u32>) {
+        let any = if self.any.is_some() { ANY_NAME } else { 0 };
+        *nodes.entry(key).or_default() |= self.flags | any;
+        for (name, child) in &self.children {
+            child.encode(mix(key, hash(name.as_bytes())), nodes);
+        }
+        if let Some(child) = &self.any {
+            child.encode(mix(key, ANY), nodes);
+        }
+    }
+}
+
+fn check_name(pattern: &str, name: &str) -> Result<(), PatternError> {
+    let is_name = !name.is_empty() && name.len() <= LONGEST_NAME && !name.contains(['/', '\0']);
+    if !is_name || name == "." || name == ".." {
+        return Err(PatternError::Name(pattern.to_owned()));
+    }
+    Ok(())
+}
+
+/// `watch_mix`
+const fn mix(hash: u64, word: u64) -> u64 {
+    let hash = (hash ^ word).wrapping_mul(FACTOR);
+    hash ^ (hash >> 32)
+}
+
+/// `hash_name`: by words of eight bytes, the last filled up with zeros.
+fn hash(name: &[u8]) -> u64 {
+    name.chunks(mem::size_of::<u64>()).fold(SEED, |hash, chunk| {
+        let mut word = [0; mem::size_of::<u64>()];
+        word[..chunk.len()].copy_from_slice(chunk);
+        mix(hash, u64::from_ne_bytes(word))
+    })
+}
+
+#[cfg(test)]
+mod tests;
