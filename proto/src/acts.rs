@@ -63,6 +63,7 @@ impl From<&model::NetworkEvent> for wire::NetworkEvent {
             local: event.local.map(Into::into),
             remote: event.remote.map(Into::into),
             path: event.path.clone(),
+            backlog: event.backlog,
             flow: event.flow.map(|flow| wire::Flow {
                 inbound: flow.inbound,
                 bytes_sent: flow.bytes_sent,
@@ -86,6 +87,7 @@ impl TryFrom<wire::NetworkEvent> for model::NetworkEvent {
             local: raw.local.map(TryInto::try_into).transpose()?,
             remote: raw.remote.map(TryInto::try_into).transpose()?,
             path: raw.path,
+            backlog: raw.backlog,
             flow: raw.flow.map(|flow| model::Flow {
                 inbound: flow.inbound,
                 bytes_sent: flow.bytes_sent,
@@ -150,6 +152,7 @@ impl From<&model::DnsEvent> for wire::DnsEvent {
                     data: answer.data.clone(),
                 })
                 .collect(),
+            partial: event.partial,
         }
     }
 }
@@ -167,6 +170,7 @@ impl TryFrom<wire::DnsEvent> for model::DnsEvent {
             code: short(raw.code, "dns.code")?,
             questions: convert_all(raw.questions)?,
             answers: convert_all(raw.answers)?,
+            partial: raw.partial,
         })
     }
 }

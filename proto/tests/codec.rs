@@ -163,19 +163,22 @@ prop_compose! {
     fn network_event()(
         act in select(NetworkAct::ALL.to_vec()),
         (family, protocol, socket_type, error) in any::<(u16, u16, u16, Option<u16>)>(),
+        backlog in any::<Option<u32>>(),
         (local, remote, path) in (option::of(address()), option::of(address()), option::of(text())),
         flow in any::<Option<(bool, u64, u64, u64)>>(),
     ) -> NetworkEvent {
         let flow = flow.map(|(inbound, bytes_sent, bytes_received, duration)| Flow {
             inbound, bytes_sent, bytes_received, duration,
         });
-        NetworkEvent { act, family, protocol, socket_type, local, remote, path, flow, error }
+        NetworkEvent {
+            act, family, protocol, socket_type, local, remote, path, backlog, flow, error,
+        }
     }
 }
 
 prop_compose! {
     fn dns_event()(
-        (tcp, response, id, code) in any::<(bool, bool, u16, u16)>(),
+        (tcp, response, id, code, partial) in any::<(bool, bool, u16, u16, bool)>(),
         (local, server) in (option::of(address()), option::of(address())),
         questions in vec((text(), text()), 0..3),
         answers in vec((text(), text(), any::<u32>(), text()), 0..3),
@@ -186,6 +189,7 @@ prop_compose! {
             tcp, local, server, response, id, code,
             questions: questions.into_iter().map(question).collect(),
             answers: answers.into_iter().map(answer).collect(),
+            partial,
         }
     }
 }

@@ -18,7 +18,9 @@ pub struct NetworkEvent {
     pub remote: Option<SocketAddr>,
     /// The path of a Unix socket. An abstract name begins with `@`.
     pub path: Option<String>,
-    /// What went over a connection that closed.
+    /// How many connections may wait at a socket that listens.
+    pub backlog: Option<u32>,
+    /// What went over a connection that closed, or to the other end of datagrams so far.
     pub flow: Option<Flow>,
     /// 0, or the error number. None where the outcome is not known yet: a connection that is being tried.
     pub error: Option<u16>,
@@ -105,6 +107,8 @@ pub struct DnsEvent {
     pub questions: Vec<DnsQuestion>,
     /// What is answered.
     pub answers: Vec<DnsAnswer>,
+    /// This is not all: the rest of the packet is malformed, or longer than what the kernel copies.
+    pub partial: bool,
 }
 
 /// One question.
