@@ -8,6 +8,10 @@
 
 #define AT_FDCWD -100
 #define AT_REMOVEDIR 0x200
+#define O_WRONLY 01
+#define O_CREAT 0100
+#define O_EXCL 0200
+#define FORGOTTEN_FLAGS (O_CREAT | O_EXCL | O_TRUNC)
 #define EPERM 1
 #define ENOENT 2
 #define EACCES 13
@@ -406,7 +410,7 @@ static __always_inline int report_open_call(struct call *call, s64 descriptor, u
 	file = open_file(call->result);
 	if (!file)
 		return 0;
-	draft = begin_open(file);
+	draft = begin_open(file, flags);
 	if (!draft)
 		return 0;
 	tell_call((struct act_head *)draft->bytes, call);
@@ -414,7 +418,7 @@ static __always_inline int report_open_call(struct call *call, s64 descriptor, u
 	return 0;
 }
 
-/* open(path, flags), creat(path) */
+/* open(path, flags) */
 SEC("tp_btf/sys_exit")
 int file_call_open(u64 *context)
 {
@@ -423,6 +427,16 @@ int file_call_open(u64 *context)
 	if (!read_call(&call, context))
 		return 0;
 	return report_open_call(&call, AT_FDCWD, call.arguments[0], call.arguments[1]);
+}
+
+SEC("tp_btf/sys_exit")
+int file_call_creat(u64 *context)
+{
+	struct call call = {};
+
+	if (!read_call(&call, context))
+		return 0;
+	return report_open_call(&call, AT_FDCWD, call.arguments[0], O_WRONLY | O_CREAT | O_TRUNC);
 }
 
 /* openat(directory, path, flags); openat2 tells its flags in memory, and open_by_handle_at has no path. */
@@ -444,8 +458,9 @@ int file_call_openat2(u64 *context)
 
 	if (!read_call(&call, context))
 		return 0;
-	if (call.result < 0)
-		bpf_probe_read_user(&flags, sizeof(flags), (void *)call.arguments[2]);
+	bpf_probe_read_user(&flags, sizeof(flags), (void *)call.arguments[2]);
+	if (call.result >= 0)
+		flags &= FORGOTTEN_FLAGS; /* The others the kernel knows better than the caller's memory. */
 	return report_open_call(&call, call.arguments[0], call.arguments[1], flags);
 }
 

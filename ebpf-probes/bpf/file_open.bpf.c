@@ -22,8 +22,11 @@ static __always_inline u32 access_of(u32 flags, u32 mode)
 	return access;
 }
 
-/* The draft of an open that somebody wants to hear of. A file opened as a place only (O_PATH) is not opened. */
-static __always_inline struct act_draft *begin_open(struct file *file)
+/*
+ * The draft of an open that somebody wants to hear of. A file opened as a place only (O_PATH) is not opened. `asked` are flags that
+ * the kernel has forgotten when the open has ended.
+ */
+static __always_inline struct act_draft *begin_open(struct file *file, u32 asked)
 {
 	struct act_draft *draft;
 	struct path path = {};
@@ -33,6 +36,7 @@ static __always_inline struct act_draft *begin_open(struct file *file)
 	read_field(path, file->f_path);
 	read_field(flags, file->f_flags);
 	read_field(mode, file->f_mode);
+	flags |= asked;
 	if (mode & FMODE_PATH || !is_watched((u64)path.mnt, (u64)path.dentry, access_of(flags, mode)))
 		return NULL;
 	if (!begin_file_act(FILE_OPEN, (u64)path.mnt, (u64)path.dentry))
@@ -48,7 +52,7 @@ static __always_inline struct act_draft *begin_open(struct file *file)
 
 static __always_inline int report_open(struct file *file)
 {
-	struct act_draft *draft = begin_open(file);
+	struct act_draft *draft = begin_open(file, 0);
 
 	if (draft)
 		send_act(draft);

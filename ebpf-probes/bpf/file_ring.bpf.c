@@ -300,7 +300,7 @@ static __always_inline int report_ring_open(u64 request, s64 result)
 	if (operation != IORING_OP_OPENAT && operation != IORING_OP_OPENAT2)
 		return 0;
 	file = open_file(result);
-	draft = file ? begin_open(file) : NULL;
+	draft = file ? begin_open(file, 0) : NULL;
 	if (!draft)
 		return 0;
 	file_record(draft)->act.result = result;

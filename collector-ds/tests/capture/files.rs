@@ -140,7 +140,7 @@ fn a_path_that_is_too_long_keeps_its_end_and_does_not_look_whole() {
 }
 
 /// Mounts that only the calling thread and its children see.
-fn enter_private_mounts() {
+pub fn enter_private_mounts() {
     unshare(CloneFlags::CLONE_NEWNS).expect("root may make a mount namespace");
     let everything = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
     mount(None::<&str>, "/", None::<&str>, everything, None::<&str>)
@@ -148,7 +148,7 @@ fn enter_private_mounts() {
 }
 
 /// An overlay at `folder/merged`, with a program on its lower layer.
-fn mount_overlay(folder: &Path) {
+pub fn mount_overlay(folder: &Path) {
     mount(Some("tmpfs"), folder, Some("tmpfs"), MsFlags::empty(), None::<&str>)
         .expect("tmpfs can be mounted");
     for layer in ["lower", "upper", "work", "merged"] {
