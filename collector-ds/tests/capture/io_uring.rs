@@ -19,17 +19,17 @@ const UNLINKAT: u8 = 36;
 /// `struct io_uring_sqe`
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
-struct Submission {
-    operation: u8,
-    flags: u8,
-    priority: u16,
-    descriptor: i32,
-    offset: u64,
-    address: u64,
-    length: u32,
-    operation_flags: u32,
-    user_data: u64,
-    rest: [u64; 3],
+pub struct Submission {
+    pub operation: u8,
+    pub flags: u8,
+    pub priority: u16,
+    pub descriptor: i32,
+    pub offset: u64,
+    pub address: u64,
+    pub length: u32,
+    pub operation_flags: u32,
+    pub user_data: u64,
+    pub rest: [u64; 3],
 }
 
 /// `struct io_uring_params`: the offsets are those of `struct io_sqring_offsets`.
@@ -98,7 +98,7 @@ impl OneRing {
 }
 
 /// Runs operations in a child, by a ring of its own.
-fn through_a_ring(operations: &[Submission]) -> u32 {
+pub fn through_a_ring(operations: &[Submission]) -> u32 {
     in_fork(|| {
         let ring = OneRing::new().unwrap_or_else(|| exit_now(7));
         for operation in operations {

@@ -1,6 +1,7 @@
 //! Acts on sockets.
 
-use crate::loopback::{loopback, raise_loopback, with_address};
+use crate::io_uring::{Submission, through_a_ring};
+use crate::loopback::{RawAddress, loopback, raise_loopback, with_address};
 use crate::recorder::{Recorder, recorder};
 use event_model::{EventKind, NetworkAct, NetworkEvent};
 use nix::libc;
@@ -9,7 +10,7 @@ use nix::sys::socket::{
 };
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr as UnixAddr, UnixListener, UnixStream};
 use std::time::{Duration, Instant};
@@ -288,4 +289,31 @@ fn who_makes_a_connection_is_told_although_it_stands_in_nobodys_time() {
     drop(server);
     assert_eq!(owner("the end of its connection", NetworkAct::Close), pid);
     assert!(Instant::now() < deadline, "an end is told at once");
+}
+
+#[test]
+fn a_connection_through_a_ring_is_told_like_one_by_a_call() {
+    const CONNECT: u8 = 16; // IORING_OP_CONNECT
+    let recorder = recorder();
+    raise_loopback();
+    let listener = TcpListener::bind(loopback(0)).unwrap();
+    let far = listener.local_addr().unwrap();
+    let address = RawAddress::from(far);
+    let socket = socket(AddressFamily::Inet, SockType::Stream, SockFlag::empty(), None).unwrap();
+    let pid = through_a_ring(&[Submission {
+        operation: CONNECT,
+        descriptor: socket.as_raw_fd(),
+        address: (&raw const address) as u64,
+        offset: size_of::<RawAddress>() as u64,
+        ..Submission::default()
+    }]);
+    let error = recorder.act_of(pid, "a connection through a ring", |record| match &record.event {
+        EventKind::Network(event)
+            if event.act == NetworkAct::Connect && event.remote == Some(far) =>
+        {
+            event.error
+        }
+        _ => None,
+    });
+    assert_eq!(error, 0);
 }
