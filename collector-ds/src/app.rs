@@ -4,12 +4,13 @@ mod coverage;
 mod metrics;
 mod watch;
 
-use crate::config::Config;
+use crate::config::{Config, FilesConfig};
 use crate::detect::Rules;
 use crate::enrich::Enricher;
 use crate::enrich::containers::metadata::{Metadata, RuntimeSockets};
 use crate::enrich::containers::{ContainerLimits, Containers};
 use crate::enrich::host;
+use crate::enrich::node_paths::NodePaths;
 use crate::enrich::processes::{ProcessLimits, Processes};
 use crate::enrich::users::Users;
 use crate::kernel::{KernelConfig, Sensor, SensorError};
@@ -37,12 +38,7 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     let mut status = StatusReporter::new(description);
 
     let probes = service.part("probes");
-    let kernel_config = KernelConfig {
-        ring_bytes: config.kernel.ring_bytes.get(),
-        act_ring_bytes: config.kernel.act_ring_bytes.get(),
-        acts: config.acts()?,
-    };
-    let (sensor, coverage) = match Sensor::load(kernel_config) {
+    let (sensor, coverage) = match Sensor::load(kernel_config(&config, &rules)?) {
         Ok(loaded) => loaded,
         Err(error) => return Err(report_blindness(&error, &probes, &mut status, &way_out)),
     };
@@ -56,7 +52,7 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     });
     let questions = metadata.clone();
     let pipeline = Pipeline::new(
-        enricher(&config.host_root),
+        enricher(&config.host_root, &proc_root(&config)),
         rules,
         host,
         Box::new(move |container| questions.ask(container)),
@@ -77,6 +73,34 @@ fn load_rules(config: &Config, service: &Service) -> anyhow::Result<Rules> {
     Ok(rules)
 }
 
+/// Acts are looked at where a rule needs them or the configuration names them.
+fn kernel_config(config: &Config, rules: &Rules) -> anyhow::Result<KernelConfig> {
+    let mut acts = config.acts()?;
+    acts.extend(rules.wanted_acts());
+    let names: Vec<_> = acts.iter().map(|kind| kind.name()).collect();
+    tracing::info!(acts = names.join(" "), "acts that are looked at");
+    Ok(KernelConfig {
+        ring_bytes: config.kernel.ring_bytes.get(),
+        act_ring_bytes: config.kernel.act_ring_bytes.get(),
+        acts,
+        network: config.kernel.network.filter(),
+        files: watched_files(config, rules).filter(&proc_root(config))?,
+    })
+}
+
+/// The files that the configuration names, and those that rules ask for by name.
+fn watched_files(config: &Config, rules: &Rules) -> FilesConfig {
+    let wanted = rules.wanted_paths();
+    if !wanted.unbounded.is_empty() {
+        let rules = wanted.unbounded.join(", ");
+        tracing::info!(rules, "of acts on files, these rules see those that kernel.files names");
+    }
+    let mut files = config.kernel.files.clone();
+    files.read.extend(wanted.read.iter().cloned());
+    files.write.extend(wanted.write.iter().cloned());
+    files
+}
+
 fn describe_source(host: &Host) -> SourceDescription {
     SourceDescription {
         id: SourceId::generate(),
@@ -87,12 +111,13 @@ fn describe_source(host: &Host) -> SourceDescription {
     }
 }
 
-fn enricher(host_root: &Path) -> Enricher {
+fn enricher(host_root: &Path, proc_root: &Path) -> Enricher {
     Enricher::new(
         Processes::new(ProcessLimits::default()),
         Containers::new(ContainerLimits::default()),
         Users::of_host(host_root),
     )
+    .with_node_paths(NodePaths::new(proc_root))
 }
 
 fn runtime_sockets(config: &Config) -> RuntimeSockets {

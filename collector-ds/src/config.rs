@@ -1,7 +1,11 @@
 //! The configuration file, key by key.
 
+mod network;
+
 use crate::detect;
+use crate::kernel::{self, FileFilter, WatchedPaths};
 use ebpf_probes::RecordKind;
+pub use network::NetworkConfig;
 use serde::{Deserialize, Serialize};
 use service_runtime::{
     AdminConfig, Bytes, ConfigProblem, LogConfig, NodeConfig, ServiceConfig, SharedConfig,
@@ -82,6 +86,23 @@ pub struct KernelConfig {
     pub act_ring_bytes: Bytes,
     /// Which acts to report, by the names of their events, such as `open` and `connect`.
     pub acts: Vec<String>,
+    /// Which files the acts on files are reported of.
+    pub files: FilesConfig,
+    /// Which acts on sockets to leave out.
+    pub network: NetworkConfig,
+}
+
+/// The key `kernel.files`. In the lists of paths, `/etc/shadow` is that file, `/etc/` the directory with all below it, `*` any one name,
+/// and `**/id_rsa` a file of this name in every directory. Paths are as the process sees them, in containers too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FilesConfig {
+    /// Files whose opening to read is reported.
+    pub read: Vec<String>,
+    /// Files whose opening to write, or making, is reported. All other acts are reported of files in either list.
+    pub write: Vec<String>,
+    /// Cgroups whose processes' acts on files are not reported, as paths below the root of the hierarchy.
+    pub ignored_cgroups: Vec<PathBuf>,
 }
 
 impl Default for Config {
@@ -129,7 +150,25 @@ impl Default for ContainerRuntimesConfig {
 
 impl Default for KernelConfig {
     fn default() -> Self {
-        Self { ring_bytes: Bytes::mebibytes(4), act_ring_bytes: Bytes::mebibytes(4), acts: vec![] }
+        Self { ring_bytes: Bytes::mebibytes(4), act_ring_bytes: Bytes::mebibytes(4), acts: vec![], files: FilesConfig::default(), network: NetworkConfig::default() }
+    }
+}
+
+impl Default for FilesConfig {
+    fn default() -> Self {
+        let WatchedPaths { read, write } = kernel::watched_by_default();
+        Self { read, write, ignored_cgroups: vec![] }
+    }
+}
+
+impl FilesConfig {
+    /// What the kernel filters by. Cgroups are looked for now: those that do not exist are not ignored later.
+    pub fn filter(&self, proc_root: &Path) -> Result<FileFilter, ConfigProblem> {
+        let paths = WatchedPaths { read: self.read.clone(), write: self.write.clone() };
+        let ignored = self.ignored_cgroups.iter();
+        let ignored = ignored.flat_map(|path| kernel::cgroups_at(proc_root, path)).collect();
+        FileFilter::new(&paths, ignored)
+            .map_err(|error| ConfigProblem::new("kernel.files", error.to_string()))
     }
 }
 
@@ -204,6 +243,8 @@ impl ServiceConfig for Config {
         }
         self.check_rings()?;
         self.acts()?;
+        self.kernel.files.filter(Path::new("/proc"))?;
+        self.kernel.network.check()?;
         self.check_paths()?;
         detect::Rules::load(&self.rules.paths)
             .map_err(|error| ConfigProblem::new("rules.paths", error.to_string()))?;

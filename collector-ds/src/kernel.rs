@@ -11,10 +11,12 @@ mod drops;
 mod error;
 mod features;
 mod loader;
+mod network_filter;
 mod refusal;
 mod ring;
 mod sensor;
 mod snapshot;
+mod watched_paths;
 
 pub use capabilities::{Capabilities, Capability};
 pub use clock::WallClock;
@@ -24,5 +26,8 @@ pub use ebpf_probes::{
     RecordKind, process_key,
 };
 pub use error::SensorError;
+pub use network_filter::{NetworkFilter, UnixSockets};
 pub use sensor::{KernelConfig, Sensor};
-pub use snapshot::{Snapshot, snapshot};
+pub(crate) use snapshot::Mount;
+pub use snapshot::{Snapshot, cgroups_at, snapshot};
+pub use watched_paths::{FileFilter, PatternError, WatchedPaths, watched_by_default};

@@ -11,7 +11,14 @@
 #include "cgroup.bpf.c"
 #include "call.bpf.c"
 #include "file_open.bpf.c"
+#include "file_path.bpf.c"
+#include "file_attribute.bpf.c"
+#include "file_mount.bpf.c"
+#include "file_call.bpf.c"
+#include "file_ring.bpf.c"
 #include "network.bpf.c"
+#include "network_tcp.bpf.c"
+#include "dns.bpf.c"
 #include "system.bpf.c"
 
 char program_license[] SEC("license") = "Dual MIT/GPL";

@@ -11,7 +11,8 @@ pub use calls::Call;
 use crate::RecordKind;
 use std::fmt;
 
-/// How one kind of record is had: by the first of its hooks that the kernel offers.
+/// How one kind of record is had: by the first of its hooks that the kernel offers. Some kinds have parts that are seen
+/// in different places, such as connections of TCP and of Unix sockets: those have several probes. Probes may share programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Probe {
     /// The records that it sends.
@@ -44,6 +45,20 @@ pub enum Hook {
         /// The function's.
         function: &'static str,
     },
+    /// The end of a kernel function (fexit): its outcome is known.
+    Return {
+        /// The program's name in the object.
+        program: &'static str,
+        /// The function's.
+        function: &'static str,
+    },
+    /// The IP packets of all sockets, at the root of cgroup v2.
+    Packets {
+        /// The program's name in the object.
+        program: &'static str,
+        /// Packets that leave; else those that come in.
+        egress: bool,
+    },
     /// The end of system calls.
     Calls {
         /// The program's name in the object: several kinds may share it.
@@ -51,6 +66,26 @@ pub enum Hook {
         /// Which calls.
         calls: &'static [Call],
     },
+    /// Several hooks, which only together see all: each has to be had.
+    Together {
+        /// The one that is the most likely to be refused first: what was attached before a refusal stays.
+        hooks: &'static [Hook],
+    },
+}
+
+impl Hook {
+    /// The programs that serve it.
+    pub fn programs(&self) -> Vec<&'static str> {
+        match *self {
+            Self::Tracepoint { program, .. }
+            | Self::Lsm { program, .. }
+            | Self::Function { program, .. }
+            | Self::Return { program, .. }
+            | Self::Packets { program, .. }
+            | Self::Calls { program, .. } => vec![program],
+            Self::Together { hooks } => hooks.iter().flat_map(Self::programs).collect(),
+        }
+    }
 }
 
 impl fmt::Display for Hook {
@@ -60,9 +95,16 @@ impl fmt::Display for Hook {
             Self::Tracepoint { tracepoint, .. } => write!(f, "tp_btf/{tracepoint}"),
             Self::Lsm { hook, .. } => write!(f, "lsm/{hook}"),
             Self::Function { function, .. } => write!(f, "fentry/{function}"),
+            Self::Return { function, .. } => write!(f, "fexit/{function}"),
+            Self::Packets { egress: true, .. } => f.write_str("cgroup_skb/egress"),
+            Self::Packets { egress: false, .. } => f.write_str("cgroup_skb/ingress"),
             Self::Calls { calls, .. } => {
                 let names: Vec<_> = calls.iter().map(|call| call.name).collect();
                 write!(f, "sys_exit/{}", names.join("+"))
+            }
+            Self::Together { hooks } => {
+                let names: Vec<_> = hooks.iter().map(Self::to_string).collect();
+                f.write_str(&names.join(" "))
             }
         }
     }

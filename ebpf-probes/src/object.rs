@@ -19,6 +19,31 @@ pub mod maps {
     pub const ACT_DRAFTS: &str = "act_drafts";
     /// Which program handles which system call, and as what kind: `struct call_route`, by number.
     pub const CALL_ROUTES: &str = "call_routes";
+    /// Which paths are wanted: flags by hash, of `bpf/file_watch.h`. The number of entries is to be set before loading.
+    pub const WATCHED_PATHS: &str = "watched_paths";
+    /// Cgroups whose acts on files are not. As the former.
+    pub const IGNORED_CGROUPS: &str = "ignored_cgroups";
+    /// Read-only variable: which lengths the names have that are wanted in every directory (u64).
+    pub const WATCHED_NAME_LENGTHS: &str = "watched_name_lengths";
+    /// Read-only variable: whether [`IGNORED_CGROUPS`] has any (u32).
+    pub const CGROUPS_ARE_IGNORED: &str = "cgroups_are_ignored";
+    /// Which kinds of records are wanted: not 0, by number.
+    pub const WANTED_KINDS: &str = "wanted_kinds";
+    /// Which acts on sockets are wanted: `struct network_settings` of `bpf/network_filter.h`.
+    pub const NETWORK_SETTINGS: &str = "network_settings";
+    /// Other ends that are not: prefixes of addresses of IPv6.
+    pub const IGNORED_NETWORKS: &str = "ignored_networks";
+    /// What is special about a port: bits, by port.
+    pub const NETWORK_PORTS: &str = "network_ports";
+    /// Names of Unix sockets that are wanted.
+    pub const UNIX_NAMES: &str = "unix_names";
+    /// As [`DROPS`]: acts beyond the limit of [`NETWORK_SETTINGS`].
+    pub const FOLDED: &str = "folded";
+    /// Read-only variables: whose loads of BPF programs are the sensor's own, by its process id in its innermost pid
+    /// namespace (u32), and that namespace's inode number (u32).
+    pub const OWN_PID: &str = "own_pid";
+    /// See [`OWN_PID`].
+    pub const OWN_PID_NAMESPACE: &str = "own_pid_namespace";
     /// The programs that handle system calls.
     pub const CALL_HANDLERS: &str = "call_handlers";
     /// The program that looks at the end of every system call, and its tracepoint.

@@ -235,12 +235,7 @@ fn an_unknown_kind_is_named() {
 #[test]
 fn the_object_holds_each_program_and_map_by_its_name() {
     let hooks = || PROBES.iter().copied().flatten().flat_map(|probe| probe.hooks);
-    let names = hooks().map(|hook| match hook {
-        Hook::Tracepoint { program, .. }
-        | Hook::Lsm { program, .. }
-        | Hook::Function { program, .. }
-        | Hook::Calls { program, .. } => *program,
-    });
+    let names = hooks().flat_map(Hook::programs);
     let maps = [
         maps::PROCESS_RING,
         maps::ACT_RING,
@@ -251,6 +246,18 @@ fn the_object_holds_each_program_and_map_by_its_name() {
         maps::CALL_HANDLERS,
         maps::CALL_DISPATCHER.0,
         maps::WAKEUP_BYTES,
+        maps::NETWORK_SETTINGS,
+        maps::IGNORED_NETWORKS,
+        maps::NETWORK_PORTS,
+        maps::UNIX_NAMES,
+        maps::FOLDED,
+        maps::OWN_PID,
+        maps::OWN_PID_NAMESPACE,
+        maps::WATCHED_PATHS,
+        maps::IGNORED_CGROUPS,
+        maps::WATCHED_NAME_LENGTHS,
+        maps::CGROUPS_ARE_IGNORED,
+        maps::WANTED_KINDS,
     ];
     for name in names.chain(maps) {
         let symbol = [name.as_bytes(), &[0]].concat();

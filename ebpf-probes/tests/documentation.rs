@@ -8,7 +8,7 @@ const BEGIN: &str = "<!-- hooks: generated -->\n";
 const END: &str = "<!-- end of hooks -->";
 
 fn table() -> String {
-    let mut table = "| Event | Security hook | Kernel function | Tracepoint | End of system calls |\n|---|---|---|---|---|\n".to_owned();
+    let mut table = "| Event | Security hook | Kernel function | Tracepoint | Packets | End of system calls |\n|---|---|---|---|---|---|\n".to_owned();
     for probe in PROBES.iter().copied().flatten() {
         let _ = writeln!(table, "| `{}` | {} |", probe.kind, cells(probe).join(" | "));
     }
@@ -16,20 +16,30 @@ fn table() -> String {
 }
 
 /// A cell for each kind of hook, with the place in the order in which they are tried.
-fn cells(probe: &Probe) -> [String; 4] {
-    let mut cells: [Vec<String>; 4] = Default::default();
+fn cells(probe: &Probe) -> [String; 5] {
+    let mut cells: [Vec<String>; 5] = Default::default();
     for (place, hook) in (1..).zip(probe.hooks) {
-        let (cell, name) = match hook {
-            Hook::Lsm { hook, .. } => (0, (*hook).to_owned()),
-            Hook::Function { function, .. } => (1, (*function).to_owned()),
-            Hook::Tracepoint { tracepoint, .. } => (2, (*tracepoint).to_owned()),
-            Hook::Calls { calls, .. } => {
-                (3, calls.iter().map(|call| call.name).collect::<Vec<_>>().join(", "))
-            }
-        };
-        cells[cell].push(format!("{place}: {name}"));
+        for (cell, name) in names(hook) {
+            cells[cell].push(format!("{place}: {name}"));
+        }
     }
     cells.map(|hooks| hooks.join("; "))
+}
+
+/// The names of a hook, each with its cell.
+fn names(hook: &Hook) -> Vec<(usize, String)> {
+    let one = match hook {
+        Hook::Lsm { hook, .. } => (0, (*hook).to_owned()),
+        Hook::Function { function, .. } => (1, (*function).to_owned()),
+        Hook::Return { function, .. } => (1, format!("end of {function}")),
+        Hook::Tracepoint { tracepoint, .. } => (2, (*tracepoint).to_owned()),
+        Hook::Packets { egress, .. } => (3, if *egress { "egress" } else { "ingress" }.to_owned()),
+        Hook::Calls { calls, .. } => {
+            (4, calls.iter().map(|call| call.name).collect::<Vec<_>>().join(", "))
+        }
+        Hook::Together { hooks } => return hooks.iter().flat_map(names).collect(),
+    };
+    vec![one]
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::kernel::{self, Sensor};
 use crate::pipeline::Pipeline;
 use crate::publish::{KernelLosses, StatusFacts, StatusReporter};
 use anyhow::Context;
-use event_model::{BlindRule, Record, Timestamp};
+use event_model::{BlindRule, LossReason, Record, Timestamp};
 use node_link::Outbox;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -145,22 +145,24 @@ impl Watch {
     }
 
     fn report_losses(&mut self) {
-        let drops = match self.sensor.drops() {
-            Ok(drops) => drops,
+        let counts = self.sensor.drops().and_then(|drops| Ok((drops, self.sensor.folded()?)));
+        let (drops, folded) = match counts {
+            Ok(counts) => counts,
             Err(error) => {
                 tracing::error!(%error, "the kernel's counts of dropped records cannot be read");
                 return;
             }
         };
         let undecodable = self.sensor.undecodable();
-        for loss in self.losses.account(|kind| drops.of(kind), undecodable, Timestamp::now()) {
-            tracing::warn!(
-                kind = loss.kind,
-                reason = loss.reason.name(),
-                count = loss.count,
-                "records of the kernel were lost"
-            );
-            self.list_again = true;
+        let (drops, folded) = (|kind| drops.of(kind), |kind| folded.of(kind));
+        for loss in self.losses.account(drops, folded, undecodable, Timestamp::now()) {
+            let (kind, reason, count) = (&loss.kind, loss.reason.name(), loss.count);
+            if loss.reason == LossReason::RateLimited {
+                tracing::debug!(kind, count, "acts like others before them were counted only");
+            } else {
+                tracing::warn!(kind, reason, count, "records of the kernel were lost");
+                self.list_again = true;
+            }
             self.pipeline.outlet().send(Record::Loss(loss));
         }
     }

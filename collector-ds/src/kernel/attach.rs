@@ -2,16 +2,23 @@
 
 use super::SensorError;
 use super::refusal::explain;
+use super::snapshot::unified_root;
 use aya::maps::{Array, MapData, ProgramArray};
+use aya::programs::cgroup_skb::CgroupSkbLink;
 use aya::programs::fentry::FEntryLink;
+use aya::programs::fexit::FExitLink;
 use aya::programs::lsm::LsmLink;
 use aya::programs::tp_btf::BtfTracePointLink;
-use aya::programs::{BtfTracePoint, FEntry, Lsm, Program, ProgramError};
+use aya::programs::{
+    BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, FEntry, FExit, Lsm, Program,
+    ProgramError,
+};
 use aya::{Btf, Ebpf, Pod};
 use ebpf_probes::{Call, Hook, Probe, maps};
 use event_model::{ProbeCoverage, ProbeState};
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::path::Path;
 
 /// `NATIVE_CALLS` of `bpf/call.h`: numbers of 32-bit calls begin here.
 const COMPAT_CALLS: u32 = 512;
@@ -22,6 +29,8 @@ pub enum Link {
     Tracepoint(BtfTracePointLink),
     Lsm(LsmLink),
     Function(FEntryLink),
+    Return(FExitLink),
+    Packets(CgroupSkbLink),
 }
 
 /// `struct call_route` of `bpf/call.h`.
@@ -45,6 +54,8 @@ pub struct Attacher<'kernel> {
     links: Vec<Link>,
     routes: Array<MapData, CallRoute>,
     handlers: ProgramArray<MapData>,
+    /// What became of the programs that were tried: probes may share one.
+    tried: BTreeMap<&'static str, Result<(), Refusal>>,
     /// The places of programs in `handlers`, or why they have none. Several kinds may share one.
     placed: BTreeMap<&'static str, Result<u16, Refusal>>,
     bpf_is_security_module: bool,
@@ -56,6 +67,8 @@ pub struct Attached {
     pub links: Vec<Link>,
     /// The kernel empties it when it is closed.
     pub handlers: ProgramArray<MapData>,
+    /// For each loaded program how many instructions the verifier went through, where the kernel tells (since 5.16).
+    pub verified: Vec<(String, u32)>,
 }
 
 impl<'kernel> Attacher<'kernel> {
@@ -68,6 +81,7 @@ impl<'kernel> Attacher<'kernel> {
             links: vec![],
             routes,
             handlers,
+            tried: BTreeMap::new(),
             placed: BTreeMap::new(),
             bpf_is_security_module: bpf_is_security_module(),
         })
@@ -98,15 +112,39 @@ impl<'kernel> Attacher<'kernel> {
             let (program, tracepoint) = maps::CALL_DISPATCHER;
             if let Err(error) = self.tracepoint(program, tracepoint) {
                 let (state, reason) = explain(&error);
-                for probe in told.iter_mut().filter(|probe| probe.hook.starts_with("sys_exit/")) {
+                for probe in told.iter_mut().filter(|probe| probe.hook.contains("sys_exit/")) {
                     (probe.state, probe.reason) = (state, Some(reason.clone()));
                 }
             }
         }
-        Attached { object: self.object, links: self.links, handlers: self.handlers }
+        let verified = verified(&self.object);
+        Attached { object: self.object, links: self.links, handlers: self.handlers, verified }
     }
 
     fn hook(&mut self, probe: &Probe, hook: &Hook) -> Result<(), Refusal> {
+        let program = match *hook {
+            Hook::Calls { program, calls } => return self.calls(probe, program, calls),
+            Hook::Together { hooks } => return self.together(probe, hooks),
+            Hook::Tracepoint { program, .. }
+            | Hook::Lsm { program, .. }
+            | Hook::Function { program, .. }
+            | Hook::Return { program, .. }
+            | Hook::Packets { program, .. } => program,
+        };
+        if let Some(tried) = self.tried.get(program) {
+            return tried.clone();
+        }
+        let tried = self.attach(hook);
+        self.tried.insert(program, tried.clone());
+        tried
+    }
+
+    /// All of them or none: what was attached before a refusal stays, and does no harm.
+    fn together(&mut self, probe: &Probe, hooks: &[Hook]) -> Result<(), Refusal> {
+        hooks.iter().try_for_each(|hook| self.hook(probe, hook))
+    }
+
+    fn attach(&mut self, hook: &Hook) -> Result<(), Refusal> {
         let attached = match *hook {
             Hook::Tracepoint { program, tracepoint } => self.tracepoint(program, tracepoint),
             Hook::Lsm { .. } if !self.bpf_is_security_module => {
@@ -115,7 +153,12 @@ impl<'kernel> Attacher<'kernel> {
             }
             Hook::Lsm { program, hook } => self.lsm(program, hook),
             Hook::Function { program, function } => self.function(program, function),
-            Hook::Calls { program, calls } => return self.calls(probe, program, calls),
+            Hook::Return { program, function } => self.function_end(program, function),
+            Hook::Packets { program, egress } => {
+                let cgroup = root_cgroup()?;
+                self.packets(program, egress, &cgroup)
+            }
+            Hook::Calls { .. } | Hook::Together { .. } => return Ok(()),
         };
         attached.map_err(|error| explain(&error))
     }
@@ -154,6 +197,28 @@ impl<'kernel> Attacher<'kernel> {
         Ok(())
     }
 
+    fn function_end(&mut self, name: &str, function: &str) -> Result<(), ProgramError> {
+        let btf = self.btf;
+        let program: &mut FExit = self.program(name)?.try_into()?;
+        program.load(function, btf)?;
+        let link = program.attach()?;
+        let link = program.take_link(link)?;
+        self.links.push(Link::Return(link));
+        Ok(())
+    }
+
+    fn packets(&mut self, name: &str, egress: bool, cgroup: &File) -> Result<(), ProgramError> {
+        let direction =
+            if egress { CgroupSkbAttachType::Egress } else { CgroupSkbAttachType::Ingress };
+        let program: &mut CgroupSkb = self.program(name)?.try_into()?;
+        program.load()?;
+        // By a link, which leaves room for others' programs: the kernel takes no mode with it.
+        let link = program.attach(cgroup, direction, CgroupAttachMode::Single)?;
+        let link = program.take_link(link)?;
+        self.links.push(Link::Packets(link));
+        Ok(())
+    }
+
     fn calls(&mut self, probe: &Probe, name: &'static str, calls: &[Call]) -> Result<(), Refusal> {
         let handler = match self.placed.get(name) {
             Some(placed) => placed.clone(),
@@ -189,6 +254,28 @@ impl<'kernel> Attacher<'kernel> {
         self.handlers.set(u32::from(place), descriptor, 0).map_err(failed)?;
         Ok(place)
     }
+}
+
+fn verified(object: &Ebpf) -> Vec<(String, u32)> {
+    let mut verified: Vec<_> = object
+        .programs()
+        .filter_map(|(name, program)| {
+            let count = program.info().ok()?.verified_instruction_count()?;
+            Some((name.to_owned(), count))
+        })
+        .collect();
+    verified.sort();
+    verified
+}
+
+/// The directory of the root of cgroup v2: what is attached there concerns all sockets.
+fn root_cgroup() -> Result<File, Refusal> {
+    let unsupported = |reason: String| (ProbeState::Unsupported, reason);
+    let directory = unified_root(Path::new("/proc"))
+        .ok_or_else(|| unsupported("cgroup v2 is not mounted where it can be seen".to_owned()))?;
+    File::open(&directory).map_err(|error| {
+        unsupported(format!("the root of cgroup v2, {}, can't be opened: {error}", directory.display()))
+    })
 }
 
 fn failed(reason: impl ToString) -> Refusal {

@@ -2,12 +2,13 @@
 
 use super::attach::{self, Attached, Attacher, Link};
 use super::features::{lift_memory_lock_limit, memory_lock_hint, require};
-use super::{Capabilities, SensorError};
+use super::{Capabilities, FileFilter, NetworkFilter, SensorError};
 use aya::maps::{Map, MapData, PerCpuArray, ProgramArray, RingBuf};
 use aya::{Btf, Ebpf, EbpfError, EbpfLoader};
 use ebpf_probes::{OBJECT, PROBES, Probe, RecordKind, maps};
 use event_model::{ProbeCoverage, ProbeState};
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 
 /// Wake user space when so much of the ring is full: the rest takes in what comes until it runs.
 const WAKEUP_FRACTION: u64 = 16;
@@ -17,7 +18,9 @@ pub struct Loaded {
     pub process_ring: RingBuf<MapData>,
     pub act_ring: RingBuf<MapData>,
     pub drops: PerCpuArray<MapData, u64>,
+    pub folded: PerCpuArray<MapData, u64>,
     pub links: Vec<Link>,
+    pub verified: Vec<(String, u32)>,
     pub handlers: ProgramArray<MapData>,
     pub coverage: Vec<ProbeCoverage>,
     pub capabilities: Capabilities,
@@ -32,22 +35,34 @@ pub struct RingSizes {
 
 /// Loads and attaches all programs that this kernel takes, of those that are wanted. The kernel's types and the object,
 /// several megabytes, are gone when it returns.
-pub fn load(rings: RingSizes, wanted: impl Fn(RecordKind) -> bool) -> Result<Loaded, SensorError> {
+pub fn load(
+    rings: RingSizes,
+    network: &NetworkFilter,
+    files: &FileFilter,
+    wanted: impl Fn(RecordKind) -> bool,
+) -> Result<Loaded, SensorError> {
     let (btf, capabilities) = require()?;
     if let Err(errno) = lift_memory_lock_limit() {
         tracing::debug!(%errno, "the limit on locked memory stays as it is");
     }
-    let mut attacher = Attacher::new(prepare(&btf, rings)?, &btf)?;
+    let mut object = prepare(&btf, rings, files)?;
+    network.apply(&mut object, &wanted)?;
+    files.apply(&mut object, &wanted)?;
+    let mut attacher = Attacher::new(object, &btf)?;
     let mut coverage = Vec::new();
     for probe in PROBES.iter().copied().flatten() {
         coverage.push(if wanted(probe.kind) { attacher.probe(probe) } else { unwanted(probe) });
     }
-    let Attached { mut object, links, handlers } = attacher.finish(&mut coverage);
+    let Attached { mut object, links, handlers, verified } = attacher.finish(&mut coverage);
+    // Parts of a kind that one hook serves are one.
+    coverage.dedup();
     Ok(Loaded {
         process_ring: take(&mut object, maps::PROCESS_RING)?,
         act_ring: take(&mut object, maps::ACT_RING)?,
         drops: take(&mut object, maps::DROPS)?,
+        folded: take(&mut object, maps::FOLDED)?,
         links,
+        verified,
         handlers,
         coverage,
         capabilities,
@@ -59,15 +74,20 @@ fn unwanted(probe: &Probe) -> ProbeCoverage {
     attach::coverage(probe, "none".to_owned(), ProbeState::Off, Some(reason))
 }
 
-fn prepare(btf: &Btf, rings: RingSizes) -> Result<Ebpf, SensorError> {
+fn prepare(btf: &Btf, rings: RingSizes, files: &FileFilter) -> Result<Ebpf, SensorError> {
     let wakeup_bytes = u64::from(rings.process.min(rings.act)) / WAKEUP_FRACTION;
-    EbpfLoader::new()
+    let (own_pid, own_pid_namespace) = (std::process::id(), pid_namespace());
+    let mut loader = EbpfLoader::new();
+    files.configure(&mut loader);
+    loader
         .btf(Some(btf))
         .map_max_entries(maps::PROCESS_RING, rings.process)
         .map_max_entries(maps::ACT_RING, rings.act)
         .map_max_entries(maps::EXEC_DRAFTS, processor_numbers())
         .map_max_entries(maps::ACT_DRAFTS, processor_numbers())
         .override_global(maps::WAKEUP_BYTES, &wakeup_bytes, true)
+        .override_global(maps::OWN_PID, &own_pid, true)
+        .override_global(maps::OWN_PID_NAMESPACE, &own_pid_namespace, true)
         .load(OBJECT)
         .map_err(|source| {
             let hint = match source {
@@ -76,6 +96,12 @@ fn prepare(btf: &Btf, rings: RingSizes) -> Result<Ebpf, SensorError> {
             };
             SensorError::Prepare { source: Box::new(source), hint }
         })
+}
+
+/// The number of the pid namespace that this process is in; 0, which is none, where it can't be read.
+fn pid_namespace() -> u32 {
+    let inode = fs::metadata("/proc/self/ns/pid").map_or(0, |namespace| namespace.ino());
+    u32::try_from(inode).unwrap_or(0)
 }
 
 /// One more than the highest number that a processor of this machine can ever have.

@@ -2,7 +2,7 @@ use super::attach::Link;
 use super::drops::Drops;
 use super::loader::{Loaded, RingSizes, load};
 use super::ring::Ring;
-use super::{Capabilities, SensorError, WallClock};
+use super::{Capabilities, FileFilter, NetworkFilter, SensorError, WallClock};
 use aya::maps::{MapData, MapError, PerCpuArray, ProgramArray};
 use ebpf_probes::{KernelRecord, RecordKind};
 use event_model::ProbeCoverage;
@@ -27,13 +27,19 @@ pub struct KernelConfig {
     pub act_ring_bytes: u64,
     /// The acts to report. Processes and cgroups always are.
     pub acts: BTreeSet<RecordKind>,
+    /// Which acts on sockets are reported.
+    pub network: NetworkFilter,
+    /// Which files are told of.
+    pub files: FileFilter,
 }
 
 impl KernelConfig {
     /// Rings of one size, and all acts.
     pub fn everything(ring_bytes: u64) -> Self {
         let acts = RecordKind::ALL.into_iter().filter(|kind| kind.is_act()).collect();
-        Self { ring_bytes, act_ring_bytes: ring_bytes, acts }
+        let network = NetworkFilter::everything();
+        let files = FileFilter::everything();
+        Self { ring_bytes, act_ring_bytes: ring_bytes, acts, network, files }
     }
 }
 
@@ -42,7 +48,9 @@ pub struct Sensor {
     process_ring: Ring,
     act_ring: Ring,
     drops: PerCpuArray<MapData, u64>,
+    folded: PerCpuArray<MapData, u64>,
     _links: Vec<Link>,
+    verified: Vec<(String, u32)>,
     _handlers: ProgramArray<MapData>,
     capabilities: Capabilities,
     clock: WallClock,
@@ -56,14 +64,16 @@ impl Sensor {
             process: ring_size(config.ring_bytes),
             act: ring_size(config.act_ring_bytes),
         };
-        let loaded = load(rings, |kind| !kind.is_act() || config.acts.contains(&kind))?;
-        let Loaded { process_ring, act_ring, drops, links, handlers, coverage, capabilities } =
-            loaded;
+        let wanted = |kind: RecordKind| !kind.is_act() || config.acts.contains(&kind);
+        let loaded = load(rings, &config.network, &config.files, wanted)?;
+        let Loaded { drops, folded, links, verified, handlers, coverage, capabilities, .. } = loaded;
         let sensor = Self {
-            process_ring: Ring::new(process_ring),
-            act_ring: Ring::new(act_ring),
+            process_ring: Ring::new(loaded.process_ring),
+            act_ring: Ring::new(loaded.act_ring),
             drops,
+            folded,
             _links: links,
+            verified,
             _handlers: handlers,
             capabilities,
             clock: WallClock::now(),
@@ -120,6 +130,14 @@ impl Sensor {
         })
     }
 
+    /// How many acts of each kind are told in no record, since they passed their limit ([`NetworkFilter::limit`]).
+    pub fn folded(&self) -> Result<Drops, MapError> {
+        Drops::read(|kind| {
+            let counts = self.folded.get(&u32::from(kind.number()), 0)?;
+            Ok(counts.iter().sum())
+        })
+    }
+
     /// How many records could not be decoded.
     pub const fn undecodable(&self) -> u64 {
         self.process_ring.undecodable() + self.act_ring.undecodable()
@@ -128,6 +146,11 @@ impl Sensor {
     /// The wall clock as it was at the last [`Self::poll`], for the times of its records.
     pub const fn clock(&self) -> WallClock {
         self.clock
+    }
+
+    /// How many instructions the verifier went through for each loaded program: what a program costs when it is loaded.
+    pub fn verified_instructions(&self) -> &[(String, u32)] {
+        &self.verified
     }
 
     /// What does not work although the programs run, with the way out.

@@ -8,14 +8,16 @@ mod status;
 #[cfg(test)]
 mod tests;
 
+pub use mountinfo::Mount;
+
 use cgroups::Hierarchies;
-use ebpf_probes::{CgroupRecord, ExecRecord};
+use ebpf_probes::{CgroupKey, CgroupRecord, ExecRecord};
 use nix::sched::{CloneFlags, setns};
 use process::{Reader, Unreadable};
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 /// What runs at one moment.
@@ -50,6 +52,16 @@ pub fn snapshot(proc_root: &Path) -> Snapshot {
         problems: vec!["running processes can't be listed: the reading thread failed".to_owned()],
         ..Snapshot::default()
     })
+}
+
+/// Where the root of cgroup v2 is mounted, in the eyes of process 1 or in our own.
+pub fn unified_root(proc_root: &Path) -> Option<PathBuf> {
+    Hierarchies::find(proc_root).unified().map(Path::to_owned)
+}
+
+/// The cgroups of that path below the root, one for each hierarchy that has it. The host's are found as by [`snapshot`].
+pub fn cgroups_at(proc_root: &Path, path: &Path) -> Vec<CgroupKey> {
+    Hierarchies::find(proc_root).at(path)
 }
 
 /// The host's cgroup namespace as it shows in `/proc/PID/ns/cgroup`: `PROC_CGROUP_INIT_INO` in every kernel.

@@ -9,6 +9,7 @@ const ANY: &str = "any";
 #[derive(Debug)]
 pub struct KernelLosses {
     dropped: [u64; RecordKind::ALL.len()],
+    folded: [u64; RecordKind::ALL.len()],
     undecodable: u64,
     since: Timestamp,
 }
@@ -20,30 +21,28 @@ impl KernelLosses {
             lost(kind.name(), LossReason::RingFull, 0);
         }
         lost(ANY, LossReason::Undecodable, 0);
-        Self { dropped: [0; RecordKind::ALL.len()], undecodable: 0, since }
+        let none = [0; RecordKind::ALL.len()];
+        Self { dropped: none, folded: none, undecodable: 0, since }
     }
 
     /// What was lost since the last call, given the totals since the start.
     pub fn account(
         &mut self,
         dropped: impl Fn(RecordKind) -> u64,
+        folded: impl Fn(RecordKind) -> u64,
         undecodable: u64,
         until: Timestamp,
     ) -> Vec<Loss> {
         let mut losses = vec![];
         let since = std::mem::replace(&mut self.since, until);
-        for (kind, told) in RecordKind::ALL.into_iter().zip(&mut self.dropped) {
-            let total = dropped(kind);
-            let count = total.saturating_sub(*told);
-            *told = total.max(*told);
-            losses.push(loss(
-                lane_of(kind),
-                kind.name(),
-                LossReason::RingFull,
-                count,
-                since,
-                until,
-            ));
+        for (place, kind) in RecordKind::ALL.into_iter().enumerate() {
+            let dropped = newly(&mut self.dropped[place], dropped(kind));
+            let folded = newly(&mut self.folded[place], folded(kind));
+            for (reason, count) in
+                [(LossReason::RingFull, dropped), (LossReason::RateLimited, folded)]
+            {
+                losses.push(loss(lane_of(kind), kind.name(), reason, count, since, until));
+            }
         }
         let count = undecodable.saturating_sub(self.undecodable);
         self.undecodable = undecodable.max(self.undecodable);
@@ -55,10 +54,18 @@ impl KernelLosses {
         losses
     }
 
-    /// How many records the kernel could not hand over, and how many of those could not be read.
+    /// How many records the kernel could not hand over, and how many of those could not be read. Acts beyond a limit
+    /// are left out on purpose.
     pub fn total(&self) -> u64 {
         self.dropped.iter().sum::<u64>() + self.undecodable
     }
+}
+
+/// What a total has grown by.
+fn newly(told: &mut u64, total: u64) -> u64 {
+    let count = total.saturating_sub(*told);
+    *told = total.max(*told);
+    count
 }
 
 fn lost(kind: &str, reason: LossReason, count: u64) {
@@ -93,21 +100,27 @@ mod tests {
     #[test]
     fn each_lost_record_is_reported_once_and_by_kind() {
         let mut losses = KernelLosses::new(Timestamp(10));
-        assert_eq!(losses.account(|_| 0, 0, Timestamp(20)), []);
+        assert_eq!(losses.account(|_| 0, |_| 0, 0, Timestamp(20)), []);
         let dropped = |kind| match kind {
             RecordKind::Exec => 3,
             RecordKind::CgroupMade => 1,
             _ => 0,
         };
-        let told = losses.account(dropped, 2, Timestamp(30));
+        let folded = |kind| if kind == RecordKind::Exit { 5 } else { 0 };
+        let told = losses.account(dropped, folded, 2, Timestamp(30));
         let counts: Vec<_> =
             told.iter().map(|loss| (loss.kind.as_str(), loss.reason.name(), loss.count)).collect();
         assert_eq!(
             counts,
-            [("exec", "ring_full", 3), ("cgroup_made", "ring_full", 1), ("any", "undecodable", 2)]
+            [
+                ("exec", "ring_full", 3),
+                ("exit", "rate_limited", 5),
+                ("cgroup_made", "ring_full", 1),
+                ("any", "undecodable", 2),
+            ]
         );
         assert!(told.iter().all(|loss| (loss.since, loss.until) == (Timestamp(20), Timestamp(30))));
-        assert_eq!(losses.account(dropped, 2, Timestamp(40)), []);
+        assert_eq!(losses.account(dropped, folded, 2, Timestamp(40)), []);
         assert_eq!(losses.total(), 6);
     }
 }

@@ -7,10 +7,26 @@ mod acts;
 mod arguments;
 mod cgroups;
 mod clones;
+mod dns;
 mod ends;
+mod file_acts;
+mod file_filter;
+mod file_mounts;
+
+
+
 mod files;
+mod filtered;
 mod identity;
+mod io_uring;
+mod kernel_acts;
 mod loading;
+mod loopback;
 mod loss;
+mod memory;
+mod network;
+mod network_filter;
+mod network_races;
 mod opens;
+mod processes;
 mod recorder;

@@ -49,6 +49,21 @@ impl Hierarchies {
         Self(hierarchies.collect())
     }
 
+    /// The directory of the root of cgroup v2.
+    pub fn unified(&self) -> Option<&Path> {
+        self.0.iter().find(|one| one.id == 0).map(|one| one.directory.as_path())
+    }
+
+    /// The cgroup of that path below the root, in each hierarchy that has it.
+    pub fn at(&self, path: &Path) -> Vec<CgroupKey> {
+        let below_root = path.strip_prefix("/").unwrap_or(path);
+        let key = |one: &Hierarchy| {
+            let metadata = fs::metadata(one.directory.join(below_root)).ok()?;
+            Some(CgroupKey { hierarchy: one.id, id: metadata.ino() })
+        };
+        self.0.iter().filter_map(key).collect()
+    }
+
     /// All cgroups, parents first.
     pub fn walk(&self, problems: &mut Vec<String>) -> Vec<CgroupRecord> {
         let mut found = Vec::new();
