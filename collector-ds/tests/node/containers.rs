@@ -87,7 +87,7 @@ fn a_container_below_a_pods_cgroup_belongs_to_that_pod() {
 }
 
 /// The value of `--cgroup-parent` that gives a container the path that kubelet gives those of a pod.
-fn kubelet_parent(uid: &str) -> String {
+pub fn kubelet_parent(uid: &str) -> String {
     match docker(&["info", "--format", "{{.CgroupDriver}}"]).as_str() {
         "systemd" => format!("kubepods-burstable-pod{}.slice", uid.replace('-', "_")),
         _ => format!("/kubepods/burstable/pod{uid}"),

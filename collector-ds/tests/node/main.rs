@@ -10,6 +10,7 @@ mod kubernetes;
 mod publisher;
 mod sensor;
 
+mod acts;
 mod containers;
 mod processes;
 mod running;

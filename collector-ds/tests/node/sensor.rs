@@ -27,6 +27,8 @@ pub struct Node {
     pub admin_port: u16,
     pub cri_sockets: Vec<PathBuf>,
     pub docker_sockets: Vec<PathBuf>,
+    /// The key `kernel` of the configuration.
+    pub kernel: Value,
 }
 
 impl Node {
@@ -37,7 +39,7 @@ impl Node {
         std::fs::write(rules.join("shell.yaml"), RULES).expect("a rule file");
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let admin_port = listener.local_addr().expect("an address").port();
-        Self { folder, admin_port, cri_sockets: vec![], docker_sockets: vec![] }
+        Self { folder, admin_port, cri_sockets: vec![], docker_sockets: vec![], kernel: json!({}) }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -57,6 +59,7 @@ impl Node {
                 "cri_sockets": self.cri_sockets,
                 "docker_sockets": self.docker_sockets,
             },
+            "kernel": self.kernel,
             "log": { "level": "info,collector_ds=debug", "format": "text" },
             "admin": { "listen": format!("127.0.0.1:{}", self.admin_port) },
         })

@@ -430,8 +430,10 @@ impl<'a> Facts<'a> {
     /// Whether the process came into its container from outside: as its first process, or by an exec of the runtime.
     fn container_entry(&self) -> Option<Value<'_>> {
         let parent = self.act.ancestors.first()?;
-        let container = self.act.process.container.as_ref();
-        Some(Value::Boolean(container.is_some() && parent.container.as_ref() != container))
+        // Where it acts: a process that was made on the host may have been moved into its container since.
+        let container = self.container_id();
+        let of_parent = parent.container.as_ref().map(|id| &*id.0);
+        Some(Value::Boolean(container.is_some() && of_parent != container))
     }
 
     fn container_value(&self, field: ContainerField) -> Option<Value<'_>> {
