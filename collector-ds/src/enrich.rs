@@ -2,6 +2,7 @@
 
 pub mod containers;
 pub mod host;
+pub mod node_paths;
 pub mod processes;
 pub mod users;
 
@@ -14,7 +15,9 @@ use ebpf_probes::{
     ActRecord, BootTime, CgroupKey, CgroupRecord, ExecRecord, ExitRecord, ForkRecord, KernelRecord,
 };
 use event_model::{ContainerId, Event, EventKind, Process, ProcessKey, ProcessRef};
+use node_paths::NodePaths;
 use processes::{Forked, Processes};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 use users::Users;
@@ -37,13 +40,21 @@ pub struct Enricher {
     /// Its containers.
     pub containers: Containers,
     users: Users,
+    node_paths: NodePaths,
     clock: WallClock,
 }
 
 impl Enricher {
     /// Nothing is known yet.
     pub fn new(processes: Processes, containers: Containers, users: Users) -> Self {
-        Self { processes, containers, users, clock: WallClock::now() }
+        let node_paths = NodePaths::new(Path::new("/proc"));
+        Self { processes, containers, users, node_paths, clock: WallClock::now() }
+    }
+
+    /// The same, with the node's mounts from another place than our own `/proc`.
+    #[must_use]
+    pub fn with_node_paths(self, node_paths: NodePaths) -> Self {
+        Self { node_paths, ..self }
     }
 
     /// Takes a record, in the order in which the kernel made them.
@@ -57,7 +68,7 @@ impl Enricher {
                 self.containers.cgroup_removed(record.cgroup, now);
                 Enriched::Nothing
             }
-            KernelRecord::Act(record) => self.other_act(*record),
+            KernelRecord::Act(record) => self.other_act(*record, now),
         }
     }
 
@@ -142,7 +153,8 @@ impl Enricher {
         act
     }
 
-    fn other_act(&self, mut record: ActRecord) -> Enriched {
+    fn other_act(&mut self, mut record: ActRecord, now: Instant) -> Enriched {
+        self.node_paths.complete(&mut record.event, record.file_system_path.as_deref(), now);
         if let EventKind::System(event) = &mut record.event
             && let Some(target) = &mut event.target
         {

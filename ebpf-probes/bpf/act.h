@@ -96,7 +96,7 @@ __noinline int append_act_path(u64 mount, u64 dentry, u64 root_mount, u64 root_d
 
 	if (!draft)
 		return WALK_TRUNCATED;
-	return walk_up(draft->bytes, &draft->used, ACT_BYTES, (struct path_walk){ mount, dentry, root_mount, root_dentry });
+	return walk_up(draft->bytes, &draft->used, ACT_BYTES, (struct path_walk){ mount, dentry, root_mount, root_dentry, NULL });
 }
 
 /* Appends a text of the kernel's with its NUL. Returns its length, 0 where it can't be read. */

@@ -10,7 +10,7 @@
 
 #define NATIVE_CALLS 512 /* Numbers of 32-bit calls (int 0x80) follow, for a 64-bit program may make them too. */
 #define TS_COMPAT 0x0002 /* arch/x86/include/asm/thread_info.h */
-#define CALL_HANDLERS 16
+#define CALL_HANDLERS 64
 
 /* Who handles a call: the index of a program in call_handlers, 0 for nobody; and the kind that its record gets. */
 struct call_route {

@@ -43,7 +43,7 @@ __noinline int append_exec_path(u64 mount, u64 dentry, u64 root_mount, u64 root_
 
 	if (!draft)
 		return WALK_TRUNCATED;
-	return walk_up(draft->parts, &draft->used, PARTS_LIMIT, (struct path_walk){ mount, dentry, root_mount, root_dentry });
+	return walk_up(draft->parts, &draft->used, PARTS_LIMIT, (struct path_walk){ mount, dentry, root_mount, root_dentry, NULL });
 }
 
 /* Appends a string of the kernel's with its NUL. Returns its length, 0 where it can't be read. */

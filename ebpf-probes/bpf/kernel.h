@@ -22,6 +22,7 @@ typedef long long s64;
 #define OVERLAYFS_SUPER_MAGIC 0x794c7630
 #define SIGNAL_GROUP_EXIT 0x00000004
 #define U32_MAX 0xffffffffU
+#define U64_MAX 0xffffffffffffffffULL
 #define NO_LOGIN_UID U32_MAX
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -49,11 +50,18 @@ struct timespec64 {
 };
 
 struct qstr {
+	u64 hash_len; /* The length in the upper half. */
 	const unsigned char *name;
+};
+
+struct file_system_type {
+	const char *name;
 };
 
 struct super_block {
 	u32 s_dev;
+	struct file_system_type *s_type;
+	struct dentry *s_root;
 	unsigned long s_magic;
 };
 
@@ -92,16 +100,20 @@ struct inode___plain_times {
 struct dentry {
 	struct dentry *d_parent;
 	struct qstr d_name;
+	struct inode *d_inode;
+	struct super_block *d_sb;
 };
 
 struct vfsmount {
 	struct dentry *mnt_root;
+	struct super_block *mnt_sb;
 };
 
 struct mount {
 	struct mount *mnt_parent;
 	struct dentry *mnt_mountpoint;
 	struct vfsmount mnt;
+	struct mnt_namespace *mnt_ns;
 };
 
 struct path {

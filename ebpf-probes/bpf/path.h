@@ -21,6 +21,7 @@ struct path_walk {
 	u64 dentry;
 	u64 root_mount;
 	u64 root_dentry;
+	u64 *crossing; /* NULL, or where to note what was used when the walk first left a mount; U64_MAX before. */
 };
 
 /*
@@ -52,6 +53,8 @@ static __always_inline int walk_up(u8 *parts, u64 *used_slot, u64 parts_limit, s
 			if (above == whole)
 				return 0;
 			read_field(dentry, whole->mnt_mountpoint);
+			if (walk.crossing && *walk.crossing == U64_MAX)
+				*walk.crossing = *used_slot;
 			mount = (void *)above + field_offset(struct mount, mnt);
 			continue;
 		}

@@ -131,6 +131,8 @@ pub struct ActRecord {
     pub cgroup: CgroupKey,
     /// The system call by its number, where the hook is the end of one. From 512 on: a 32-bit call.
     pub call: Option<u32>,
+    /// Of an act on a file: its path inside its file system, whatever is mounted where. None where it is not known.
+    pub file_system_path: Option<String>,
     /// What it did. Never an exec, fork or exit.
     pub event: EventKind,
 }

@@ -131,7 +131,10 @@ mod tests {
             paths.of(&event, in_file_system, Instant::now())
         };
         let rootfs = "/run/containerd/io.containerd.runtime.v2.task/k8s.io/abc/rootfs";
-        assert_eq!(host_path(45, "/etc/passwd", "/etc/passwd"), Some(format!("{rootfs}/etc/passwd")));
+        assert_eq!(
+            host_path(45, "/etc/passwd", "/etc/passwd"),
+            Some(format!("{rootfs}/etc/passwd"))
+        );
         assert_eq!(host_path(DISK, "/data/a", "/srv/data/a").as_deref(), Some("/srv/data/a"));
         assert_eq!(host_path(50, "/a", "/sub/a").as_deref(), Some("/mnt/part/a"));
         assert_eq!(host_path(50, "/a", "/sub").as_deref(), Some("/mnt/part"));

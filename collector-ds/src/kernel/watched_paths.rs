@@ -104,7 +104,8 @@ impl FileFilter {
 
     /// What has to be set before the programs are in place.
     pub(super) fn configure<'filter>(&'filter self, loader: &mut EbpfLoader<'filter>) {
-        let cgroups_are_ignored: &'static u32 = if self.ignored_cgroups.is_empty() { &0 } else { &1 };
+        let cgroups_are_ignored: &'static u32 =
+            if self.ignored_cgroups.is_empty() { &0 } else { &1 };
         loader
             .map_max_entries(maps::WATCHED_PATHS, entries(self.nodes.len()))
             .map_max_entries(maps::IGNORED_CGROUPS, entries(self.ignored_cgroups.len()))
@@ -181,7 +182,8 @@ struct Node {
 
 impl Node {
     fn add(&mut self, pattern: &str, at: u32, below: u32) -> Result<(), PatternError> {
-        let rest = pattern.strip_prefix('/').ok_or_else(|| PatternError::Form(pattern.to_owned()))?;
+        let rest =
+            pattern.strip_prefix('/').ok_or_else(|| PatternError::Form(pattern.to_owned()))?;
         let (rest, flag) = match rest.strip_suffix('/') {
             Some(directory) => (directory, below),
             None if rest.is_empty() => (rest, below),

@@ -82,12 +82,15 @@ impl Race {
 
     fn look(&mut self, act: FileAct) {
         let events = self.filtered.events();
-        self.told.extend(events.into_iter().filter(|event| event.act == act && event.error.unwrap_or(0) == 0));
+        self.told.extend(
+            events.into_iter().filter(|event| event.act == act && event.error.unwrap_or(0) == 0),
+        );
     }
 
     fn judge(&self, act: FileAct) {
         assert_eq!(self.told.len(), self.done.len());
-        let kernels = self.told.iter().filter(|event| event.path_source == PathSource::Kernel).count();
+        let kernels =
+            self.told.iter().filter(|event| event.path_source == PathSource::Kernel).count();
         let wrong: Vec<_> = self
             .told
             .iter()
@@ -102,7 +105,8 @@ impl Race {
             wrong.len()
         );
         assert!(!wrong.contains(&PathSource::Kernel));
-        let both = ["a", "b"].map(|name| self.done.iter().filter(|path| path.ends_with(name)).count());
+        let both =
+            ["a", "b"].map(|name| self.done.iter().filter(|path| path.ends_with(name)).count());
         assert!(both[0] > 0 && both[1] > 0, "the path did not flip: {both:?}");
     }
 }

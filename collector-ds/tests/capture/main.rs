@@ -12,9 +12,9 @@ mod ends;
 mod file_acts;
 mod file_filter;
 mod file_mounts;
-
-
-
+mod file_places;
+mod file_races;
+mod file_ring;
 mod files;
 mod filtered;
 mod identity;

@@ -1,7 +1,7 @@
 use collector_ds::kernel::{
     ActRecord, ExecRecord, ExitRecord, ForkRecord, KernelConfig, KernelRecord, Sensor,
 };
-use event_model::{EventKind, FileEvent, ProbeCoverage, ProbeState, ProcessKey};
+use event_model::{EventKind, FileEvent, ProbeCoverage, ProbeState, ProcessKey, SystemEvent};
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock};
@@ -17,10 +17,22 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(2);
 /// Large enough that no test loses records.
 const RING_BYTES: u64 = 16 << 20;
 
+/// Which hooks serve on this kernel.
+static COVERAGE: OnceLock<Vec<ProbeCoverage>> = OnceLock::new();
+
+/// The hooks by which events of a kind are had, once a sensor is loaded.
+pub fn hook_of(kind: &str) -> String {
+    recorder();
+    let coverage = COVERAGE.get().expect("the recorder has loaded a sensor");
+    let hooks = coverage.iter().filter(|probe| probe.probe == kind);
+    hooks.map(|probe| probe.hook.as_str()).collect::<Vec<_>>().join(" ")
+}
+
 /// Loads a sensor with all its programs, or says why this machine can't run the tests.
 pub fn load(ring_bytes: u64) -> Sensor {
     let (sensor, coverage) = Sensor::load(KernelConfig::everything(ring_bytes))
         .unwrap_or_else(|error| panic!("these tests need root and a kernel with BTF: {error}"));
+    COVERAGE.get_or_init(|| coverage.clone());
     for probe in &coverage {
         assert_eq!(probe.state, ProbeState::Active, "a program was refused: {}", describe(probe));
     }
@@ -143,6 +155,19 @@ impl Recorder {
     pub fn file_act(&self, pid: u32, what: &str, pick: impl Fn(&FileEvent) -> bool) -> FileEvent {
         self.act_of(pid, what, |act| match &act.event {
             EventKind::File(event) if pick(event) => Some(event.as_ref().clone()),
+            _ => None,
+        })
+    }
+
+    /// The first act on the system of a process that `pick` takes.
+    pub fn system_act(
+        &self,
+        pid: u32,
+        what: &str,
+        pick: impl Fn(&SystemEvent) -> bool,
+    ) -> SystemEvent {
+        self.act_of(pid, what, |act| match &act.event {
+            EventKind::System(event) if pick(event) => Some(event.as_ref().clone()),
             _ => None,
         })
     }

@@ -34,8 +34,13 @@ pub fn read(header: &Header, fields: &mut Fields<'_>) -> Result<ActRecord, Decod
     let thread = fields.u32()?;
     let call = Some(fields.u32()?).filter(|call| *call != NO_CALL);
     let head = Head { header, result: header.has(ACT_RESULT_KNOWN).then_some(result) };
+    let mut file_system_path = None;
     let event = match header.kind {
-        RecordKind::File(act) => EventKind::File(Box::new(file::read(&head, act, fields)?)),
+        RecordKind::File(act) => {
+            let (event, place) = file::read(&head, act, fields)?;
+            file_system_path = place;
+            EventKind::File(Box::new(event))
+        }
         RecordKind::Network(act) => {
             EventKind::Network(Box::new(network::read(&head, act, fields)?))
         }
@@ -43,5 +48,5 @@ pub fn read(header: &Header, fields: &mut Fields<'_>) -> Result<ActRecord, Decod
         RecordKind::System(act) => EventKind::System(Box::new(system::read(&head, act, fields)?)),
         other => return Err(DecodeError::Kind(other.number())),
     };
-    Ok(ActRecord { time: header.time, process, thread, cgroup, call, event })
+    Ok(ActRecord { time: header.time, process, thread, cgroup, call, file_system_path, event })
 }

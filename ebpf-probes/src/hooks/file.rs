@@ -5,23 +5,295 @@ use event_model::FileAct;
 /// Acts on files. The security modules' hooks, and the functions that call them, see each act by whichever way it came; the calls do not
 /// see what an io_uring does, so that its requests are looked at too where the kernel has them.
 pub const PROBES: &[Probe] = &[
-    probe(FileAct::Open, &[lsm("file_open_lsm", "file_open"), function("file_open_function", "security_file_open"), together(&[ring("file_ring_opened", "io_uring_complete"), RING_REQUEST, calls("file_call_open", &[calls::OPEN]), calls("file_call_creat", &[calls::CREAT]), calls("file_call_openat", &[calls::OPENAT]), calls("file_call_openat2", &[calls::OPENAT2]), calls("file_call_open_handle", &[calls::OPEN_BY_HANDLE_AT])]), together(&[ring("file_ring_opened_result", "io_uring_complete"), RING_REQUEST, calls("file_call_open", &[calls::OPEN]), calls("file_call_creat", &[calls::CREAT]), calls("file_call_openat", &[calls::OPENAT]), calls("file_call_openat2", &[calls::OPENAT2]), calls("file_call_open_handle", &[calls::OPEN_BY_HANDLE_AT])]), together(&[ring("file_ring_opened_result", "io_uring_complete"), RING_ENTRY, calls("file_call_open", &[calls::OPEN]), calls("file_call_creat", &[calls::CREAT]), calls("file_call_openat", &[calls::OPENAT]), calls("file_call_openat2", &[calls::OPENAT2]), calls("file_call_open_handle", &[calls::OPEN_BY_HANDLE_AT])]), together(&[calls("file_call_open", &[calls::OPEN]), calls("file_call_creat", &[calls::CREAT]), calls("file_call_openat", &[calls::OPENAT]), calls("file_call_openat2", &[calls::OPENAT2]), calls("file_call_open_handle", &[calls::OPEN_BY_HANDLE_AT])])]),
-    probe(FileAct::Rename, &[lsm("rename_lsm", "path_rename"), function("rename_function", "security_path_rename"), together(&[RING_REQUEST, calls("file_call_pair", &[calls::RENAME]), calls("file_call_renameat", &[calls::RENAMEAT]), calls("file_call_pair_at", &[calls::RENAMEAT2])]), together(&[RING_ENTRY, calls("file_call_pair", &[calls::RENAME]), calls("file_call_renameat", &[calls::RENAMEAT]), calls("file_call_pair_at", &[calls::RENAMEAT2])]), together(&[calls("file_call_pair", &[calls::RENAME]), calls("file_call_renameat", &[calls::RENAMEAT]), calls("file_call_pair_at", &[calls::RENAMEAT2])])]),
-    probe(FileAct::Link, &[lsm("link_lsm", "path_link"), function("link_function", "security_path_link"), together(&[RING_REQUEST, calls("file_call_pair", &[calls::LINK]), calls("file_call_pair_at", &[calls::LINKAT])]), together(&[RING_ENTRY, calls("file_call_pair", &[calls::LINK]), calls("file_call_pair_at", &[calls::LINKAT])]), together(&[calls("file_call_pair", &[calls::LINK]), calls("file_call_pair_at", &[calls::LINKAT])])]),
-    probe(FileAct::Symlink, &[lsm("symlink_lsm", "path_symlink"), function("symlink_function", "security_path_symlink"), together(&[RING_REQUEST, calls("file_call_symlink", &[calls::SYMLINK]), calls("file_call_symlinkat", &[calls::SYMLINKAT])]), together(&[RING_ENTRY, calls("file_call_symlink", &[calls::SYMLINK]), calls("file_call_symlinkat", &[calls::SYMLINKAT])]), together(&[calls("file_call_symlink", &[calls::SYMLINK]), calls("file_call_symlinkat", &[calls::SYMLINKAT])])]),
-    probe(FileAct::Unlink, &[lsm("unlink_lsm", "path_unlink"), function("unlink_function", "security_path_unlink"), together(&[RING_REQUEST, calls("file_call_path", &[calls::UNLINK]), calls("file_call_at", &[calls::UNLINKAT])]), together(&[RING_ENTRY, calls("file_call_path", &[calls::UNLINK]), calls("file_call_at", &[calls::UNLINKAT])]), together(&[calls("file_call_path", &[calls::UNLINK]), calls("file_call_at", &[calls::UNLINKAT])])]),
-    probe(FileAct::Rmdir, &[lsm("rmdir_lsm", "path_rmdir"), function("rmdir_function", "security_path_rmdir"), together(&[RING_REQUEST, calls("file_call_path", &[calls::RMDIR]), calls("file_call_at", &[calls::UNLINKAT])]), together(&[RING_ENTRY, calls("file_call_path", &[calls::RMDIR]), calls("file_call_at", &[calls::UNLINKAT])]), together(&[calls("file_call_path", &[calls::RMDIR]), calls("file_call_at", &[calls::UNLINKAT])])]),
-    probe(FileAct::Mkdir, &[lsm("mkdir_lsm", "path_mkdir"), function("mkdir_function", "security_path_mkdir"), together(&[RING_REQUEST, calls("file_call_path", &[calls::MKDIR]), calls("file_call_at", &[calls::MKDIRAT])]), together(&[RING_ENTRY, calls("file_call_path", &[calls::MKDIR]), calls("file_call_at", &[calls::MKDIRAT])]), together(&[calls("file_call_path", &[calls::MKDIR]), calls("file_call_at", &[calls::MKDIRAT])])]),
-    probe(FileAct::Mknod, &[lsm("mknod_lsm", "path_mknod"), function("mknod_function", "security_path_mknod"), together(&[calls("file_call_path", &[calls::MKNOD]), calls("file_call_at", &[calls::MKNODAT])])]),
-    probe(FileAct::Truncate, &[together(&[lsm("truncate_file_lsm", "file_truncate"), lsm("truncate_lsm", "path_truncate")]), lsm("truncate_lsm", "path_truncate"), together(&[function("truncate_file_function", "security_file_truncate"), function("truncate_function", "security_path_truncate")]), function("truncate_function", "security_path_truncate"), together(&[calls("file_call_path", &[calls::TRUNCATE, calls::TRUNCATE64]), calls("file_call_descriptor", &[calls::FTRUNCATE, calls::FTRUNCATE64])])]),
-    probe(FileAct::Chmod, &[lsm("chmod_lsm", "path_chmod"), function("chmod_function", "security_path_chmod"), together(&[calls("file_call_path", &[calls::CHMOD]), calls("file_call_descriptor", &[calls::FCHMOD]), calls("file_call_at", &[calls::FCHMODAT, calls::FCHMODAT2])])]),
-    probe(FileAct::Chown, &[lsm("chown_lsm", "path_chown"), function("chown_function", "security_path_chown"), function("chown_common_function", "chown_common"), together(&[calls("file_call_path", &[calls::CHOWN, calls::LCHOWN, calls::CHOWN16, calls::LCHOWN16]), calls("file_call_descriptor", &[calls::FCHOWN, calls::FCHOWN16]), calls("file_call_at", &[calls::FCHOWNAT])])]),
-    probe(FileAct::Utimes, &[function("utimes_function", "vfs_utimes"), together(&[calls("file_call_path", &[calls::UTIME, calls::UTIMES]), calls("file_call_at", &[calls::FUTIMESAT, calls::UTIMENSAT, calls::UTIMENSAT_TIME64])])]),
-    probe(FileAct::Setxattr, &[lsm("setxattr_lsm", "inode_setxattr"), function("setxattr_function", "security_inode_setxattr"), together(&[calls("file_call_path", &[calls::SETXATTR, calls::LSETXATTR]), calls("file_call_descriptor", &[calls::FSETXATTR]), calls("file_call_setxattrat", &[calls::SETXATTRAT])])]),
-    probe(FileAct::Chattr, &[function("chattr_function", "vfs_fileattr_set"), lsm("chattr_ioctl_lsm", "file_ioctl"), function("chattr_ioctl_function", "security_file_ioctl"), together(&[calls("file_call_ioctl", &[calls::IOCTL]), calls("file_call_at", &[calls::FILE_SETATTR])])]),
-    probe(FileAct::Mount, &[lsm("mount_lsm", "sb_mount"), function("mount_function", "security_sb_mount"), calls("file_call_mount", &[calls::MOUNT])]),
-    probe(FileAct::Umount, &[lsm("umount_lsm", "sb_umount"), function("umount_function", "security_sb_umount"), calls("file_call_umount", &[calls::UMOUNT, calls::UMOUNT2])]),
-    probe(FileAct::MoveMount, &[lsm("move_mount_lsm", "move_mount"), function("move_mount_function", "security_move_mount"), calls("file_call_move_mount", &[calls::MOVE_MOUNT])]),
+    probe(
+        FileAct::Open,
+        &[
+            lsm("file_open_lsm", "file_open"),
+            function("file_open_function", "security_file_open"),
+            together(&[
+                ring("file_ring_opened", "io_uring_complete"),
+                RING_REQUEST,
+                calls("file_call_open", &[calls::OPEN]),
+                calls("file_call_creat", &[calls::CREAT]),
+                calls("file_call_openat", &[calls::OPENAT]),
+                calls("file_call_openat2", &[calls::OPENAT2]),
+                calls("file_call_open_handle", &[calls::OPEN_BY_HANDLE_AT]),
+            ]),
+            together(&[
+                ring("file_ring_opened_result", "io_uring_complete"),
+                RING_REQUEST,
+                calls("file_call_open", &[calls::OPEN]),
+                calls("file_call_creat", &[calls::CREAT]),
+                calls("file_call_openat", &[calls::OPENAT]),
+                calls("file_call_openat2", &[calls::OPENAT2]),
+                calls("file_call_open_handle", &[calls::OPEN_BY_HANDLE_AT]),
+            ]),
+            together(&[
+                ring("file_ring_opened_result", "io_uring_complete"),
+                RING_ENTRY,
+                calls("file_call_open", &[calls::OPEN]),
+                calls("file_call_creat", &[calls::CREAT]),
+                calls("file_call_openat", &[calls::OPENAT]),
+                calls("file_call_openat2", &[calls::OPENAT2]),
+                calls("file_call_open_handle", &[calls::OPEN_BY_HANDLE_AT]),
+            ]),
+            together(&[
+                calls("file_call_open", &[calls::OPEN]),
+                calls("file_call_creat", &[calls::CREAT]),
+                calls("file_call_openat", &[calls::OPENAT]),
+                calls("file_call_openat2", &[calls::OPENAT2]),
+                calls("file_call_open_handle", &[calls::OPEN_BY_HANDLE_AT]),
+            ]),
+        ],
+    ),
+    probe(
+        FileAct::Rename,
+        &[
+            lsm("rename_lsm", "path_rename"),
+            function("rename_function", "security_path_rename"),
+            together(&[
+                RING_REQUEST,
+                calls("file_call_pair", &[calls::RENAME]),
+                calls("file_call_renameat", &[calls::RENAMEAT]),
+                calls("file_call_pair_at", &[calls::RENAMEAT2]),
+            ]),
+            together(&[
+                RING_ENTRY,
+                calls("file_call_pair", &[calls::RENAME]),
+                calls("file_call_renameat", &[calls::RENAMEAT]),
+                calls("file_call_pair_at", &[calls::RENAMEAT2]),
+            ]),
+            together(&[
+                calls("file_call_pair", &[calls::RENAME]),
+                calls("file_call_renameat", &[calls::RENAMEAT]),
+                calls("file_call_pair_at", &[calls::RENAMEAT2]),
+            ]),
+        ],
+    ),
+    probe(
+        FileAct::Link,
+        &[
+            lsm("link_lsm", "path_link"),
+            function("link_function", "security_path_link"),
+            together(&[
+                RING_REQUEST,
+                calls("file_call_pair", &[calls::LINK]),
+                calls("file_call_pair_at", &[calls::LINKAT]),
+            ]),
+            together(&[
+                RING_ENTRY,
+                calls("file_call_pair", &[calls::LINK]),
+                calls("file_call_pair_at", &[calls::LINKAT]),
+            ]),
+            together(&[
+                calls("file_call_pair", &[calls::LINK]),
+                calls("file_call_pair_at", &[calls::LINKAT]),
+            ]),
+        ],
+    ),
+    probe(
+        FileAct::Symlink,
+        &[
+            lsm("symlink_lsm", "path_symlink"),
+            function("symlink_function", "security_path_symlink"),
+            together(&[
+                RING_REQUEST,
+                calls("file_call_symlink", &[calls::SYMLINK]),
+                calls("file_call_symlinkat", &[calls::SYMLINKAT]),
+            ]),
+            together(&[
+                RING_ENTRY,
+                calls("file_call_symlink", &[calls::SYMLINK]),
+                calls("file_call_symlinkat", &[calls::SYMLINKAT]),
+            ]),
+            together(&[
+                calls("file_call_symlink", &[calls::SYMLINK]),
+                calls("file_call_symlinkat", &[calls::SYMLINKAT]),
+            ]),
+        ],
+    ),
+    probe(
+        FileAct::Unlink,
+        &[
+            lsm("unlink_lsm", "path_unlink"),
+            function("unlink_function", "security_path_unlink"),
+            together(&[
+                RING_REQUEST,
+                calls("file_call_path", &[calls::UNLINK]),
+                calls("file_call_at", &[calls::UNLINKAT]),
+            ]),
+            together(&[
+                RING_ENTRY,
+                calls("file_call_path", &[calls::UNLINK]),
+                calls("file_call_at", &[calls::UNLINKAT]),
+            ]),
+            together(&[
+                calls("file_call_path", &[calls::UNLINK]),
+                calls("file_call_at", &[calls::UNLINKAT]),
+            ]),
+        ],
+    ),
+    probe(
+        FileAct::Rmdir,
+        &[
+            lsm("rmdir_lsm", "path_rmdir"),
+            function("rmdir_function", "security_path_rmdir"),
+            together(&[
+                RING_REQUEST,
+                calls("file_call_path", &[calls::RMDIR]),
+                calls("file_call_at", &[calls::UNLINKAT]),
+            ]),
+            together(&[
+                RING_ENTRY,
+                calls("file_call_path", &[calls::RMDIR]),
+                calls("file_call_at", &[calls::UNLINKAT]),
+            ]),
+            together(&[
+                calls("file_call_path", &[calls::RMDIR]),
+                calls("file_call_at", &[calls::UNLINKAT]),
+            ]),
+        ],
+    ),
+    probe(
+        FileAct::Mkdir,
+        &[
+            lsm("mkdir_lsm", "path_mkdir"),
+            function("mkdir_function", "security_path_mkdir"),
+            together(&[
+                RING_REQUEST,
+                calls("file_call_path", &[calls::MKDIR]),
+                calls("file_call_at", &[calls::MKDIRAT]),
+            ]),
+            together(&[
+                RING_ENTRY,
+                calls("file_call_path", &[calls::MKDIR]),
+                calls("file_call_at", &[calls::MKDIRAT]),
+            ]),
+            together(&[
+                calls("file_call_path", &[calls::MKDIR]),
+                calls("file_call_at", &[calls::MKDIRAT]),
+            ]),
+        ],
+    ),
+    probe(
+        FileAct::Mknod,
+        &[
+            lsm("mknod_lsm", "path_mknod"),
+            function("mknod_function", "security_path_mknod"),
+            together(&[
+                calls("file_call_path", &[calls::MKNOD]),
+                calls("file_call_at", &[calls::MKNODAT]),
+            ]),
+        ],
+    ),
+    probe(
+        FileAct::Truncate,
+        &[
+            together(&[
+                lsm("truncate_file_lsm", "file_truncate"),
+                lsm("truncate_lsm", "path_truncate"),
+            ]),
+            lsm("truncate_lsm", "path_truncate"),
+            together(&[
+                function("truncate_file_function", "security_file_truncate"),
+                function("truncate_function", "security_path_truncate"),
+            ]),
+            function("truncate_function", "security_path_truncate"),
+            together(&[
+                calls("file_call_path", &[calls::TRUNCATE, calls::TRUNCATE64]),
+                calls("file_call_descriptor", &[calls::FTRUNCATE, calls::FTRUNCATE64]),
+            ]),
+        ],
+    ),
+    probe(
+        FileAct::Chmod,
+        &[
+            lsm("chmod_lsm", "path_chmod"),
+            function("chmod_function", "security_path_chmod"),
+            together(&[
+                calls("file_call_path", &[calls::CHMOD]),
+                calls("file_call_descriptor", &[calls::FCHMOD]),
+                calls("file_call_at", &[calls::FCHMODAT, calls::FCHMODAT2]),
+            ]),
+        ],
+    ),
+    probe(
+        FileAct::Chown,
+        &[
+            lsm("chown_lsm", "path_chown"),
+            function("chown_function", "security_path_chown"),
+            function("chown_common_function", "chown_common"),
+            together(&[
+                calls(
+                    "file_call_path",
+                    &[calls::CHOWN, calls::LCHOWN, calls::CHOWN16, calls::LCHOWN16],
+                ),
+                calls("file_call_descriptor", &[calls::FCHOWN, calls::FCHOWN16]),
+                calls("file_call_at", &[calls::FCHOWNAT]),
+            ]),
+        ],
+    ),
+    probe(
+        FileAct::Utimes,
+        &[
+            function("utimes_function", "vfs_utimes"),
+            together(&[
+                calls("file_call_path", &[calls::UTIME, calls::UTIMES]),
+                calls(
+                    "file_call_at",
+                    &[calls::FUTIMESAT, calls::UTIMENSAT, calls::UTIMENSAT_TIME64],
+                ),
+            ]),
+        ],
+    ),
+    probe(
+        FileAct::Setxattr,
+        &[
+            lsm("setxattr_lsm", "inode_setxattr"),
+            function("setxattr_function", "security_inode_setxattr"),
+            together(&[
+                calls("file_call_path", &[calls::SETXATTR, calls::LSETXATTR]),
+                calls("file_call_descriptor", &[calls::FSETXATTR]),
+                calls("file_call_setxattrat", &[calls::SETXATTRAT]),
+            ]),
+        ],
+    ),
+    probe(
+        FileAct::Chattr,
+        &[
+            function("chattr_function", "vfs_fileattr_set"),
+            lsm("chattr_ioctl_lsm", "file_ioctl"),
+            function("chattr_ioctl_function", "security_file_ioctl"),
+            together(&[
+                calls("file_call_ioctl", &[calls::IOCTL]),
+                calls("file_call_at", &[calls::FILE_SETATTR]),
+            ]),
+        ],
+    ),
+    probe(
+        FileAct::Mount,
+        &[
+            lsm("mount_lsm", "sb_mount"),
+            function("mount_function", "security_sb_mount"),
+            calls("file_call_mount", &[calls::MOUNT]),
+        ],
+    ),
+    probe(
+        FileAct::Umount,
+        &[
+            lsm("umount_lsm", "sb_umount"),
+            function("umount_function", "security_sb_umount"),
+            calls("file_call_umount", &[calls::UMOUNT, calls::UMOUNT2]),
+        ],
+    ),
+    probe(
+        FileAct::MoveMount,
+        &[
+            lsm("move_mount_lsm", "move_mount"),
+            function("move_mount_function", "security_move_mount"),
+            calls("file_call_move_mount", &[calls::MOVE_MOUNT]),
+        ],
+    ),
 ];
 
 /// Requests to an io_uring, since 6.3.

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 /// A line of `/proc/PID/mountinfo`; proc_pid_mountinfo(5) describes it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Mount<'line> {
+    /// The device as the kernel holds it (`super_block.s_dev`).
+    pub device: u32,
     /// The directory of the file system that is visible here.
     pub root: &'line str,
     /// Where, below the root directory of the process.
@@ -18,9 +20,10 @@ impl<'line> Mount<'line> {
     /// None where the line is not such a line.
     pub fn parse(line: &'line str) -> Option<Self> {
         let (mount, file_system) = line.split_once(" - ")?;
-        let mut mount = mount.split(' ').skip(3);
+        let mut mount = mount.split(' ').skip(2);
         let mut file_system = file_system.split(' ');
         Some(Self {
+            device: device(mount.next()?)?,
             root: mount.next()?,
             point: unescape(mount.next()?),
             file_system: file_system.next()?,
@@ -28,9 +31,20 @@ impl<'line> Mount<'line> {
         })
     }
 
+    /// [`Self::root`], as it is.
+    pub fn root_directory(&self) -> PathBuf {
+        unescape(self.root)
+    }
+
     pub fn has_option(&self, option: &str) -> bool {
         self.options.split(',').any(|one| one == option)
     }
+}
+
+/// `MAJOR:MINOR` in the kernel's own form: `MKDEV` of `include/linux/kdev_t.h`.
+fn device(text: &str) -> Option<u32> {
+    let (major, minor) = text.split_once(':')?;
+    Some(major.parse::<u32>().ok()?.checked_shl(20)? | minor.parse::<u32>().ok()?)
 }
 
 /// Blanks, line feeds and backslashes are written as a backslash and three octal digits.

@@ -64,9 +64,8 @@ fn names() -> impl Strategy<Value = String> {
 
 fn patterns() -> impl Strategy<Value = String> {
     let steps = prop::collection::vec(prop_oneof![3 => names(), 1 => Just("*".to_owned())], 1..4);
-    let paths = (steps, any::<bool>()).prop_map(|(steps, below)| {
-        format!("/{}{}", steps.join("/"), if below { "/" } else { "" })
-    });
+    let paths = (steps, any::<bool>())
+        .prop_map(|(steps, below)| format!("/{}{}", steps.join("/"), if below { "/" } else { "" }));
     prop_oneof![6 => paths, 1 => names().prop_map(|name| format!("**/{name}"))]
 }
 
@@ -152,10 +151,20 @@ fn by_default_secrets_are_watched_and_what_programs_do_all_day_is_not() {
     for path in ["/etc/passwd", "/usr/lib/libc.so.6", "/proc/1/stat", "/tmp/file", "/root/file"] {
         assert!(!reads(path), "{path}");
     }
-    for path in ["/etc/ld.so.preload", "/usr/bin/ls", "/home/alice/.bashrc", "/proc/sys/kernel/core_pattern"] {
+    for path in [
+        "/etc/ld.so.preload",
+        "/usr/bin/ls",
+        "/home/alice/.bashrc",
+        "/proc/sys/kernel/core_pattern",
+    ] {
         assert!(writes(path), "{path}");
     }
-    for path in ["/tmp/file", "/var/lib/docker/overlay2/a/diff/etc/passwd", "/dev/null", "/proc/1/oom_score_adj"] {
+    for path in [
+        "/tmp/file",
+        "/var/lib/docker/overlay2/a/diff/etc/passwd",
+        "/dev/null",
+        "/proc/1/oom_score_adj",
+    ] {
         assert!(!writes(path), "{path}");
     }
 }
