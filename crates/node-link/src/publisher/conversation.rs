@@ -182,12 +182,16 @@ impl Conversation {
         failure.map_or(Ok(()), |error| Err(End::Told(failed(&error))))
     }
 
+    /// Answers what is under way, as long as the collector listens: on a full disk that may last.
     async fn drain<F: Future<Output = Settled>>(
         &mut self,
         mut under_way: UnderWay<F>,
     ) -> Result<(), End> {
         while !under_way.is_empty() {
-            let settled = under_way.next().await;
+            let settled = tokio::select! {
+                settled = under_way.next() => settled,
+                () = self.answers.closed() => return Err(End::Gone),
+            };
             self.answer(settled, &mut under_way).await?;
         }
         Ok(())

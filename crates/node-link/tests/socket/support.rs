@@ -114,6 +114,11 @@ impl Shelf {
         self.open[lane.index()].send_replace(true);
     }
 
+    /// How many envelopes of a lane came and are not durable, as long as somebody waits for that.
+    pub fn waiting(&self, lane: Lane) -> usize {
+        self.open[lane.index()].receiver_count()
+    }
+
     fn put(&self, envelope: &Envelope) {
         let key = (envelope.source(), envelope.lane(), envelope.first_sequence());
         let before = self.envelopes.lock().unwrap().insert(key, envelope.clone());
