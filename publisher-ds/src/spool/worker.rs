@@ -230,13 +230,20 @@ impl Worker {
         }
         settle(waiting, committed.settled, &self.shared, lane);
         waiting.is_stuck = committed.failure.is_some();
-        // Where there is no room, what comes within a tick is lost together: one report a tick tells of it.
-        let rests = waiting.is_stuck || committed.has_lost;
-        waiting.retry_at = rests.then(|| Instant::now() + TICK);
+        waiting.retry_at = waiting.is_stuck.then(|| Instant::now() + TICK);
+        self.rest_what_lost(&committed.has_lost);
         if let Some(error) = &committed.failure {
             self.note_failure(error);
         }
         true
+    }
+
+    /// Where there is no room, what comes within a tick is lost together: one report a tick tells of it.
+    fn rest_what_lost(&mut self, has_lost: &[bool]) {
+        let lanes = self.waiting.iter_mut().zip(has_lost);
+        for (waiting, _) in lanes.filter(|(_, has_lost)| **has_lost) {
+            waiting.retry_at = Some(Instant::now() + TICK);
+        }
     }
 
     fn note_failure(&mut self, error: &io::Error) {

@@ -6,7 +6,7 @@ mod room;
 
 use super::*;
 use crate::spool::{scan, segment};
-use event_model::{Component, Loss};
+use event_model::{Component, Loss, Timestamp};
 use proto::decode_batch;
 use std::collections::BTreeMap;
 use std::fs;
