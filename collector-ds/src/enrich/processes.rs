@@ -148,6 +148,7 @@ impl Processes {
         image.parent =
             known.and_then(|(_, parent)| parent).or_else(|| parent.map(|key| self.reference(key)));
         let image = Arc::new(image);
+        self.revive(key);
         self.put(Arc::clone(&image), now);
         image
     }
@@ -182,15 +183,22 @@ impl Processes {
         let key = found.reference.key;
         self.end_former_holder_of(key, now);
         found.parent = parent.map(|key| self.reference(key));
-        let Some(entry) = self.entries.get_mut(&key) else {
+        self.revive(key);
+        let Some(entry) = self.entries.get(&key) else {
             return self.insert(Arc::new(found), now);
         };
-        if let Some(at) = entry.exited_at.take() {
-            self.exited.stop_lingering(at, key);
-            self.living.insert(key.pid, key);
-        }
         if let Some(image) = entry::missed_exec(entry.current(), found) {
             self.put(Arc::new(image), now);
+        }
+    }
+
+    /// Holds one living that was held ended: a listing passed it over, or its program did not fit.
+    fn revive(&mut self, key: ProcessKey) {
+        if let Some(entry) = self.entries.get_mut(&key)
+            && let Some(at) = entry.exited_at.take()
+        {
+            self.exited.stop_lingering(at, key);
+            self.living.insert(key.pid, key);
         }
     }
 

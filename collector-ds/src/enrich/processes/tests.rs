@@ -283,3 +283,18 @@ proptest! {
         prop_assert!(processes.is_empty(), "{} processes that ended are kept", processes.len());
     }
 }
+
+#[test]
+fn one_that_a_listing_passed_over_lives_once_it_runs_another_program() {
+    let limits = ProcessLimits { retention: Duration::from_secs(30), ..ProcessLimits::default() };
+    let (mut processes, now) = with_root(limits);
+    processes.fork(&forked(key(2), ROOT), now);
+    processes.resync(vec![(running(ROOT, "init"), None)], now);
+    exec(&mut processes, key(2), "sh", now);
+    let later = now + Duration::from_mins(1);
+    processes.expire(later);
+    assert_eq!(processes.current(key(2)).map(|process| process.name.as_str()), Some("sh"));
+    processes.exit(key(2), later);
+    processes.expire(later + Duration::from_mins(1));
+    assert!(processes.current(key(2)).is_none());
+}
