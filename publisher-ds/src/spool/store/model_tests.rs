@@ -1,9 +1,10 @@
 //! Random operations, restarts and crashes, against a model that a reader can check in a minute.
 
-use super::tests::{commit, description, envelope, losses};
+use super::tests::{commit, envelope, losses};
 use super::*;
 use crate::spool::segment;
 use proptest::prelude::*;
+use stand_ins::description;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
