@@ -116,3 +116,28 @@ async fn of_a_peer_that_was_refused_and_went_away_nothing_is_kept_while_the_disk
     )
     .await;
 }
+
+#[tokio::test]
+async fn of_tiny_envelopes_no_more_are_taken_at_once_than_of_large_ones() {
+    let scratch = Scratch::new();
+    let shelf = Shelf::new();
+    shelf.close(Lane::Telemetry);
+    let _publisher = Publisher::start(listen_on(scratch.socket()), shelf.clone());
+    let mut hasty = Raw::connect(&scratch.socket()).await;
+    let source = description();
+    hasty.greeted(crate::refusals::greet_as(&source)).await.unwrap();
+    for number in 1..=5000 {
+        let batch = proto::encode_batch(source.id, Lane::Telemetry, number, &[event(number)]);
+        hasty.send_envelope(batch.unwrap().into());
+    }
+    let waiting = || shelf.waiting(Lane::Telemetry);
+    until("many wait", || waiting() >= 1000, waiting).await;
+    // Whatever else it would have read, it would have read before it answered these.
+    for _ in 0..50 {
+        Raw::connect(&scratch.socket()).await.greeted(greet(1, 1)).await.unwrap();
+    }
+    assert!(waiting() <= 1024, "{} envelopes wait", waiting());
+    shelf.open(Lane::Telemetry);
+    until("all came", || shelf.count(Lane::Telemetry) == 5000, || shelf.count(Lane::Telemetry))
+        .await;
+}
