@@ -11,7 +11,7 @@ const BETWEEN_SNAPSHOTS: Duration = Duration::from_secs(10);
 
 /// From the start of one snapshot to the next where objects were dropped: a queue that is too small
 /// for all objects must not have the API server list them without end.
-const AFTER_LOSS: Duration = Duration::from_secs(60);
+const AFTER_LOSS: Duration = Duration::from_mins(1);
 
 /// Tells when all objects are to be sent anew: whenever the link was connected anew, because
 /// nobody knows what the publisher on the other end holds, and when some were dropped for want of room.
