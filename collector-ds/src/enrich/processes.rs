@@ -165,12 +165,21 @@ impl Processes {
 
     /// Brings the cache in line with a snapshot of all processes that run, each with its parent's key, the
     /// oldest first: new ones are taken, another program than the known one is an exec that
-    /// was missed, and those that are gone have ended.
-    pub fn resync(&mut self, running: Vec<(Process, Option<ProcessKey>)>, now: Instant) {
+    /// was missed, and those that are not among them have ended where `may_be_gone` says so.
+    pub fn resync(
+        &mut self,
+        running: Vec<(Process, Option<ProcessKey>)>,
+        may_be_gone: impl Fn(ProcessKey) -> bool,
+        now: Instant,
+    ) {
         let keys: HashSet<ProcessKey> =
             running.iter().map(|(found, _)| found.reference.key).collect();
-        let gone: Vec<_> =
-            self.living.values().filter(|key| !keys.contains(key)).copied().collect();
+        let gone: Vec<_> = self
+            .living
+            .values()
+            .copied()
+            .filter(|key| !keys.contains(key) && may_be_gone(*key))
+            .collect();
         for key in gone {
             self.exit(key, now);
         }

@@ -30,6 +30,12 @@ pub struct Snapshot {
     pub processes: Vec<ExecRecord>,
     /// What could not be read, in words.
     pub problems: Vec<String>,
+    /// There may be more cgroups than these.
+    pub lacks_cgroups: bool,
+    /// There may be more processes than these and the unread.
+    pub lacks_processes: bool,
+    /// The ids of processes that could not be read: stuck ones, and those that nobody came to.
+    pub unread: Vec<u32>,
 }
 
 /// Reads what runs now from the `/proc` that is mounted at `proc_root`. That of the host shows
@@ -57,6 +63,8 @@ fn within(proc_root: &Path, patience: Duration) -> Snapshot {
     });
     reading.ok().and_then(|thread| thread.join().ok()).unwrap_or_else(|| Snapshot {
         problems: vec!["running processes can't be listed: the reading thread failed".to_owned()],
+        lacks_cgroups: true,
+        lacks_processes: true,
         ..Snapshot::default()
     })
 }
@@ -90,13 +98,17 @@ fn read(proc_root: &Path, patience: Duration) -> Snapshot {
     let mut problems = vec![];
     let hierarchies = Hierarchies::find(proc_root);
     let cgroups = hierarchies.walk(&mut problems);
-    let pids = list(proc_root).unwrap_or_else(|error| {
+    let lacks_cgroups = !problems.is_empty();
+    let pids = list(proc_root);
+    let lacks_processes = pids.is_err();
+    let pids = pids.unwrap_or_else(|error| {
         problems.push(format!("{} can't be listed: {error}", proc_root.display()));
         vec![]
     });
     let readers = Readers { proc_root: proc_root.to_owned(), hierarchies, pids, patience };
-    let processes = with_parents(readers.read(&mut problems));
-    Snapshot { cgroups, processes, problems }
+    let mut unread = vec![];
+    let processes = with_parents(readers.read(&mut unread, &mut problems));
+    Snapshot { cgroups, processes, problems, lacks_cgroups, lacks_processes, unread }
 }
 
 /// The ids of all processes.

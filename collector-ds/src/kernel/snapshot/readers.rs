@@ -30,8 +30,9 @@ pub struct Readers {
 }
 
 impl Readers {
-    /// Reads the processes, but for those that are stuck; they stand among the problems.
-    pub fn read(self, problems: &mut Vec<String>) -> Vec<Found> {
+    /// Reads the processes, but for those that are stuck; they stand among the problems, and with all that nobody came to
+    /// among the unread.
+    pub fn read(self, unread: &mut Vec<u32>, problems: &mut Vec<String>) -> Vec<Found> {
         let readers = Arc::new(self);
         let mut found = vec![];
         let mut unreadable = Unreadable::default();
@@ -61,6 +62,7 @@ impl Readers {
                 }
             }
         }
+        unread.extend(stuck.iter().chain(readers.pids.iter().skip(next)));
         problems.extend(unreadable.problem());
         problems.extend(stuck_problem(&stuck));
         found

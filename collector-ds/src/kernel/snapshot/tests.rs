@@ -92,6 +92,7 @@ fn a_process_that_is_stuck_holds_nobody_up() {
     let mut found: Vec<_> = snapshot.processes.iter().map(|record| record.process.pid).collect();
     found.sort_unstable();
     assert_eq!(found, [7, 9]);
+    assert_eq!(snapshot.unread, [8]);
     let problems = snapshot.problems.join("\n");
     assert!(problems.contains("they are stuck in the kernel (state D): 8. "), "{problems}");
 }
@@ -100,6 +101,7 @@ fn a_process_that_is_stuck_holds_nobody_up() {
 fn a_folder_that_is_no_proc_is_told() {
     let snapshot = snapshot(Path::new("/nowhere"));
     assert!(snapshot.processes.is_empty());
+    assert!(snapshot.lacks_processes && snapshot.lacks_cgroups);
     let problems = snapshot.problems.join("\n");
     assert!(problems.contains("/nowhere can't be listed"), "{problems}");
     assert!(problems.contains("no cgroup hierarchy is mounted"), "{problems}");
