@@ -31,21 +31,25 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// A table of the payload's message, which is the first, and of all messages in it.
 fn describe(payload: MessageDescriptor) -> Result<String, String> {
     let mut messages = vec![payload];
-    let mut shapes = String::new();
-    let mut next = 0;
-    while let Some(message) = messages.get(next).cloned() {
-        let mut fields = String::new();
-        for field in message.fields() {
-            if let Some(kind) = kind_of(&field, &mut messages)? {
-                fields += &format!("({}, Field::{kind}), ", field.number());
-            }
-        }
-        let name = message.name();
-        shapes +=
-            &format!("Shape {{ bytes: size_of::<crate::wire::{name}>(), fields: &[{fields}] }},\n");
-        next += 1;
+    let mut shapes = Vec::new();
+    while let Some(message) = messages.get(shapes.len()).cloned() {
+        shapes.push(shape_of(&message, &mut messages)?);
     }
-    Ok(format!("static SHAPES: [Shape; {next}] = [\n{shapes}];\n"))
+    Ok(format!("static SHAPES: [Shape; {}] = [\n{}\n];\n", shapes.len(), shapes.join("\n")))
+}
+
+fn shape_of(
+    message: &MessageDescriptor,
+    messages: &mut Vec<MessageDescriptor>,
+) -> Result<String, String> {
+    let mut fields = Vec::new();
+    for field in message.fields() {
+        if let Some(kind) = kind_of(&field, messages)? {
+            fields.push(format!("({}, Field::{kind})", field.number()));
+        }
+    }
+    let (name, fields) = (message.name(), fields.join(", "));
+    Ok(format!("Shape {{ bytes: size_of::<crate::wire::{name}>(), fields: &[{fields}] }},"))
 }
 
 /// What a field adds to a message that is decoded; None where that is within the message itself.

@@ -17,6 +17,7 @@ use ebpf_probes::{
 use event_model::{ContainerId, Event, EventKind, Process, ProcessKey, ProcessRef};
 use node_paths::NodePaths;
 use processes::{Forked, Processes};
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -79,15 +80,23 @@ impl Enricher {
         self.containers.expire(now);
     }
 
-    /// Brings containers and processes in line with what there is. Returns the containers that are new.
+    /// Brings containers and processes in line with what there is. What the snapshot could not read is not taken to be
+    /// gone. Returns the containers that are new.
     pub fn resync(&mut self, snapshot: Snapshot, now: Instant) -> Vec<ContainerId> {
-        let begun = self.containers.resync(&snapshot.cgroups, now);
+        let begun = if snapshot.lacks_cgroups {
+            self.containers.add(&snapshot.cgroups, now)
+        } else {
+            self.containers.resync(&snapshot.cgroups, now)
+        };
+        let unread: HashSet<u32> = snapshot.unread.into_iter().collect();
+        let lacks_processes = snapshot.lacks_processes;
+        let may_be_gone = |key: ProcessKey| !lacks_processes && !unread.contains(&key.pid);
         let mut running = vec![];
         for record in snapshot.processes {
             let parent = record.parent;
             running.push((self.image(record, now), parent));
         }
-        self.processes.resync(running, now);
+        self.processes.resync(running, may_be_gone, now);
         begun
     }
 

@@ -438,7 +438,7 @@ fn field(number: u8, content: &[u8]) -> Vec<u8> {
 #[test]
 fn a_payload_of_a_few_bytes_for_each_entry_is_refused_before_the_entries_are_made() {
     let (alert, container, object, status, process, event) = (1, 5, 7, 3, 6, 8);
-    let empty = |number: u8| [number << 3 | 2, 0].repeat(5_000_000);
+    let empty = |number: u8| [number << 3 | 2, 0].repeat(3_000_000);
     let within = |outer: u8, inner: Vec<u8>| field(outer, &inner);
     for (what, record) in [
         ("alert.tags", within(alert, empty(7))),

@@ -10,12 +10,14 @@
 //!    crashes in between, unless its loss is counted and reported.
 //! 2. Within a lane, envelopes are handed out in the order in which they came.
 //! 3. An envelope that comes twice is kept once, across restarts too.
-//! 4. The segments never take more than `maximum_bytes` (a report of loss may exceed it by its own size). Over it
-//!    the least worthy lane loses its oldest segment, never one worthier than what came.
+//! 4. The segments never take more than `maximum_bytes` (a report of loss, for the moment until its room is made).
+//!    Over it the least worthy lane loses its oldest segment, never one worthier than what came; a report of loss is
+//!    as worthy as an alert. A lane that lost so rests for a second, and one report tells of what came meanwhile.
 //! 5. Records that are lost are counted to the record, and the report of them is durable before the file is gone
 //!    (on a full disk: as soon as there is room).
-//! 6. A torn last write is cut off and costs nothing; damage elsewhere costs the damaged frames only, and the
-//!    damaged file is set aside.
+//! 6. A torn last write is cut off and costs nothing; damage elsewhere costs the damaged frames only, of which those
+//!    that the backend has are not counted, and the damaged file is set aside. Wherever a crash cuts a mend short,
+//!    nothing is taken for acknowledged that is not.
 //! 7. A full or failing disk acknowledges nothing and loses nothing: collectors wait, and it goes on by itself.
 
 mod carried_losses;

@@ -38,9 +38,23 @@ pub(super) async fn decode(envelope: Envelope) -> Result<Vec<Record>, Refusal> {
 
 fn refusal(error: &BatchError) -> Refusal {
     let reason = match error {
-        BatchError::TooLarge | BatchError::Grows { .. } => "too_large",
+        BatchError::TooLarge | BatchError::Grows { .. } | BatchError::Heavy { .. } => "too_large",
         BatchError::Compression(_) => "damaged",
         _ => "undecodable",
     };
     Refusal::new(reason, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_too_much_memory_counts_as_too_large() {
+        for error in
+            [BatchError::TooLarge, BatchError::Grows { stated: 1 }, BatchError::Heavy { place: 0 }]
+        {
+            assert_eq!(refusal(&error).reason, "too_large", "{error}");
+        }
+    }
 }

@@ -205,13 +205,15 @@ impl Session {
     ) -> Result<(SourceId, Lane, oneshot::Receiver<Result<Stored, StoreError>>), Outcome> {
         let (source, lane) = (envelope.source(), envelope.lane());
         let first_sequence = envelope.first_sequence();
-        let room = self.intake.room(&envelope).await.map_err(Outcome::Failed)?;
+        let mut room = self.intake.room(&envelope).await.map_err(Outcome::Failed)?;
+        let records = decode::decode(envelope.clone()).await.map_err(Outcome::Refused)?;
+        Intake::give_back(&mut room, &envelope);
         let batch = Batch {
             publisher: self.publisher.clone(),
             source,
             lane,
             first_sequence,
-            records: decode::decode(envelope).await.map_err(Outcome::Refused)?,
+            records,
             received_at: Timestamp::now(),
             room,
         };

@@ -150,6 +150,11 @@ impl Containers {
         let removed: HashSet<CgroupKey> = self.removed.iter().map(|(_, key)| *key).collect();
         let gone = self.places.keys().filter(|key| !keys.contains(key) && !removed.contains(key));
         self.removed.extend(gone.map(|key| (now, *key)));
+        self.add(existing, now)
+    }
+
+    /// Takes cgroups that exist, among others. Returns the containers that are new.
+    pub fn add(&mut self, existing: &[CgroupRecord], now: Instant) -> Vec<ContainerId> {
         existing
             .iter()
             .filter_map(|found| self.cgroup_made(found.cgroup, &found.path, now))

@@ -148,6 +148,7 @@ impl Processes {
         image.parent =
             known.and_then(|(_, parent)| parent).or_else(|| parent.map(|key| self.reference(key)));
         let image = Arc::new(image);
+        self.revive(key);
         self.put(Arc::clone(&image), now);
         image
     }
@@ -164,12 +165,21 @@ impl Processes {
 
     /// Brings the cache in line with a snapshot of all processes that run, each with its parent's key, the
     /// oldest first: new ones are taken, another program than the known one is an exec that
-    /// was missed, and those that are gone have ended.
-    pub fn resync(&mut self, running: Vec<(Process, Option<ProcessKey>)>, now: Instant) {
+    /// was missed, and those that are not among them have ended where `may_be_gone` says so.
+    pub fn resync(
+        &mut self,
+        running: Vec<(Process, Option<ProcessKey>)>,
+        may_be_gone: impl Fn(ProcessKey) -> bool,
+        now: Instant,
+    ) {
         let keys: HashSet<ProcessKey> =
             running.iter().map(|(found, _)| found.reference.key).collect();
-        let gone: Vec<_> =
-            self.living.values().filter(|key| !keys.contains(key)).copied().collect();
+        let gone: Vec<_> = self
+            .living
+            .values()
+            .copied()
+            .filter(|key| !keys.contains(key) && may_be_gone(*key))
+            .collect();
         for key in gone {
             self.exit(key, now);
         }
@@ -182,15 +192,22 @@ impl Processes {
         let key = found.reference.key;
         self.end_former_holder_of(key, now);
         found.parent = parent.map(|key| self.reference(key));
-        let Some(entry) = self.entries.get_mut(&key) else {
+        self.revive(key);
+        let Some(entry) = self.entries.get(&key) else {
             return self.insert(Arc::new(found), now);
         };
-        if let Some(at) = entry.exited_at.take() {
-            self.exited.stop_lingering(at, key);
-            self.living.insert(key.pid, key);
-        }
         if let Some(image) = entry::missed_exec(entry.current(), found) {
             self.put(Arc::new(image), now);
+        }
+    }
+
+    /// Holds one living that was held ended: a listing passed it over, or its program did not fit.
+    fn revive(&mut self, key: ProcessKey) {
+        if let Some(entry) = self.entries.get_mut(&key)
+            && let Some(at) = entry.exited_at.take()
+        {
+            self.exited.stop_lingering(at, key);
+            self.living.insert(key.pid, key);
         }
     }
 

@@ -202,7 +202,7 @@ fn a_snapshot_tells_where_processes_run_and_who_made_them() {
             made(IN_CONTAINER, &format!("/docker/{CONTAINER}")),
         ],
         processes: vec![found(7, ON_HOST, None), found(8, IN_CONTAINER, Some(key(7)))],
-        problems: vec![],
+        ..Snapshot::default()
     };
     assert_eq!(enricher.resync(snapshot, now), [], "the container was known");
     let outside = enricher.processes.current(key(7)).expect("it runs");
@@ -210,4 +210,17 @@ fn a_snapshot_tells_where_processes_run_and_who_made_them() {
     let inside = enricher.processes.current(key(8)).expect("it runs");
     assert_eq!(inside.container.as_ref().map(|id| &*id.0), Some(CONTAINER));
     assert_eq!(inside.parent, Some(outside.reference));
+}
+
+#[test]
+fn a_snapshot_that_could_not_be_taken_takes_nothing_away() {
+    let (_root, mut enricher, now) = enricher();
+    enricher.take(exec(7, "sh", IN_CONTAINER), now);
+    let nothing = Snapshot { lacks_cgroups: true, lacks_processes: true, ..Snapshot::default() };
+    assert_eq!(enricher.resync(nothing, now), []);
+    let later = now + std::time::Duration::from_mins(1);
+    enricher.tick(later);
+    assert!(enricher.processes.current(key(7)).is_some());
+    let (event, _) = act(enricher.take(exec(8, "ls", IN_CONTAINER), later));
+    assert_eq!(container_of(&event), Some(CONTAINER));
 }

@@ -3,6 +3,7 @@
 mod cgroups;
 mod mountinfo;
 mod process;
+mod readers;
 mod stat;
 mod status;
 #[cfg(test)]
@@ -13,12 +14,13 @@ pub use mountinfo::Mount;
 use cgroups::Hierarchies;
 use ebpf_probes::{CgroupKey, CgroupRecord, ExecRecord};
 use nix::sched::{CloneFlags, setns};
-use process::{Reader, Unreadable};
+use readers::{Found, Readers};
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::Duration;
 
 /// What runs at one moment.
 #[derive(Debug, Default)]
@@ -30,19 +32,32 @@ pub struct Snapshot {
     pub processes: Vec<ExecRecord>,
     /// What could not be read, in words.
     pub problems: Vec<String>,
+    /// There may be more cgroups than these.
+    pub lacks_cgroups: bool,
+    /// There may be more processes than these and the unread.
+    pub lacks_processes: bool,
+    /// The ids of processes that could not be read: stuck ones, and those that nobody came to.
+    pub unread: Vec<u32>,
 }
 
 /// Reads what runs now from the `/proc` that is mounted at `proc_root`. That of the host shows
 /// all of its processes; the host's cgroups are found through its process 1.
 ///
-/// Blocks: about 60 µs for each process.
+/// Blocks: about 60 µs for each process, and some seconds where processes are stuck in the kernel.
 pub fn snapshot(proc_root: &Path) -> Snapshot {
+    within(proc_root, PATIENCE)
+}
+
+/// How long one process may take to be read, on a node that is short of CPU.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+fn within(proc_root: &Path, patience: Duration) -> Snapshot {
     // Paths of cgroups are shown relative to the cgroup namespace of the reading thread. One of its own
-    // enters the host's, which holds for no other.
+    // enters the host's, which holds for no other but those that it starts.
     let proc_root = proc_root.to_owned();
     let reading = thread::Builder::new().name("snapshot".to_owned()).spawn(move || {
         let entered = enter_cgroup_namespace(&proc_root);
-        let mut snapshot = read(&proc_root);
+        let mut snapshot = read(&proc_root, patience);
         if let Err(problem) = entered {
             snapshot.problems.push(problem);
         }
@@ -50,6 +65,8 @@ pub fn snapshot(proc_root: &Path) -> Snapshot {
     });
     reading.ok().and_then(|thread| thread.join().ok()).unwrap_or_else(|| Snapshot {
         problems: vec!["running processes can't be listed: the reading thread failed".to_owned()],
+        lacks_cgroups: true,
+        lacks_processes: true,
         ..Snapshot::default()
     })
 }
@@ -89,31 +106,31 @@ fn read_text(path: &Path) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&fs::read(path)?).into_owned())
 }
 
-fn read(proc_root: &Path) -> Snapshot {
-    let mut snapshot = Snapshot::default();
+fn read(proc_root: &Path, patience: Duration) -> Snapshot {
+    let mut problems = vec![];
     let hierarchies = Hierarchies::find(proc_root);
-    snapshot.cgroups = hierarchies.walk(&mut snapshot.problems);
-    let mut unreadable = Unreadable::default();
-    let mut reader = Reader { proc_root, hierarchies: &hierarchies, unreadable: &mut unreadable };
-    let mut found = Vec::new();
-    match fs::read_dir(proc_root) {
-        Ok(entries) => {
-            let pids =
-                entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-            found.extend(pids.filter_map(|pid| reader.read(pid)));
-        }
-        Err(error) => {
-            let problem = format!("{} can't be listed: {error}", proc_root.display());
-            snapshot.problems.push(problem);
-        }
-    }
-    snapshot.problems.extend(unreadable.problem());
-    snapshot.processes = with_parents(found);
-    snapshot
+    let cgroups = hierarchies.walk(&mut problems);
+    let lacks_cgroups = !problems.is_empty();
+    let pids = list(proc_root);
+    let lacks_processes = pids.is_err();
+    let pids = pids.unwrap_or_else(|error| {
+        problems.push(format!("{} can't be listed: {error}", proc_root.display()));
+        vec![]
+    });
+    let readers = Readers { proc_root: proc_root.to_owned(), hierarchies, pids, patience };
+    let mut unread = vec![];
+    let processes = with_parents(readers.read(&mut unread, &mut problems));
+    Snapshot { cgroups, processes, problems, lacks_cgroups, lacks_processes, unread }
+}
+
+/// The ids of all processes.
+fn list(proc_root: &Path) -> io::Result<Vec<u32>> {
+    let entries = fs::read_dir(proc_root)?.flatten();
+    Ok(entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect())
 }
 
 /// Puts in the parents' keys, which need their start times, and sorts by age.
-fn with_parents(found: Vec<(ExecRecord, u32)>) -> Vec<ExecRecord> {
+fn with_parents(found: Vec<Found>) -> Vec<ExecRecord> {
     let keys: HashMap<_, _> =
         found.iter().map(|(record, _)| (record.process.pid, record.process)).collect();
     let mut processes: Vec<_> = found

@@ -286,7 +286,7 @@ fn a_snapshot_is_silent_but_for_containers() {
             name: "runc".to_owned(),
             ..ExecRecord::default()
         }],
-        problems: vec![],
+        ..Snapshot::default()
     };
     node.pipeline.resync(snapshot, node.now);
     assert_eq!(outline(&node.sent.take()), ["container 3f5e9c1d7a2b"]);

@@ -15,3 +15,4 @@ mod containers;
 mod processes;
 mod running;
 mod runtimes;
+mod short_lived;

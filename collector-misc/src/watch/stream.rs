@@ -85,7 +85,7 @@ impl<K: Watched> Watch<K> {
                     }
                 }
                 () = snapshots.due() => {
-                    tracing::info!(kind = K::KIND, "the publisher is connected anew: sending a snapshot");
+                    tracing::info!(kind = K::KIND, "the publisher may lack objects: sending a snapshot of all");
                     self.is_snapshot = true;
                 }
             }

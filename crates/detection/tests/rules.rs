@@ -6,6 +6,7 @@ use cases::{Case, RuleCases};
 use detection::{Engine, EventType, RuleSet, SourceFile};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -108,6 +109,30 @@ fn every_case_does_as_it_says() {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// Command lines of 32 KiB that come near to what the expressions look for, again and again.
+#[test]
+fn no_command_line_makes_the_rules_slow() {
+    const PARTS: [&str; 6] = [
+        "curl a; ",
+        "-u 48 ",
+        "-o pipefail ",
+        "/../tmp",
+        "wget x && chmod +x y ",
+        "-u 4AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+    ];
+    let engine = Engine::compile(rules());
+    let cases = all_cases();
+    let shell = cases.iter().find(|cases| cases.rule == "Download and run").unwrap();
+    for part in PARTS {
+        let line = part.repeat((32 << 10) / part.len());
+        let case = shell.alerts[0].with_arguments(&["sh".to_owned(), "-c".to_owned(), line]);
+        let begin = Instant::now();
+        matches(&engine, &case, true);
+        let took = begin.elapsed();
+        assert!(took < Duration::from_millis(500), "{part:?} took {took:?}");
+    }
 }
 
 #[test]

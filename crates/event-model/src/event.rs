@@ -4,14 +4,15 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Something that happened, in tens of bytes: who did it is a reference to an entity sent before.
+/// Something that happened, in tens of bytes: who did it is a reference to an entity. It was sent before, but for a process
+/// that only ends: that one is known from the fork event that named it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// When the kernel saw it.
     pub time: Timestamp,
     /// Who did it.
     pub process: ProcessRef,
-    /// Where: None on the host itself.
+    /// Where, by the process's cgroup at that moment: None on the host itself.
     pub container: Option<ContainerId>,
     /// What.
     pub kind: EventKind,

@@ -38,9 +38,10 @@ pub struct ProcessRef {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Executable {
     /// Absolute path in the process's own mount namespace, from the kernel's dentries.
-    /// A memfd shows as `memfd:NAME`.
+    /// A memfd shows as `memfd:NAME`. Begins with `.../` where it was too long to know its upper part.
     pub path: String,
-    /// The name given to execve: for a script, the script (`path` is then its interpreter).
+    /// The name given to execve: for a script, the script (`path` is then its interpreter). Empty for a program that ran
+    /// before the sensor.
     pub invoked_as: String,
     /// Inode number.
     pub inode: u64,
@@ -54,7 +55,8 @@ pub struct Executable {
     pub changed_at: Timestamp,
     /// Last change of the contents, wall clock.
     pub modified_at: Timestamp,
-    /// Lies on the upper layer of an overlay: written since the container started, not of its image.
+    /// Lies on the upper layer of an overlay: written since the container started, or changed (its owner or mode too).
+    /// Not known, and false, of a program that ran before the sensor.
     pub upper_layer: bool,
     /// Lives in anonymous memory (memfd_create), not in a file system that a path reaches.
     pub memfd: bool,
@@ -93,7 +95,7 @@ pub struct Process {
     pub name: String,
     /// The program.
     pub executable: Executable,
-    /// The whole command line, `argv[0]` included. Bytes that are not UTF-8 become U+FFFD.
+    /// The command line, `argv[0]` included, up to 32 KiB. Bytes that are not UTF-8 become U+FFFD.
     pub arguments: Vec<String>,
     /// The command line was longer than the sensor reads.
     pub arguments_truncated: bool,
@@ -107,7 +109,7 @@ pub struct Process {
     pub namespace_pid: u32,
     /// Controlling terminal, such as `pts0`. None without one.
     pub terminal: Option<String>,
-    /// The container it runs in. None for a process of the host.
+    /// The container that it began this program in. None for a process of the host.
     pub container: Option<ContainerId>,
     /// When this program began, wall clock.
     pub started_at: Timestamp,

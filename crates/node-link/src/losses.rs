@@ -7,6 +7,9 @@ const MAXIMUM_ENTRIES: usize = 256;
 
 const ANY_KIND: &str = "any";
 
+/// A longer name of a kind, which no sender of ours uses, becomes `any` too.
+const LONGEST_KIND: usize = 64;
+
 type Key = (Lane, Cow<'static, str>, LossReason);
 
 struct Tally {
@@ -43,7 +46,9 @@ impl LossLedger {
     /// Takes over a loss that someone else counted.
     pub fn merge(&mut self, loss: Loss) {
         let tally = Tally { count: loss.count, since: loss.since, until: loss.until };
-        self.tally((loss.lane, Cow::Owned(loss.kind), loss.reason), tally);
+        let is_short = loss.kind.len() <= LONGEST_KIND;
+        let kind = if is_short { Cow::Owned(loss.kind) } else { Cow::Borrowed(ANY_KIND) };
+        self.tally((loss.lane, kind, loss.reason), tally);
     }
 
     /// All that was counted; the ledger is empty then.
@@ -59,7 +64,7 @@ impl LossLedger {
         self.entries
             .entry(key)
             .and_modify(|tally| {
-                tally.count += more.count;
+                tally.count = tally.count.saturating_add(more.count);
                 tally.since = tally.since.min(more.since);
                 tally.until = tally.until.max(more.until);
             })
@@ -117,6 +122,24 @@ mod tests {
         let losses = ledger.take();
         assert_eq!(losses.len(), 1, "{losses:?}");
         assert_eq!((losses[0].count, losses[0].since.0, losses[0].until.0), (14, 5, 20));
+    }
+
+    #[test]
+    fn what_a_stranger_counts_neither_overflows_nor_fills_the_memory() {
+        let mut ledger = LossLedger::new();
+        for _ in 0..2 {
+            ledger.merge(Loss {
+                lane: Lane::Alert,
+                kind: "k".repeat(1 << 20),
+                reason: LossReason::RingFull,
+                count: u64::MAX,
+                since: Timestamp(1),
+                until: Timestamp(1),
+            });
+        }
+        let losses = ledger.take();
+        let counts: Vec<_> = losses.iter().map(|loss| (loss.kind.as_str(), loss.count)).collect();
+        assert_eq!(counts, [("any", u64::MAX)]);
     }
 
     #[test]

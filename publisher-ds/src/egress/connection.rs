@@ -22,6 +22,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
 const HTTPS_PORT: u16 = 443;
 
+/// The backend says nothing longer: acknowledgements, credit, a sentence of refusal.
+const LONGEST_ANSWER: usize = 64 << 10;
+
 /// The backend speaks first, unless something between us waits for the client's first word.
 const FIRST_WORD: Duration = Duration::from_millis(500);
 const FIRST_WORD_BYTES: usize = 256;
@@ -59,7 +62,7 @@ pub(crate) async fn open(
     let opened = tokio::time::timeout(CONNECT, connect(section, &verdict)).await;
     let timeout = Trouble::Timeout { during: "connecting", seconds: CONNECT.as_secs() };
     let channel = opened.map_err(|_| timeout)??;
-    Ok((IngestClient::new(channel), verdict))
+    Ok((IngestClient::new(channel).max_decoding_message_size(LONGEST_ANSWER), verdict))
 }
 
 async fn connect(section: &BackendSection, verdict: &TlsVerdict) -> Result<Channel, Trouble> {

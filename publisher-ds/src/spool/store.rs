@@ -1,5 +1,7 @@
 //! The spool without threads: what each operation does to the disk.
 
+mod room;
+
 use super::cursor::{self, Cursor};
 use super::directory::{SpoolConfig, SpoolError, lock};
 use super::frame;
@@ -33,8 +35,8 @@ pub(crate) struct Committed {
     pub(crate) settled: usize,
     /// What kept the others from it.
     pub(crate) failure: Option<io::Error>,
-    /// Something was lost for want of room, and a report of it written.
-    pub(crate) has_lost: bool,
+    /// The lanes that lost something for want of room, and so a report was written of.
+    pub(crate) has_lost: [bool; Lane::ALL.len()],
 }
 
 /// What happens to an envelope that came.
@@ -52,8 +54,8 @@ pub(crate) struct Store {
     pub(crate) sources: Sources,
     own: OwnSource,
     losses: LossLedger,
-    /// Something was lost for want of room since this commit began.
-    has_lost: bool,
+    /// The lanes that lost something for want of room since this commit began.
+    has_lost: [bool; Lane::ALL.len()],
     /// A record of the publisher itself was written and nobody was told of it yet.
     has_reported: bool,
     saved: Settled,
@@ -97,7 +99,7 @@ impl Store {
             lanes,
             sources,
             losses,
-            has_lost: false,
+            has_lost: [false; Lane::ALL.len()],
             has_reported: false,
         };
         store.mend_recovered(&damaged);
@@ -155,7 +157,7 @@ impl Store {
 
     /// Makes envelopes of one lane durable, with one sync. Over the bound, room is made first.
     pub(crate) fn commit(&mut self, lane: Lane, envelopes: &[Envelope]) -> Committed {
-        self.has_lost = false;
+        self.has_lost = [false; Lane::ALL.len()];
         let fates = self.decide(lane, envelopes);
         self.report_losses();
         let mut settled = 0;
@@ -237,65 +239,8 @@ impl Store {
         Ok(())
     }
 
-    /// Drops the oldest segments of the least worthy lanes until `bytes` more fit; never of a lane worthier
-    /// than the one that needs them. False where that does not suffice.
-    fn make_room(&mut self, lane: Lane, bytes: u64) -> bool {
-        // A dropped report of loss is written anew: without an end to the tries it could go in circles.
-        let mut tries: usize = self.lanes.iter().map(LaneQueue::segment_count).sum();
-        while self.bytes() + bytes > self.config.maximum_bytes {
-            let candidates = Lane::ALL.into_iter().rev().take_while(|it| *it >= lane);
-            let Some((victim, number, lost)) = self.victim_among(candidates).filter(|_| tries > 0)
-            else {
-                return false;
-            };
-            tries -= 1;
-            // The report must not go into the very segment that is dropped.
-            self.queue(victim).seal();
-            let lost = lost.saturating_sub(self.carry_over_losses(victim, number));
-            // The loss is on record before the file is gone: after a crash in between it is reported, not silent.
-            self.lose(victim, LossReason::SpoolFull, lost);
-            self.report_losses();
-            self.queue(victim).drop_segment(number);
-        }
-        true
-    }
-
-    /// Reports of loss must not be lost themselves: those in an alert segment that is dropped are reported
-    /// anew. Returns how many there are.
-    fn carry_over_losses(&mut self, victim: Lane, number: u64) -> u64 {
-        if victim != Lane::Alert {
-            return 0;
-        }
-        let losses = self.queue(victim).unsettled_losses(number);
-        let count = losses.len() as u64;
-        for loss in losses {
-            self.losses.merge(loss);
-        }
-        count
-    }
-
-    /// On a full disk: drops the oldest segment of a lane less worthy than `lane`. False where there is none.
-    pub(crate) fn sacrifice_for(&mut self, lane: Lane) -> bool {
-        let candidates = Lane::ALL.into_iter().rev().take_while(|it| *it > lane);
-        let Some((victim, number, lost)) = self.victim_among(candidates) else { return false };
-        // The loss can't be written before there is room for it.
-        self.queue(victim).drop_segment(number);
-        self.lose(victim, LossReason::DiskError, lost);
-        self.rest_until = None;
-        self.report_losses();
-        true
-    }
-
-    fn victim_among(&self, mut candidates: impl Iterator<Item = Lane>) -> Option<(Lane, u64, u64)> {
-        let victim = |lane: Lane| {
-            let (number, lost) = self.lanes[lane.index()].victim()?;
-            Some((lane, number, lost))
-        };
-        candidates.find_map(victim)
-    }
-
     fn lose(&mut self, lane: Lane, reason: LossReason, records: u64) {
-        self.has_lost |= reason == LossReason::SpoolFull && records > 0;
+        self.has_lost[lane.index()] |= reason == LossReason::SpoolFull && records > 0;
         count_lost(&mut self.losses, lane, reason, records);
     }
 
@@ -334,14 +279,18 @@ impl Store {
         } else {
             self.own.note_durable(&envelope);
             self.has_reported = true;
+            self.seal_if_full();
         }
         written
     }
 
-    /// Reports what was lost and is not yet on record, and gives the room back that reports took beyond the bound.
-    pub(crate) fn keep_house(&mut self) {
-        self.report_losses();
-        self.make_room(Lane::Alert, 0);
+    /// Where no collector sends alerts, our own reports alone must not make a file without end.
+    fn seal_if_full(&mut self) {
+        let segment_bytes = self.config.segment_bytes;
+        let queue = self.queue(Lane::Alert);
+        if queue.active_bytes() >= segment_bytes {
+            queue.seal();
+        }
     }
 
     /// Whether records of the publisher itself became durable since this was last true.

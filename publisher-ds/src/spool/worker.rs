@@ -17,6 +17,13 @@ const TICK: Duration = Duration::from_secs(1);
 
 const CURSOR_INTERVAL: Duration = Duration::from_secs(5);
 
+/// Memory that envelopes of one lane may take while they wait for a disk and nobody waits for them: of the 200 MiB
+/// that the publisher has, credit bounds the rest.
+const MOST_WAITING_BYTES: usize = 8 << 20;
+
+/// What an envelope that waits costs beside its payload.
+const ENVELOPE_OVERHEAD_BYTES: usize = 256;
+
 /// Commands taken up before the next commit.
 const COMMANDS_AT_ONCE: usize = 1024;
 
@@ -79,9 +86,14 @@ impl Waiting {
         self.done.push_back(done);
     }
 
-    /// Lets go of those whose connection is gone: they will come again over the next. Were they kept while the
-    /// disk is full, a collector that connects again and again would fill the memory.
+    /// Where too much waits for a disk, lets go of what came over connections that are gone: a collector that
+    /// connects again and again sends it again, and would fill the memory. Until then it is kept, for its collector
+    /// may be gone, too.
     fn forget_abandoned(&mut self) {
+        let cost = |envelope: &Envelope| envelope.payload().len() + ENVELOPE_OVERHEAD_BYTES;
+        if !self.is_stuck || self.envelopes.iter().map(cost).sum::<usize>() <= MOST_WAITING_BYTES {
+            return;
+        }
         // Asked once: a connection may end between the one queue and the other.
         let is_gone: Vec<bool> = self.done.iter().map(oneshot::Sender::is_closed).collect();
         if !is_gone.contains(&true) {
@@ -230,13 +242,20 @@ impl Worker {
         }
         settle(waiting, committed.settled, &self.shared, lane);
         waiting.is_stuck = committed.failure.is_some();
-        // Where there is no room, what comes within a tick is lost together: one report a tick tells of it.
-        let rests = waiting.is_stuck || committed.has_lost;
-        waiting.retry_at = rests.then(|| Instant::now() + TICK);
+        waiting.retry_at = waiting.is_stuck.then(|| Instant::now() + TICK);
+        self.rest_what_lost(&committed.has_lost);
         if let Some(error) = &committed.failure {
             self.note_failure(error);
         }
         true
+    }
+
+    /// Where there is no room, what comes within a tick is lost together: one report a tick tells of it.
+    fn rest_what_lost(&mut self, has_lost: &[bool]) {
+        let lanes = self.waiting.iter_mut().zip(has_lost);
+        for (waiting, _) in lanes.filter(|(_, has_lost)| **has_lost) {
+            waiting.retry_at = Some(Instant::now() + TICK);
+        }
     }
 
     fn note_failure(&mut self, error: &io::Error) {

@@ -10,6 +10,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use stand_ins::Killable;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
@@ -17,10 +18,9 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
-use std::thread::JoinHandle;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::{ReceiverStream, UnboundedReceiverStream};
@@ -120,11 +120,10 @@ impl Vault {
     }
 }
 
-/// A backend in a thread and runtime of its own, so that it can end like a killed process.
+/// A backend that can be killed.
 pub struct Backend {
     pub address: SocketAddr,
-    kill: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    server: Killable,
 }
 
 impl Backend {
@@ -142,43 +141,17 @@ impl Backend {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let acceptor = TlsAcceptor::from(Arc::new(tls(certificate, clients)));
         let vault = Arc::clone(vault);
-        let (kill, killed) = oneshot::channel();
-        let (bound, is_bound) = std::sync::mpsc::channel();
-        let thread = std::thread::spawn(move || {
-            let runtime =
-                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let listener = bind(address).await;
-                bound.send(listener.local_addr().unwrap()).unwrap();
-                tokio::select! {
-                    () = serve(listener, acceptor, vault) => {}
-                    _ = killed => {}
-                }
-            });
-            runtime.shutdown_background();
+        let (server, address) = Killable::start(move |ready| async move {
+            let listener = bind(address).await;
+            ready.send(listener.local_addr().unwrap()).unwrap();
+            serve(listener, acceptor, vault).await;
         });
-        let address = is_bound.recv().expect("the backend never listened");
-        Self { address, kill: Some(kill), thread: Some(thread) }
+        Self { address, server }
     }
 
     /// Ends it without a word.
-    pub fn kill(mut self) {
-        self.end();
-    }
-
-    fn end(&mut self) {
-        if let Some(kill) = self.kill.take() {
-            let _ = kill.send(());
-        }
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-impl Drop for Backend {
-    fn drop(&mut self) {
-        self.end();
+    pub fn kill(self) {
+        drop(self.server);
     }
 }
 

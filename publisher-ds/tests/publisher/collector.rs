@@ -2,16 +2,19 @@
 
 use crate::waiting::PATIENCE;
 use event_model::{
-    Component, ContainerId, Event, EventKind, Lane, Loss, LossReason, ProcessRef, Record,
-    SensorStatus, SourceDescription, SourceId, Timestamp,
+    ContainerId, Event, EventKind, Lane, Loss, LossReason, ProcessRef, Record, SensorStatus,
+    Timestamp,
 };
 use node_link::{LinkConfig, LinkError, Outbox, connect};
+use stand_ins::description;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+
+pub use stand_ins::{event, event_numbers};
 
 const ROOMY: u64 = 256 << 20;
 
@@ -35,25 +38,6 @@ impl Collector {
         let ended = tokio::time::timeout(PATIENCE, self.task).await.expect("the link never ended");
         ended.unwrap().unwrap();
     }
-}
-
-fn description() -> SourceDescription {
-    SourceDescription {
-        id: SourceId::generate(),
-        component: Component::CollectorDs,
-        version: "0.0.0".into(),
-        node: "node-1".into(),
-        boot_id: Uuid::nil(),
-    }
-}
-
-pub fn event(number: u64) -> Record {
-    Record::Event(Event {
-        time: Timestamp(number),
-        process: ProcessRef::default(),
-        container: None,
-        kind: EventKind::Exec,
-    })
 }
 
 /// A numbered event that no compressor makes small.
@@ -92,13 +76,4 @@ pub fn report_of_loss(count: u64) -> Record {
         since: Timestamp(1),
         until: Timestamp(2),
     })
-}
-
-/// The numbers that were given to [`event`].
-pub fn event_numbers(records: &[Record]) -> Vec<u64> {
-    let number = |record: &Record| match record {
-        Record::Event(event) => Some(event.time.0),
-        _ => None,
-    };
-    records.iter().filter_map(number).collect()
 }

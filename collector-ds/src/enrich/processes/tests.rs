@@ -4,6 +4,11 @@ use proptest::prelude::*;
 
 const ROOT: ProcessKey = ProcessKey { pid: 1, start_time: 0 };
 
+/// Nothing was left unread.
+fn all(_: ProcessKey) -> bool {
+    true
+}
+
 fn key(pid: u32) -> ProcessKey {
     ProcessKey { pid, start_time: u64::from(pid) * 10_000_000 }
 }
@@ -30,7 +35,7 @@ fn forked(child: ProcessKey, creator: ProcessKey) -> Forked {
 fn with_root(limits: ProcessLimits) -> (Processes, Instant) {
     let mut processes = Processes::new(limits);
     let now = Instant::now();
-    processes.resync(vec![(running(ROOT, "init"), None)], now);
+    processes.resync(vec![(running(ROOT, "init"), None)], all, now);
     (processes, now)
 }
 
@@ -137,6 +142,7 @@ fn a_snapshot_mends_what_was_missed() {
             (running(key(2), "changed"), Some(ROOT)),
             (running(key(4), "new"), Some(key(2))),
         ],
+        all,
         now,
     );
     let changed = processes.current(key(2)).expect("it runs");
@@ -155,7 +161,7 @@ fn a_process_that_renamed_itself_keeps_what_the_kernel_told_of_its_file() {
     let mut renamed = running(ROOT, "init");
     renamed.arguments = vec!["init: waiting".to_owned()];
     renamed.executable.upper_layer = false;
-    processes.resync(vec![(renamed, None)], now);
+    processes.resync(vec![(renamed, None)], all, now);
     let init = processes.current(ROOT).expect("it runs");
     assert_eq!(init.arguments, ["init: waiting"]);
     assert!(init.executable.upper_layer);
@@ -253,7 +259,7 @@ fn perform(processes: &mut Processes, act: &Act, now: &mut Instant) {
         }
         Act::Snapshot(pids) => {
             let found = pids.iter().map(|pid| (running(key(*pid), "found"), Some(ROOT))).collect();
-            processes.resync(found, *now);
+            processes.resync(found, all, *now);
         }
     }
 }
@@ -277,9 +283,35 @@ proptest! {
             }
         }
         now += Duration::from_hours(1);
-        processes.resync(vec![], now);
+        processes.resync(vec![], all, now);
         now += Duration::from_hours(1);
         processes.expire(now);
         prop_assert!(processes.is_empty(), "{} processes that ended are kept", processes.len());
     }
+}
+
+#[test]
+fn one_that_a_listing_passed_over_lives_once_it_runs_another_program() {
+    let limits = ProcessLimits { retention: Duration::from_secs(30), ..ProcessLimits::default() };
+    let (mut processes, now) = with_root(limits);
+    processes.fork(&forked(key(2), ROOT), now);
+    processes.resync(vec![(running(ROOT, "init"), None)], all, now);
+    exec(&mut processes, key(2), "sh", now);
+    let later = now + Duration::from_mins(1);
+    processes.expire(later);
+    assert_eq!(processes.current(key(2)).map(|process| process.name.as_str()), Some("sh"));
+    processes.exit(key(2), later);
+    processes.expire(later + Duration::from_mins(1));
+    assert!(processes.current(key(2)).is_none());
+}
+
+#[test]
+fn one_that_a_listing_could_not_read_goes_on() {
+    let (mut processes, now) = with_root(ProcessLimits::default());
+    processes.fork(&forked(key(2), ROOT), now);
+    processes.fork(&forked(key(3), ROOT), now);
+    processes.resync(vec![(running(ROOT, "init"), None)], |gone| gone != key(2), now);
+    processes.expire(now + Duration::from_mins(1));
+    assert!(processes.current(key(2)).is_some());
+    assert!(processes.current(key(3)).is_none());
 }

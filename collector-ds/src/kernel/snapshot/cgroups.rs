@@ -2,7 +2,9 @@ use super::mountinfo::Mount;
 use super::read_text;
 use crate::kernel::clock::boot_time_now;
 use ebpf_probes::{CgroupKey, CgroupRecord};
+use nix::errno::Errno;
 use std::fs;
+use std::io;
 use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -110,7 +112,7 @@ impl Hierarchies {
 }
 
 impl Hierarchy {
-    fn walk(&self, found: &mut Vec<CgroupRecord>) -> std::io::Result<()> {
+    fn walk(&self, found: &mut Vec<CgroupRecord>) -> io::Result<()> {
         let time = boot_time_now();
         let mut record = |id: u64, path: String| {
             let cgroup = CgroupKey { hierarchy: self.id, id };
@@ -120,8 +122,11 @@ impl Hierarchy {
         record(fs::metadata(&self.directory)?.ino(), "/".to_owned());
         let mut to_visit = vec![(self.directory.clone(), String::new())];
         while let Some((directory, path)) = to_visit.pop() {
-            // One that was removed meanwhile has nothing below it.
-            let Ok(entries) = fs::read_dir(&directory) else { continue };
+            let entries = match fs::read_dir(&directory) {
+                Ok(entries) => entries,
+                Err(error) if was_removed(&error) => continue,
+                Err(error) => return Err(error),
+            };
             for entry in entries.flatten() {
                 if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                     continue;
@@ -136,6 +141,11 @@ impl Hierarchy {
         }
         Ok(())
     }
+}
+
+/// A cgroup that was removed meanwhile has nothing below it.
+fn was_removed(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(Errno::ENODEV as i32)
 }
 
 /// A line of `/proc/PID/cgroup`: `4:memory:/a/b`, `9:name=systemd:/`, or `0::/a/b` for cgroup v2.

@@ -21,6 +21,10 @@ const DELETED: &str = " (deleted)";
 pub struct Unreadable(usize);
 
 impl Unreadable {
+    pub const fn add(&mut self, others: &Self) {
+        self.0 += others.0;
+    }
+
     pub fn problem(&self) -> Option<String> {
         (self.0 > 0).then(|| {
             format!(

@@ -1,11 +1,12 @@
 //! The files of `/proc`, as they are and as they could be; and this very process.
 
 use super::mountinfo::Mount;
-use super::snapshot;
 use super::stat::Stat;
 use super::status::Status;
+use super::{snapshot, within};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const STAT: &str = "812 (a) b (c)) S 1 812 812 34817 900 4194560 1 2 3 4 5 6 7 8 20 0 3 0 123456 9 9 18446744073709551615";
 
@@ -77,9 +78,30 @@ fn this_process_is_in_the_snapshot_as_it_knows_itself() {
 }
 
 #[test]
+fn a_process_that_is_stuck_holds_nobody_up() {
+    let proc_root = tempfile::tempdir().unwrap();
+    for pid in ["7", "8", "9"] {
+        let directory = proc_root.path().join(pid);
+        std::fs::create_dir(&directory).unwrap();
+        std::fs::write(directory.join("stat"), STAT.replacen("812", pid, 1)).unwrap();
+    }
+    // Whoever opens it waits for a writer, who never comes.
+    let mode = nix::sys::stat::Mode::S_IRWXU;
+    nix::unistd::mkfifo(&proc_root.path().join("8/cmdline"), mode).unwrap();
+    let snapshot = within(proc_root.path(), Duration::from_millis(200));
+    let mut found: Vec<_> = snapshot.processes.iter().map(|record| record.process.pid).collect();
+    found.sort_unstable();
+    assert_eq!(found, [7, 9]);
+    assert_eq!(snapshot.unread, [8]);
+    let problems = snapshot.problems.join("\n");
+    assert!(problems.contains("they are stuck in the kernel (state D): 8. "), "{problems}");
+}
+
+#[test]
 fn a_folder_that_is_no_proc_is_told() {
     let snapshot = snapshot(Path::new("/nowhere"));
     assert!(snapshot.processes.is_empty());
+    assert!(snapshot.lacks_processes && snapshot.lacks_cgroups);
     let problems = snapshot.problems.join("\n");
     assert!(problems.contains("/nowhere can't be listed"), "{problems}");
     assert!(problems.contains("no cgroup hierarchy is mounted"), "{problems}");

@@ -331,7 +331,7 @@ static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
         new("proc.terminal", Text, Exec, itself(P::Terminal),
             "The controlling terminal's name, such as `pts0`.").own(),
         new("proc.is_exe_upper_layer", Boolean, Exec, itself(P::UpperLayer),
-            "The program was written since the container started: it is not of the image."),
+            "The program was written or changed (its owner or mode too) since the container started."),
         new("proc.is_exe_from_memfd", Boolean, Exec, itself(P::Memfd),
             "The program lies in anonymous memory."),
         new("proc.is_exe_unlinked", Boolean, Exec, itself(P::Unlinked),

@@ -193,10 +193,8 @@ pub struct CaseProcess {
     name: Option<String>,
     path: String,
     invoked_as: Option<String>,
-    /// The path, unless given.
-    arguments: Vec<String>,
-    /// Not even a name: execve with an empty list.
-    without_arguments: bool,
+    /// The path, unless given. An empty list is one without even a name.
+    arguments: Option<Vec<String>>,
     directory: String,
     uid: u32,
     /// The uid, unless given.
@@ -218,8 +216,7 @@ impl Default for CaseProcess {
             name: None,
             path: String::new(),
             invoked_as: None,
-            arguments: Vec::new(),
-            without_arguments: false,
+            arguments: None,
             directory: "/".to_owned(),
             uid: 0,
             euid: None,
@@ -262,7 +259,7 @@ impl Scene {
 impl Case {
     /// The same case with other arguments.
     pub fn with_arguments(&self, arguments: &[String]) -> Self {
-        let process = CaseProcess { arguments: arguments.to_vec(), ..self.process.clone() };
+        let process = CaseProcess { arguments: Some(arguments.to_vec()), ..self.process.clone() };
         Self { process, ..self.clone() }
     }
 
@@ -334,11 +331,7 @@ impl CaseProcess {
             // The kernel keeps 15 bytes.
             self.path.rsplit('/').next().unwrap_or_default().chars().take(15).collect()
         });
-        let arguments = match self.arguments.as_slice() {
-            [] if self.without_arguments => Vec::new(),
-            [] => vec![self.path.clone()],
-            given => given.to_vec(),
-        };
+        let arguments = self.arguments.clone().unwrap_or_else(|| vec![self.path.clone()]);
         Process {
             reference: ProcessRef { key: ProcessKey { pid, start_time: 10 }, generation: 1 },
             name,

@@ -12,6 +12,9 @@ const AUTHORITY: &str = "http://publisher.defender.internal";
 /// A publisher that answers no ping for as long is taken for dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
+/// The publisher says nothing longer: acknowledgements, credit, a sentence of refusal.
+const LONGEST_ANSWER: usize = 64 << 10;
+
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DialError {
@@ -63,7 +66,7 @@ pub(crate) async fn dial(path: &Path, trusted: &[u32]) -> Result<NodeClient<Chan
         .connect_with_connector(connector)
         .await
         .map_err(|error| DialError::Transport { path: path.to_owned(), error })?;
-    Ok(NodeClient::new(channel))
+    Ok(NodeClient::new(channel).max_decoding_message_size(LONGEST_ANSWER))
 }
 
 fn sort_error(path: &Path, error: io::Error) -> DialError {

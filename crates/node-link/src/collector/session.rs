@@ -79,6 +79,7 @@ pub(super) struct Session {
     frames: UnboundedSender<wire::ToPublisher>,
     answers: Streaming<wire::ToCollector>,
     credit: u64,
+    granted: u64,
     reserve: u64,
     maximum_envelope_bytes: usize,
     was_acknowledged: bool,
@@ -95,6 +96,7 @@ pub(super) async fn open(link: &mut Link) -> Result<Session, SessionError> {
         frames,
         answers,
         credit: welcome.initial_credit_bytes,
+        granted: welcome.initial_credit_bytes,
         reserve: welcome.initial_credit_bytes / ALERT_RESERVE,
         maximum_envelope_bytes,
         was_acknowledged: false,
@@ -265,7 +267,7 @@ impl Session {
                 acknowledge(link, &it);
             }
             Some(to_collector::Message::Credit(more)) => {
-                self.credit = self.credit.saturating_add(more.bytes);
+                self.credit = self.credit.saturating_add(more.bytes).min(self.granted);
             }
             Some(to_collector::Message::Welcome(_)) => {
                 return Err(SessionError::Protocol("it sent a second Welcome".into()));

@@ -11,6 +11,10 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
+/// Envelopes under way at once, over one connection: the credit counts bytes of payload, and an envelope may have
+/// few. Beyond it the collector waits.
+const ENVELOPES_UNDER_WAY: usize = 1024;
+
 /// What one collector says after the greeting, and what it is answered.
 pub(crate) struct Conversation {
     pub(crate) source: SourceId,
@@ -38,8 +42,8 @@ impl<F: Future<Output = Settled>> UnderWay<F> {
         Self { lanes: std::array::from_fn(|_| FuturesOrdered::new()) }
     }
 
-    fn is_empty(&self) -> bool {
-        self.lanes.iter().all(FuturesOrdered::is_empty)
+    fn len(&self) -> usize {
+        self.lanes.iter().map(FuturesOrdered::len).sum()
     }
 
     /// The next that is settled, in any lane; never ends while nothing is under way.
@@ -107,13 +111,17 @@ impl Conversation {
                 biased;
                 settled = under_way.next() => self.answer(settled, &mut under_way).await,
                 () = shutdown.cancelled() => Err(End::Told(ending())),
-                frame = self.frames.message() => match self.read(frame) {
+                frame = self.frames.message(), if under_way.len() < ENVELOPES_UNDER_WAY => match self.read(frame) {
                     Ok(envelope) => {
                         under_way.lanes[envelope.lane().index()].push_back(accept(receiver, envelope));
                         Ok(())
                     }
                     Err(end) => Err(end),
                 },
+                // Only where nothing is read: what a collector sent before it died is to be kept.
+                () = self.answers.closed(), if under_way.len() >= ENVELOPES_UNDER_WAY => {
+                    Err(End::Gone)
+                }
             };
             if let Err(end) = step {
                 break end;
@@ -182,12 +190,16 @@ impl Conversation {
         failure.map_or(Ok(()), |error| Err(End::Told(failed(&error))))
     }
 
+    /// Answers what is under way, as long as the collector listens: on a full disk that may last.
     async fn drain<F: Future<Output = Settled>>(
         &mut self,
         mut under_way: UnderWay<F>,
     ) -> Result<(), End> {
-        while !under_way.is_empty() {
-            let settled = under_way.next().await;
+        while under_way.len() > 0 {
+            let settled = tokio::select! {
+                settled = under_way.next() => settled,
+                () = self.answers.closed() => return Err(End::Gone),
+            };
             self.answer(settled, &mut under_way).await?;
         }
         Ok(())

@@ -3,6 +3,9 @@ use event_model::SourceDescription;
 use proto::wire::to_publisher;
 use proto::{PROTOCOL_VERSION, description_from_wire, wire};
 
+/// The name of a node is a DNS name of at most 253 bytes (RFC 1123); a version is shorter.
+const MAXIMUM_NAME_BYTES: usize = 253;
+
 /// Reads a collector's greeting: a version that both speak, and who it is.
 pub(crate) fn read_hello(message: Option<wire::ToPublisher>) -> Result<SourceDescription, Refusal> {
     let Some(to_publisher::Message::Hello(hello)) = message.and_then(|it| it.message) else {
@@ -12,7 +15,15 @@ pub(crate) fn read_hello(message: Option<wire::ToPublisher>) -> Result<SourceDes
         let (minimum, maximum) = (hello.minimum_version, hello.maximum_version);
         return Err(Refusal::Version { minimum, maximum });
     }
-    description_from_wire(hello.source.ok_or(Refusal::NoGreeting)?).map_err(Refusal::Source)
+    let source = description_from_wire(hello.source.ok_or(Refusal::NoGreeting)?);
+    let source = source.map_err(Refusal::Source)?;
+    for (field, name) in [("node", &source.node), ("version", &source.version)] {
+        if name.len() > MAXIMUM_NAME_BYTES {
+            let maximum = MAXIMUM_NAME_BYTES;
+            return Err(Refusal::LongName { field, bytes: name.len(), maximum });
+        }
+    }
+    Ok(source)
 }
 
 #[cfg(test)]
@@ -42,6 +53,19 @@ mod tests {
         let refusal = read_hello(Some(hello(2, 3))).unwrap_err().to_string();
         assert!(refusal.contains("versions 2 to 3"), "{refusal}");
         assert!(refusal.contains("speaks 1"), "{refusal}");
+    }
+
+    #[test]
+    fn a_node_or_version_of_boundless_length_is_refused_by_its_name() {
+        for field in ["node", "version"] {
+            let mut greeting = hello(1, 1);
+            let Some(to_publisher::Message::Hello(hello)) = &mut greeting.message else { panic!() };
+            let source = hello.source.as_mut().unwrap();
+            let name = if field == "node" { &mut source.node } else { &mut source.version };
+            *name = "n".repeat(254);
+            let refusal = read_hello(Some(greeting)).unwrap_err().to_string();
+            assert!(refusal.contains(field) && refusal.contains("254 bytes"), "{refusal}");
+        }
     }
 
     #[test]

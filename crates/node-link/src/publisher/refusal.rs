@@ -18,6 +18,8 @@ pub(crate) enum Refusal {
     NoGreeting,
     #[error("the source's description is malformed: {0}")]
     Source(proto::ConversionError),
+    #[error("the source's {field} has {bytes} bytes, at most {maximum} are taken")]
+    LongName { field: &'static str, bytes: usize, maximum: usize },
     #[error(
         "the collector speaks protocol versions {minimum} to {maximum}, this publisher speaks {}: bring both to the same release",
         proto::PROTOCOL_VERSION
@@ -46,7 +48,9 @@ impl Refusal {
             Self::NoGreeting => "no_greeting",
             Self::Version { .. } => "version",
             Self::Oversized { .. } => "oversized",
-            Self::Malformed(_) | Self::Envelope(_) | Self::Source(_) => "malformed",
+            Self::Malformed(_) | Self::Envelope(_) | Self::Source(_) | Self::LongName { .. } => {
+                "malformed"
+            }
             Self::ForeignSource(..) => "foreign_source",
             Self::Credit { .. } => "credit",
             Self::Rejected(_) => "rejected",

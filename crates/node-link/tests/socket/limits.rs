@@ -86,3 +86,58 @@ async fn a_peer_that_never_reads_its_answers_stops_only_itself() {
     until("an honest collector is served", || shelf.records(Lane::Entity).len() == 1, || ()).await;
     task.abort();
 }
+
+#[tokio::test]
+async fn of_a_peer_that_was_refused_and_went_away_nothing_is_kept_while_the_disk_is_full() {
+    let scratch = Scratch::new();
+    let shelf = Shelf::new();
+    shelf.close(Lane::Telemetry);
+    let _publisher = Publisher::start(listen_on(scratch.socket()), shelf.clone());
+    for _ in 0..5 {
+        let mut raw = Raw::connect(&scratch.socket()).await;
+        let source = description();
+        raw.greeted(crate::refusals::greet_as(&source)).await.unwrap();
+        let batch = proto::encode_batch(source.id, Lane::Telemetry, 1, &[event(1)]).unwrap();
+        let before = shelf.arrivals().len();
+        raw.send_envelope(batch.into());
+        until("it came", || shelf.arrivals().len() > before, || ()).await;
+        raw.send_envelope(proto::wire::Envelope::default());
+        until(
+            "one is refused",
+            || counted("defender_link_refused_total{reason=\"malformed\"}") > 0,
+            all_counted,
+        )
+        .await;
+    }
+    until(
+        "nobody waits any more",
+        || shelf.waiting(Lane::Telemetry) == 0,
+        || shelf.waiting(Lane::Telemetry),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn of_tiny_envelopes_no_more_are_taken_at_once_than_of_large_ones() {
+    let scratch = Scratch::new();
+    let shelf = Shelf::new();
+    shelf.close(Lane::Telemetry);
+    let _publisher = Publisher::start(listen_on(scratch.socket()), shelf.clone());
+    let mut hasty = Raw::connect(&scratch.socket()).await;
+    let source = description();
+    hasty.greeted(crate::refusals::greet_as(&source)).await.unwrap();
+    for number in 1..=5000 {
+        let batch = proto::encode_batch(source.id, Lane::Telemetry, number, &[event(number)]);
+        hasty.send_envelope(batch.unwrap().into());
+    }
+    let waiting = || shelf.waiting(Lane::Telemetry);
+    until("many wait", || waiting() >= 1000, waiting).await;
+    // Whatever else it would have read, it would have read before it answered these.
+    for _ in 0..50 {
+        Raw::connect(&scratch.socket()).await.greeted(greet(1, 1)).await.unwrap();
+    }
+    assert!(waiting() <= 1024, "{} envelopes wait", waiting());
+    shelf.open(Lane::Telemetry);
+    until("all came", || shelf.count(Lane::Telemetry) == 5000, || shelf.count(Lane::Telemetry))
+        .await;
+}

@@ -1,21 +1,20 @@
 //! What the tests share: a publisher that can be killed, its shelf of envelopes, and ready-made records.
 
-use event_model::{
-    Component, Event, EventKind, Host, Lane, Loss, ProcessRef, Record, SourceDescription, SourceId,
-    Timestamp,
-};
+use event_model::{Host, Lane, Loss, Record, SourceId};
 use node_link::{Held, ListenConfig, Listener, ReceiveError, Receiver};
 use proto::{Envelope, decode_batch};
+use stand_ins::Killable;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+pub use stand_ins::{description, event, event_numbers};
 
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -50,36 +49,8 @@ impl Scratch {
     }
 }
 
-pub fn description() -> SourceDescription {
-    SourceDescription {
-        id: SourceId::generate(),
-        component: Component::CollectorDs,
-        version: "0.0.0".into(),
-        node: "node-1".into(),
-        boot_id: uuid::Uuid::nil(),
-    }
-}
-
-pub fn event(number: u64) -> Record {
-    Record::Event(Event {
-        time: Timestamp(number),
-        process: ProcessRef::default(),
-        container: None,
-        kind: EventKind::Exec,
-    })
-}
-
 pub fn entity(number: u64) -> Record {
     Record::Host(Host { hostname: format!("host-{number}"), ..Host::default() })
-}
-
-/// The numbers that were given to [`event`].
-pub fn event_numbers(records: &[Record]) -> Vec<u64> {
-    let number = |record: &Record| match record {
-        Record::Event(event) => Some(event.time.0),
-        _ => None,
-    };
-    records.iter().filter_map(number).collect()
 }
 
 /// Where a test's publisher keeps envelopes. It outlives the publisher, as a disk does.
@@ -112,6 +83,11 @@ impl Shelf {
 
     pub fn open(&self, lane: Lane) {
         self.open[lane.index()].send_replace(true);
+    }
+
+    /// How many envelopes of a lane came and are not durable, as long as somebody waits for that.
+    pub fn waiting(&self, lane: Lane) -> usize {
+        self.open[lane.index()].receiver_count()
     }
 
     fn put(&self, envelope: &Envelope) {
@@ -186,57 +162,24 @@ impl Receiver for Shelf {
     }
 }
 
-/// A publisher in a thread and runtime of its own, so that it can end like a killed process.
-pub struct Publisher {
-    kill: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
+/// A publisher that can be killed.
+pub struct Publisher(Killable);
 
 impl Publisher {
     pub fn start(config: ListenConfig, shelf: Arc<Shelf>) -> Self {
         count_metrics();
-        let socket = config.socket.clone();
-        let _ = std::fs::remove_file(&socket);
-        let (kill, killed) = oneshot::channel();
-        let (bound, is_bound) = std::sync::mpsc::channel();
-        let publish = async move {
+        let _ = std::fs::remove_file(&config.socket);
+        let (server, ()) = Killable::start(|ready| async move {
             let listener = Listener::bind(config).await.unwrap();
-            bound.send(()).unwrap();
+            ready.send(()).unwrap();
             listener.serve(shelf, CancellationToken::new()).await.unwrap();
-        };
-        let thread = std::thread::spawn(move || {
-            let runtime =
-                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                tokio::select! {
-                    () = publish => {}
-                    _ = killed => {}
-                }
-            });
-            runtime.shutdown_background();
         });
-        is_bound.recv_timeout(PATIENCE).expect("the publisher never listened");
-        Self { kill: Some(kill), thread: Some(thread) }
+        Self(server)
     }
 
     /// Ends it without a word to its collectors.
-    pub fn kill(mut self) {
-        self.end();
-    }
-
-    fn end(&mut self) {
-        if let Some(kill) = self.kill.take() {
-            let _ = kill.send(());
-        }
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-impl Drop for Publisher {
-    fn drop(&mut self) {
-        self.end();
+    pub fn kill(self) {
+        drop(self.0);
     }
 }
 

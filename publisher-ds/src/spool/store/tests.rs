@@ -6,25 +6,15 @@ mod room;
 
 use super::*;
 use crate::spool::{scan, segment};
-use event_model::{Component, Loss};
+use event_model::{Loss, Timestamp};
 use proto::decode_batch;
+use stand_ins::description;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use uuid::Uuid;
 
 pub(crate) const ROOMY: u64 = 1 << 30;
 pub(crate) const SEGMENT: u64 = 4 << 10;
-
-pub(crate) fn description() -> SourceDescription {
-    SourceDescription {
-        id: SourceId::generate(),
-        component: Component::PublisherDs,
-        version: "0.0.0".into(),
-        node: "node-1".into(),
-        boot_id: Uuid::nil(),
-    }
-}
 
 pub(crate) fn open(directory: &Path, maximum_bytes: u64) -> Store {
     let config =

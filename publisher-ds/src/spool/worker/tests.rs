@@ -59,39 +59,48 @@ fn a_spool_full_of_worthier_lanes_reports_what_it_drops_once_a_tick_and_counts_i
     }
 }
 
-#[test]
-fn what_waits_for_a_connection_that_is_gone_is_let_go() {
-    let directory = tempfile::tempdir().unwrap();
-    let source = SourceId::generate();
-    let mut worker = worker(directory.path(), ROOMY);
-    let waiting = &mut worker.waiting[Lane::Entity.index()];
+/// As if a full disk had not taken what comes next.
+fn jam(worker: &mut Worker, lane: Lane) {
+    let waiting = &mut worker.waiting[lane.index()];
     waiting.is_stuck = true;
     waiting.retry_at = Some(Instant::now() + 1000 * TICK);
-    let mut answers: Vec<_> =
-        (0..6).map(|number| append(&mut worker, batch(source, Lane::Entity, number))).collect();
-    // The first three came over a connection that is gone.
-    answers.drain(..3);
-    worker.commit_all();
-    let waiting = &mut worker.waiting[Lane::Entity.index()];
-    let firsts: Vec<_> = waiting.envelopes.iter().map(Envelope::first_sequence).collect();
-    assert_eq!((firsts, waiting.done.len()), (vec![31, 41, 51], 3));
-    waiting.retry_at = None;
-    worker.commit_all();
-    assert!(answers.iter_mut().all(|is_done| is_done.try_recv() == Ok(())));
-    assert!(!worker.waiting[Lane::Entity.index()].is_stuck);
 }
 
 #[test]
-fn once_nobody_waits_for_a_disk_any_more_it_is_no_problem_any_more() {
+fn what_came_before_its_connection_ended_is_kept() {
     let directory = tempfile::tempdir().unwrap();
+    let source = SourceId::generate();
     let mut worker = worker(directory.path(), ROOMY);
-    let waiting = &mut worker.waiting[Lane::Alert.index()];
-    waiting.is_stuck = true;
-    waiting.retry_at = Some(Instant::now() + 1000 * TICK);
-    worker.problem = Some("the disk is full".into());
-    let is_done = append(&mut worker, batch(SourceId::generate(), Lane::Alert, 0));
-    assert!(worker.problem.is_some());
+    let (done, is_done) = oneshot::channel();
+    worker.obey(Command::Append { envelope: batch(source, Lane::Alert, 0), done });
     drop(is_done);
     worker.commit_all();
-    assert_eq!(worker.problem, None);
+    drop(append(&mut worker, batch(source, Lane::Alert, 1)));
+    jam(&mut worker, Lane::Alert);
+    drop(append(&mut worker, batch(source, Lane::Alert, 2)));
+    worker.waiting[Lane::Alert.index()].retry_at = None;
+    worker.commit_all();
+    assert_eq!(take_all(&mut worker.store).len(), 3);
+}
+
+#[test]
+fn on_a_full_disk_memory_is_bounded_however_often_a_collector_connects_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let source = SourceId::generate();
+    let mut worker = worker(directory.path(), ROOMY);
+    jam(&mut worker, Lane::Entity);
+    let large = |number: u64| envelope(source, Lane::Entity, 1 + number * 10, 10, 1 << 20);
+    let mut waiting_for = Vec::new();
+    for _connection in 0..20 {
+        waiting_for = (0..2).map(|number| append(&mut worker, large(number))).collect();
+        let waiting = &worker.waiting[Lane::Entity.index()];
+        let bytes: usize = waiting.envelopes.iter().map(|it| it.payload().len()).sum();
+        assert!(bytes <= MOST_WAITING_BYTES, "{bytes} bytes wait");
+        assert_eq!(waiting.envelopes.len(), waiting.done.len());
+    }
+    worker.waiting[Lane::Entity.index()].retry_at = None;
+    worker.commit_all();
+    assert!(waiting_for.iter_mut().all(|is_done| is_done.try_recv() == Ok(())));
+    assert!(!worker.waiting[Lane::Entity.index()].is_stuck);
+    assert_eq!(take_all(&mut worker.store).len(), 2);
 }

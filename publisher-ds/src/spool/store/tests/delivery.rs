@@ -205,3 +205,24 @@ fn what_was_acknowledged_behind_what_was_not_is_not_sent_again_over_the_next_con
     store.acknowledge(Lane::Entity, two, 20);
     assert_eq!(store.lanes[Lane::Entity.index()].records(), 0);
 }
+
+#[test]
+fn reports_alone_make_no_file_without_end() {
+    let mut store = Scene::new(ROOMY);
+    let loss = Loss {
+        lane: Lane::Telemetry,
+        kind: "any".into(),
+        reason: LossReason::SpoolFull,
+        count: 1,
+        since: Timestamp(1),
+        until: Timestamp(2),
+    };
+    for _ in 0..200 {
+        store.report(&[Record::Loss(loss.clone())]).unwrap();
+        for report in take_all(&mut store) {
+            store.acknowledge(Lane::Alert, report.source(), report.last_sequence());
+        }
+        let bytes = store.bytes();
+        assert!(bytes <= SEGMENT, "{bytes} bytes are kept of what the backend has");
+    }
+}
