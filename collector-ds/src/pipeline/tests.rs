@@ -5,9 +5,7 @@ use crate::enrich::users::Users;
 use ebpf_probes::{
     ActRecord, BootTime, CgroupKey, CgroupRecord, ExecRecord, ExitRecord, ForkRecord,
 };
-use event_model::{
-    Alert, DnsAnswer, DnsEvent, DnsQuestion, FileEvent, NetworkEvent, ProcessKey,
-};
+use event_model::{Alert, DnsAnswer, DnsEvent, DnsQuestion, FileEvent, NetworkEvent, ProcessKey};
 use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::rc::Rc;

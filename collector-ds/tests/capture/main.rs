@@ -17,6 +17,7 @@ mod file_races;
 mod file_ring;
 mod files;
 mod filtered;
+mod flood;
 mod identity;
 mod io_uring;
 mod kernel_acts;

@@ -5,9 +5,7 @@ use crate::loopback::{RawAddress, loopback, raise_loopback, with_address};
 use crate::recorder::{Recorder, recorder};
 use event_model::{EventKind, NetworkAct, NetworkEvent};
 use nix::libc;
-use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockProtocol, SockType, listen, socket,
-};
+use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockProtocol, SockType, listen, socket};
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -43,10 +41,8 @@ pub fn acts(recorder: &Recorder, pick: impl Fn(&NetworkEvent) -> bool) -> Vec<Ne
     })
 }
 
-const ADDRESSES: [IpAddr; 2] = [
-    IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
-    IpAddr::V6(Ipv6Addr::LOCALHOST),
-];
+const ADDRESSES: [IpAddr; 2] =
+    [IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
 fn family_of(address: IpAddr) -> u16 {
     let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
@@ -252,9 +248,8 @@ fn datagrams_to_one_end_are_told_once() {
         for _ in 0..5 {
             near.send_to(&[0; 100], remote).unwrap();
         }
-        let event = act(recorder, "a datagram", NetworkAct::Datagram, |event| {
-            event.remote == Some(remote)
-        });
+        let event =
+            act(recorder, "a datagram", NetworkAct::Datagram, |event| event.remote == Some(remote));
         assert_eq!(event.local, Some(near.local_addr().unwrap()));
         assert_eq!(event.flow.map(|flow| (flow.inbound, flow.bytes_sent)), Some((false, 100)));
         let all = acts(recorder, |event| {
