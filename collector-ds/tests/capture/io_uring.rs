@@ -172,7 +172,10 @@ fn a_connection_through_a_ring_is_told_with_its_far_end() {
     unsafe { libc::close(socket) };
     let event = operation(pid, "IORING_OP_CONNECT");
     assert_eq!(event.argument("address"), Some(far.to_string().as_str()), "{event:?}");
-    assert_eq!(event.argument("fd"), Some(socket.to_string().as_str()));
+    // Up to 5.18 the kernel has let go of the number by then.
+    assert!(event.argument("fd").is_none_or(|number| number == socket.to_string()), "{event:?}");
+    let from = event.argument("source").map_or("the kernel's copy", |_| "the caller's memory");
+    println!("the address of a connect through a ring is {from}");
 }
 
 #[test]

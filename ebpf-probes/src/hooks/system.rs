@@ -36,7 +36,7 @@ pub const PROBES: &[Probe] = &[
     probe(SystemAct::PivotRoot, &PIVOT_ROOT),
     probe(SystemAct::Ptrace, PTRACE),
     probe(SystemAct::ProcessVmWritev, &PROCESS_VM_WRITEV),
-    probe(SystemAct::Prctl, &PRCTL),
+    probe(SystemAct::Prctl, PRCTL),
     probe(SystemAct::Kill, &[tracepoint("system_kill", "signal_generate")]),
     probe(SystemAct::Setsid, SETSID),
     probe(SystemAct::Dup, DUP),
@@ -129,11 +129,22 @@ const PROCESS_VM_WRITEV: [Hook; 3] = security(
     ("system_writev_function", "security_ptrace_access_check"),
     processes(&[calls::PROCESS_VM_WRITEV]),
 );
-const PRCTL: [Hook; 3] = security(
-    ("system_prctl_lsm", "task_prctl"),
-    ("system_prctl_function", "security_task_prctl"),
+/// The name that a process gives itself comes by the tracepoint, from the kernel's memory.
+const PRCTL: &[Hook] = &[
+    Hook::Together {
+        hooks: &[
+            lsm("system_prctl_lsm", "task_prctl"),
+            tracepoint("system_rename", "task_rename"),
+        ],
+    },
+    Hook::Together {
+        hooks: &[
+            function("system_prctl_function", "security_task_prctl"),
+            tracepoint("system_rename", "task_rename"),
+        ],
+    },
     processes(&[calls::PRCTL]),
-);
+];
 const SETSID: &[Hook] =
     &[function("system_setsid_function", "ksys_setsid"), processes(&[calls::SETSID])];
 const DUP: &[Hook] = &[
