@@ -61,8 +61,7 @@ impl OneRing {
     fn new() -> Option<Self> {
         let mut parameters = Parameters::default();
         // SAFETY: the kernel fills in the parameters.
-        let descriptor =
-            unsafe { libc::syscall(libc::SYS_io_uring_setup, 1, &raw mut parameters) };
+        let descriptor = unsafe { libc::syscall(libc::SYS_io_uring_setup, 1, &raw mut parameters) };
         if descriptor < 0 {
             return None;
         }
@@ -119,8 +118,7 @@ fn operation(pid: u32, opcode: &str) -> SystemEvent {
 fn a_ring_is_told_when_it_is_made() {
     recorder();
     let pid = through_a_ring(&[]);
-    let event = recorder()
-        .system_act(pid, "a ring", |event| event.act == SystemAct::IoUringSetup);
+    let event = recorder().system_act(pid, "a ring", |event| event.act == SystemAct::IoUringSetup);
     assert_eq!((event.argument("entries"), event.argument("cq_entries")), (Some("1"), Some("2")));
     assert_eq!(event.argument("flags"), Some("0"), "{event:?}");
 }

@@ -181,7 +181,10 @@ fn a_performance_event_is_told_with_its_type_and_its_target() {
     );
     let event = act(pid, SystemAct::PerfEventOpen);
     assert_eq!(event.argument("pid"), Some(target.pid().to_string().as_str()), "{event:?}");
-    assert_eq!((event.argument("cpu"), event.argument("flags")), (Some("-1"), Some("PERF_FLAG_FD_CLOEXEC")));
+    assert_eq!(
+        (event.argument("cpu"), event.argument("flags")),
+        (Some("-1"), Some("PERF_FLAG_FD_CLOEXEC"))
+    );
     if event.result.is_some_and(|result| result < 0) {
         println!("this kernel opens no performance event: {event:?}");
         return;

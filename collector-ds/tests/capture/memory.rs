@@ -12,7 +12,14 @@ fn map(protection: i32, descriptor: i32) -> *mut libc::c_void {
     let anonymous = if descriptor < 0 { libc::MAP_ANONYMOUS } else { 0 };
     // SAFETY: the kernel chooses where; nothing that exists is touched.
     unsafe {
-        libc::mmap(std::ptr::null_mut(), PAGES, protection, libc::MAP_PRIVATE | anonymous, descriptor, 0)
+        libc::mmap(
+            std::ptr::null_mut(),
+            PAGES,
+            protection,
+            libc::MAP_PRIVATE | anonymous,
+            descriptor,
+            0,
+        )
     }
 }
 
@@ -25,7 +32,9 @@ fn a_file_in_memory_is_told_by_its_name() {
     recorder();
     let (pid, _) = in_fork(|| {
         // SAFETY: a text with its NUL, and a number.
-        unsafe { libc::memfd_create(c"payload".as_ptr(), libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING) };
+        unsafe {
+            libc::memfd_create(c"payload".as_ptr(), libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING)
+        };
         exit_now(0);
     });
     let event = act(pid, SystemAct::MemfdCreate);

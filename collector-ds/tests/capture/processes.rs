@@ -86,10 +86,8 @@ fn capabilities_that_a_process_sets_are_told_by_their_names() {
     // struct __user_cap_header_struct, version 3 of this thread; struct __user_cap_data_struct, low and high halves.
     let header: [u32; 2] = [0x2008_0522, 0];
     let sets: [u32; 6] = [1, 1 | 1 << 5, 0, 0, 0, 0];
-    let pid = call_in_fork(
-        libc::SYS_capset,
-        [header.as_ptr() as u64, sets.as_ptr() as u64, 0, 0, 0],
-    );
+    let pid =
+        call_in_fork(libc::SYS_capset, [header.as_ptr() as u64, sets.as_ptr() as u64, 0, 0, 0]);
     let event = act(recorder, pid, SystemAct::Capset);
     assert_result(&event, 0);
     let expected =
@@ -125,7 +123,8 @@ fn a_user_namespace_that_a_process_enters_is_told() {
     let recorder = recorder();
     let (outer, _) = in_fork(|| {
         // The second child enters what the first one, which waits, has made.
-        let ForkResult::Parent { child } = (unsafe { fork() }).expect("a process can be made") else {
+        let ForkResult::Parent { child } = (unsafe { fork() }).expect("a process can be made")
+        else {
             unshare(CloneFlags::CLONE_NEWUSER).expect("we are root");
             loop {
                 pause();
@@ -298,11 +297,13 @@ fn writing_to_another_process_is_told_with_the_target() {
     let (pid, _) = in_fork(|| {
         let target = paused_child();
         let value = 8_u32;
-        let part = |address: *const u32| libc::iovec { iov_base: address.cast_mut().cast(), iov_len: 4 };
+        let part =
+            |address: *const u32| libc::iovec { iov_base: address.cast_mut().cast(), iov_len: 4 };
         let (local, remote) = (part(&raw const value), part(WORD.as_ptr()));
         // SAFETY: both parts are four bytes of memory that exists; the target is a copy of this process.
-        let written =
-            unsafe { libc::process_vm_writev(target.as_raw(), &raw const local, 1, &raw const remote, 1, 0) };
+        let written = unsafe {
+            libc::process_vm_writev(target.as_raw(), &raw const local, 1, &raw const remote, 1, 0)
+        };
         exit_now(i32::from(written != 4));
     });
     assert_eq!(WORD.load(Ordering::Relaxed), 7, "only the target's copy was written");
