@@ -91,7 +91,10 @@ impl NetworkConfig {
         ];
         for (key, count, maximum) in counts {
             if count > maximum {
-                return Err(ConfigProblem::new(key, format!("has {count} entries, of at most {maximum}")));
+                return Err(ConfigProblem::new(
+                    key,
+                    format!("has {count} entries, of at most {maximum}"),
+                ));
             }
         }
         self.check_sockets()?;
@@ -132,17 +135,26 @@ mod tests {
         let problem = problem_of(|config| config.window_seconds = 0);
         assert!(problem.starts_with("kernel.network.window_seconds: must be from"), "{problem}");
         let problem = problem_of(|config| config.unix_sockets = ["/run/docker.sock".into()].into());
-        assert!(problem.starts_with("kernel.network.unix_sockets: \"/run/docker.sock\""), "{problem}");
+        assert!(
+            problem.starts_with("kernel.network.unix_sockets: \"/run/docker.sock\""),
+            "{problem}"
+        );
         let problem = problem_of(|config| config.ignored_ports = (0..3000).collect());
         assert!(problem.starts_with("kernel.network.ignored_ports: has 3007"), "{problem}");
     }
 
     #[test]
     fn a_star_stands_for_all_unix_sockets_and_0_for_no_limit() {
-        let all = NetworkConfig { unix_sockets: ["*".into()].into(), limit: 0, ..NetworkConfig::default() };
+        let all = NetworkConfig {
+            unix_sockets: ["*".into()].into(),
+            limit: 0,
+            ..NetworkConfig::default()
+        };
         assert_eq!((all.filter().unix_sockets, all.filter().limit), (UnixSockets::All, None));
         let some = NetworkConfig::default().filter();
-        assert!(matches!(some.unix_sockets, UnixSockets::Named(names) if names.contains("docker.sock")));
+        assert!(
+            matches!(some.unix_sockets, UnixSockets::Named(names) if names.contains("docker.sock"))
+        );
         assert_eq!(some.limit, Some(20));
     }
 }

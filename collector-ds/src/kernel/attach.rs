@@ -274,7 +274,10 @@ fn root_cgroup() -> Result<File, Refusal> {
     let directory = unified_root(Path::new("/proc"))
         .ok_or_else(|| unsupported("cgroup v2 is not mounted where it can be seen".to_owned()))?;
     File::open(&directory).map_err(|error| {
-        unsupported(format!("the root of cgroup v2, {}, can't be opened: {error}", directory.display()))
+        unsupported(format!(
+            "the root of cgroup v2, {}, can't be opened: {error}",
+            directory.display()
+        ))
     })
 }
 

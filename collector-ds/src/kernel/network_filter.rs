@@ -164,8 +164,7 @@ fn prefix(network: &IpNet) -> Key<[u8; 16]> {
 
 /// As the kernel's programs look names up: of abstract ones they know the beginning.
 fn unix_key(name: &str) -> [u8; UNIX_NAME_BYTES] {
-    let longest =
-        if name.starts_with('@') { 1 + ABSTRACT_NAME_BYTES } else { UNIX_NAME_BYTES - 1 };
+    let longest = if name.starts_with('@') { 1 + ABSTRACT_NAME_BYTES } else { UNIX_NAME_BYTES - 1 };
     let mut key = [0; UNIX_NAME_BYTES];
     for (place, byte) in key.iter_mut().zip(name.bytes().take(longest)) {
         *place = byte;

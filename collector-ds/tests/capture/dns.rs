@@ -64,7 +64,14 @@ fn told(recorder: &Recorder, what: &str, id: u16, response: bool) -> DnsEvent {
     })
 }
 
-fn check(recorder: &Recorder, id: u16, name: &str, server: SocketAddr, local: SocketAddr, tcp: bool) {
+fn check(
+    recorder: &Recorder,
+    id: u16,
+    name: &str,
+    server: SocketAddr,
+    local: SocketAddr,
+    tcp: bool,
+) {
     let lower = name.to_lowercase();
     for response in [false, true] {
         let what = if response { "an answer" } else { "a question" };
@@ -168,7 +175,8 @@ fn so_they_are_over_ipv6() {
 fn ask_by_tcp(address: IpAddr, id: u16) {
     let recorder = recorder();
     raise_loopback();
-    let listener = TcpListener::bind((address, PORT)).expect("port 53 of a loopback address is free");
+    let listener =
+        TcpListener::bind((address, PORT)).expect("port 53 of a loopback address is free");
     let server = listener.local_addr().unwrap();
     let answering = thread::spawn(move || {
         let (mut client, _) = listener.accept().unwrap();

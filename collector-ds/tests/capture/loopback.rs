@@ -59,7 +59,8 @@ pub fn loopback(port: u16) -> SocketAddr {
 
 /// Sets the interface up, with its addresses, unless it is.
 pub fn raise_loopback() {
-    let any = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None).unwrap();
+    let any =
+        socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None).unwrap();
     // SAFETY: all zeros are a request without a name and without flags.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     for (place, byte) in request.ifr_name.iter_mut().zip(b"lo") {

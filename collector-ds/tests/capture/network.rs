@@ -5,9 +5,7 @@ use crate::loopback::{RawAddress, loopback, raise_loopback, with_address};
 use crate::recorder::{Recorder, recorder};
 use event_model::{EventKind, NetworkAct, NetworkEvent};
 use nix::libc;
-use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockProtocol, SockType, listen, socket,
-};
+use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockProtocol, SockType, listen, socket};
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -43,10 +41,8 @@ pub fn acts(recorder: &Recorder, pick: impl Fn(&NetworkEvent) -> bool) -> Vec<Ne
     })
 }
 
-const ADDRESSES: [IpAddr; 2] = [
-    IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
-    IpAddr::V6(Ipv6Addr::LOCALHOST),
-];
+const ADDRESSES: [IpAddr; 2] =
+    [IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
 fn family_of(address: IpAddr) -> u16 {
     let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
@@ -252,9 +248,8 @@ fn datagrams_to_one_end_are_told_once() {
         for _ in 0..5 {
             near.send_to(&[0; 100], remote).unwrap();
         }
-        let event = act(recorder, "a datagram", NetworkAct::Datagram, |event| {
-            event.remote == Some(remote)
-        });
+        let event =
+            act(recorder, "a datagram", NetworkAct::Datagram, |event| event.remote == Some(remote));
         assert_eq!(event.local, Some(near.local_addr().unwrap()));
         assert_eq!(event.flow.map(|flow| (flow.inbound, flow.bytes_sent)), Some((false, 100)));
         let all = acts(recorder, |event| {
@@ -316,4 +311,19 @@ fn a_connection_through_a_ring_is_told_like_one_by_a_call() {
         _ => None,
     });
     assert_eq!(error, 0);
+}
+
+#[test]
+fn the_answers_of_a_service_are_told_once_for_an_address() {
+    let recorder = recorder();
+    raise_loopback();
+    let service = UdpSocket::bind(("127.7.7.7", 777)).unwrap();
+    let local = service.local_addr().unwrap();
+    for _ in 0..3 {
+        let client = UdpSocket::bind(loopback(0)).unwrap();
+        service.send_to(&[0; 10], client.local_addr().unwrap()).unwrap();
+    }
+    let told =
+        acts(recorder, |event| event.act == NetworkAct::Datagram && event.local == Some(local));
+    assert_eq!(told.len(), 1, "{told:?}");
 }

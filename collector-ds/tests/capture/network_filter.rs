@@ -101,8 +101,7 @@ fn of_unix_sockets_only_those_named_are_told() {
     for path in [&other, &docker] {
         UnixStream::connect(path).unwrap();
     }
-    let told: Vec<_> =
-        filtered.events().iter().filter_map(|event| event.path.clone()).collect();
+    let told: Vec<_> = filtered.events().iter().filter_map(|event| event.path.clone()).collect();
     assert_eq!(told, [docker.to_str().unwrap()]);
     drop(listeners);
 }

@@ -32,7 +32,11 @@ impl SharedAddress {
     fn pass(
         &self,
         socket: &impl AsRawFd,
-        call: unsafe extern "C" fn(libc::c_int, *const libc::sockaddr, libc::socklen_t) -> libc::c_int,
+        call: unsafe extern "C" fn(
+            libc::c_int,
+            *const libc::sockaddr,
+            libc::socklen_t,
+        ) -> libc::c_int,
     ) {
         // SAFETY: the address has 16 bytes; that another thread writes to them meanwhile is what is tested, and
         // only the kernel reads them here.
@@ -42,7 +46,11 @@ impl SharedAddress {
 }
 
 /// Calls `act` many times while another thread makes the address now one, now the other. Returns what it returned.
-fn race<T: Send>(one: SocketAddr, other: SocketAddr, act: impl Fn(&SharedAddress) -> T + Sync) -> (u32, Vec<T>) {
+fn race<T: Send>(
+    one: SocketAddr,
+    other: SocketAddr,
+    act: impl Fn(&SharedAddress) -> T + Sync,
+) -> (u32, Vec<T>) {
     let (one, other) = (SharedAddress::packed(one), SharedAddress::packed(other));
     let address = SharedAddress { said: AtomicU64::new(one), zero: 0 };
     assert_eq!(address.zero, 0);
