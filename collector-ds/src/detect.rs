@@ -1,8 +1,6 @@
 //! The rules of this node, and the alerts that they make of what happens here.
 
-use detection::{
-    Act, Diagnostic, Engine, EventType, LoadError, RuleSet, SourceFile, WantedPaths,
-};
+use detection::{Act, Diagnostic, Engine, EventType, LoadError, RuleSet, SourceFile, WantedPaths};
 use ebpf_probes::RecordKind;
 use event_model::{Alert, BlindRule, EventKind, NetworkAct, Timestamp};
 use std::collections::BTreeSet;
