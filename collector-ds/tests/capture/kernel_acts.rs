@@ -32,9 +32,9 @@ fn all(pid: u32, kind: SystemAct) -> Vec<SystemEvent> {
 }
 
 fn syscall(number: libc::c_long, arguments: [u64; 5]) -> i64 {
-    let [a, b, c, d, e] = arguments;
+    let [first, second, third, fourth, fifth] = arguments;
     // SAFETY: callers pass numbers, or addresses of memory that lives until the call is over.
-    unsafe { libc::syscall(number, a, b, c, d, e) }
+    unsafe { libc::syscall(number, first, second, third, fourth, fifth) }
 }
 
 fn call_in_fork(number: libc::c_long, arguments: [u64; 5]) -> u32 {
