@@ -150,7 +150,13 @@ impl Default for ContainerRuntimesConfig {
 
 impl Default for KernelConfig {
     fn default() -> Self {
-        Self { ring_bytes: Bytes::mebibytes(4), act_ring_bytes: Bytes::mebibytes(4), acts: vec![], files: FilesConfig::default(), network: NetworkConfig::default() }
+        Self {
+            ring_bytes: Bytes::mebibytes(4),
+            act_ring_bytes: Bytes::mebibytes(4),
+            acts: vec![],
+            files: FilesConfig::default(),
+            network: NetworkConfig::default(),
+        }
     }
 }
 

@@ -66,7 +66,8 @@ impl Sensor {
         };
         let wanted = |kind: RecordKind| !kind.is_act() || config.acts.contains(&kind);
         let loaded = load(rings, &config.network, &config.files, wanted)?;
-        let Loaded { drops, folded, links, verified, handlers, coverage, capabilities, .. } = loaded;
+        let Loaded { drops, folded, links, verified, handlers, coverage, capabilities, .. } =
+            loaded;
         let sensor = Self {
             process_ring: Ring::new(loaded.process_ring),
             act_ring: Ring::new(loaded.act_ring),
