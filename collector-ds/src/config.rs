@@ -282,6 +282,8 @@ mod tests {
     fn what_cannot_be_is_refused_by_its_key() {
         let problem = problem_of(|config| config.kernel.ring_bytes = Bytes::new(3 << 20));
         assert!(problem.starts_with("kernel.ring_bytes: must be a power of two"), "{problem}");
+        let problem = problem_of(|config| config.kernel.files.read.push("/etc/sh*".to_owned()));
+        assert!(problem.starts_with("kernel.files: /etc/sh*: * stands for"), "{problem}");
         let problem = problem_of(|config| config.publisher.queue_bytes = Bytes::new(1));
         assert!(problem.starts_with("publisher.queue_bytes: must be at least"), "{problem}");
         let problem = problem_of(|config| config.host_root = "host".into());

@@ -124,19 +124,26 @@ static __always_inline void tell_call(struct act_head *head, const struct call *
 /* The open file of a descriptor of the current process. NULL where there is none. */
 static __always_inline struct file *open_file(u32 descriptor)
 {
-	struct task_struct *task = bpf_get_current_task();
 	struct files_struct *files = NULL;
 	struct fdtable *table = NULL;
 	struct file **slots = NULL;
 	struct file *file = NULL;
 	u32 limit = 0;
 
-	read_field(files, task->files);
-	read_field(table, files->fdt);
-	read_field(limit, table->max_fds);
+	if (helper_exists(get_current_task_btf)) {
+		table = bpf_get_current_task_btf()->files->fdt;
+		limit = table->max_fds;
+		slots = table->fd;
+	} else {
+		struct task_struct *task = bpf_get_current_task();
+
+		read_field(files, task->files);
+		read_field(table, files->fdt);
+		read_field(limit, table->max_fds);
+		read_field(slots, table->fd);
+	}
 	if (descriptor >= limit)
 		return NULL;
-	read_field(slots, table->fd);
 	bpf_probe_read_kernel(&file, sizeof(file), slots + descriptor);
 	return file;
 }

@@ -11,6 +11,7 @@
 
 #define PASS 1
 #define DNS_PORT 53
+#define EPHEMERAL_PORTS 32768 /* The first of net.ipv4.ip_local_port_range, unless an administrator chose another. */
 #define IPPROTO_HOPOPTS 0
 #define IPPROTO_ROUTING 43
 #define IPPROTO_DSTOPTS 60
@@ -275,17 +276,28 @@ static __always_inline void ask(struct __sk_buff *skb, const struct packet *pack
 	send_dns(skb, packet, &owner, 0);
 }
 
+/*
+ * The port that tells the service. One that answers sends to ports that are chosen anew for each question: all of one address
+ * count as one end.
+ */
+static __always_inline u16 service_port(const struct packet *packet)
+{
+	int answers = packet->source.port < EPHEMERAL_PORTS && packet->destination.port >= EPHEMERAL_PORTS;
+
+	return answers ? packet->source.port : packet->destination.port;
+}
+
 /* A datagram to an end that the socket was not connected to: told at first, then once in each window. */
 static __always_inline void tell_datagram(struct __sk_buff *skb, const struct packet *packet)
 {
 	const struct network_settings *settings = settings_for(NETWORK_DATAGRAM);
-	struct datagram_key key = { .port = packet->destination.port };
+	struct datagram_key key = { .port = service_port(packet) };
 	u64 now = bpf_ktime_get_boot_ns();
 	struct datagram_flow *known;
 	struct datagram_flow flow = { .began = now, .told = now, .bytes = packet->length };
 	struct network_record record;
 
-	if (!settings || is_ignored_end(settings, packet->destination.address, packet->destination.port))
+	if (!settings || is_ignored_end(settings, packet->destination.address, key.port))
 		return;
 	key.cookie = bpf_get_socket_cookie(skb);
 	__builtin_memcpy(key.address, packet->destination.address, 16);
@@ -314,7 +326,8 @@ static __always_inline void tell_datagram(struct __sk_buff *skb, const struct pa
 	record.bytes_sent = flow.bytes;
 	record.duration = now - flow.began;
 	record.act.header.flags |= NETWORK_HAS_LOCAL | NETWORK_HAS_REMOTE | NETWORK_HAS_FLOW;
-	send_within_limit(settings, &record);
+	if (!is_folded(settings, NETWORK_DATAGRAM, &record.act.cgroup, record.remote.address, key.port, now))
+		send_network_record(&record);
 }
 
 SEC("cgroup_skb/egress")

@@ -10,6 +10,7 @@
 #define FMODE_CREATED 0x100000
 
 #define O_TRUNC 01000
+#define O_CLOEXEC 02000000
 
 static __always_inline u32 access_of(u32 flags, u32 mode)
 {
@@ -36,7 +37,7 @@ static __always_inline struct act_draft *begin_open(struct file *file, u32 asked
 	read_field(path, file->f_path);
 	read_field(flags, file->f_flags);
 	read_field(mode, file->f_mode);
-	flags |= asked;
+	flags |= asked & ~O_CLOEXEC; /* That is of the descriptor. */
 	if (mode & FMODE_PATH || !is_watched((u64)path.mnt, (u64)path.dentry, access_of(flags, mode)))
 		return NULL;
 	if (!begin_file_act(FILE_OPEN, (u64)path.mnt, (u64)path.dentry))

@@ -37,6 +37,7 @@ enum watch {
 #define WATCH_ANY 3ULL	    /* Stands for the hash of a name: the child for all others. */
 #define WATCH_LEVELS 32	    /* The tree is less deep. */
 #define WATCH_NAMES_KEPT 64 /* A power of two. */
+#define LISTING_LIMIT 96    /* Directories that lie deeper are not known, and files in them always told. */
 #define MOUNTED_FILE_LIMIT 4
 #define SLASHES_LIMIT 64 /* More in a row are held to be the end of a path. */
 
@@ -140,6 +141,25 @@ static __always_inline struct path root_of_current(void)
 	return root;
 }
 
+/* What tells an entry from others: its parent, and the hash and length of its name. They lie side by side in all kernels so far. */
+struct entry_identity {
+	u64 parent;
+	u64 hash_len;
+};
+
+static __always_inline struct entry_identity identity_of(struct dentry *dentry)
+{
+	struct entry_identity identity = {};
+
+	if (field_offset(struct dentry, d_name.hash_len) == field_offset(struct dentry, d_parent) + sizeof(u64)) {
+		bpf_probe_read_kernel(&identity, sizeof(identity), &dentry->d_parent);
+	} else {
+		read_field(identity.parent, dentry->d_parent);
+		read_field(identity.hash_len, dentry->d_name.hash_len);
+	}
+	return identity;
+}
+
 /* The hash of a name of the kernel's. A function of its own, because the verifier then follows its loop once. */
 __noinline u64 hash_name(u64 name)
 {
@@ -179,7 +199,7 @@ __noinline int list_names_upwards(u64 mount_address, u64 dentry_address)
 	/* Counted in memory, of which the verifier keeps no track: it would follow each count at each step. */
 	desk->root_at = U32_MAX;
 	desk->count = 0;
-	for (int step = 0; step < WALK_LIMIT; step++) {
+	for (int step = 0; step < LISTING_LIMIT; step++) {
 		struct dentry *mount_root = NULL;
 		struct dentry *parent = NULL;
 		const unsigned char *name = NULL;
@@ -289,8 +309,7 @@ __noinline int enter_directory(u64 mount, u64 dentry_address)
 	struct watch_desk *desk = watch_desk();
 	struct known_directory *known;
 	struct path root = root_of_current();
-	struct dentry *parent = NULL;
-	u64 length = 0;
+	struct entry_identity identity;
 	u64 name;
 	u32 flags;
 	u32 rooted_flags = 0;
@@ -299,9 +318,8 @@ __noinline int enter_directory(u64 mount, u64 dentry_address)
 	known = bpf_map_lookup_elem(&known_directories, &slot);
 	if (!desk || !known)
 		return WATCH_UNKNOWN;
-	read_field(parent, dentry->d_parent);
-	read_field(length, dentry->d_name.hash_len);
-	name = watch_mix((u64)parent, length);
+	identity = identity_of(dentry);
+	name = watch_mix(identity.parent, identity.hash_len);
 	if (known->dentry == dentry_address && known->mount == mount && known->root == (u64)root.dentry &&
 	    known->name == name && is_fresh(known->state) && known->check == check_of(known)) {
 		desk->node = known->node;
@@ -352,9 +370,9 @@ __noinline int is_watched(u64 mount_address, u64 dentry_address, u32 access)
 	struct vfsmount *mount = (void *)mount_address;
 	struct dentry *dentry = (void *)dentry_address;
 	struct watch_desk *desk = watch_desk();
-	struct dentry *parent = NULL;
+	struct entry_identity identity;
 	const unsigned char *name = NULL;
-	u64 length = 0;
+	u64 length;
 	u64 turn;
 	u32 state;
 	u32 flags;
@@ -377,18 +395,17 @@ __noinline int is_watched(u64 mount_address, u64 dentry_address, u32 access)
 		read_field(dentry, whole->mnt_mountpoint);
 		mount = (void *)above + field_offset(struct mount, mnt);
 	}
-	read_field(parent, dentry->d_parent);
-	if (parent == dentry) {
+	identity = identity_of(dentry);
+	if (identity.parent == (u64)dentry) {
 		u64 root = WATCH_ROOT;
 		u32 *value = bpf_map_lookup_elem(&watched_paths, &root);
 
 		return value && (*value & access);
 	}
-	state = enter_directory((u64)mount, (u64)parent);
+	state = enter_directory((u64)mount, identity.parent);
 	if ((state | state >> 8) & ((access & WATCH_BELOW) | WATCH_UNKNOWN))
 		return 1;
-	read_field(length, dentry->d_name.hash_len);
-	length >>= 32;
+	length = identity.hash_len >> 32;
 	if (!desk->node && !desk->rooted_node && !(watched_name_lengths >> (length < 63 ? length : 63) & 1))
 		return desk->turn != turn;
 	read_field(name, dentry->d_name.name);

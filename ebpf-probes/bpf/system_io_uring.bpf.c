@@ -114,7 +114,7 @@ static __always_inline int has_names(u32 operation)
 	       (operation >= IORING_OP_RENAMEAT && operation <= IORING_OP_LINKAT);
 }
 
-/* The kernel's copy from 6.10 on. Before, it makes it when it connects. */
+/* The caller's memory: the record says so. What the kernel connects to, its hooks for sockets tell. */
 static __always_inline void tell_address(struct act_draft *draft, struct io_kiocb *request)
 {
 	struct system_record *record = (void *)draft->bytes;
@@ -122,14 +122,9 @@ static __always_inline void tell_address(struct act_draft *draft, struct io_kioc
 	u64 address[4] = {};
 	void *from = NULL;
 
-	if (field_exists(((struct io_async_connect *)0)->address)) {
-		read_field(from, connect->addr);
-		bpf_probe_read_user(address, SOCKADDR_BYTES, from);
-		record->act.header.flags |= SYSTEM_OF_CALLER;
-	} else {
-		read_field(from, request->async_data);
-		bpf_probe_read_kernel(address, SOCKADDR_BYTES, &((struct io_async_msghdr *)from)->addr);
-	}
+	read_field(from, connect->addr);
+	bpf_probe_read_user(address, SOCKADDR_BYTES, from);
+	record->act.header.flags |= SYSTEM_OF_CALLER;
 	tell(draft, OPERATION_ADDRESS, address[0]);
 	tell(draft, OPERATION_ADDRESS + 1, address[1]);
 	tell(draft, OPERATION_ADDRESS + 2, address[2]);

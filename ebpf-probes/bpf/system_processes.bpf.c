@@ -4,6 +4,7 @@
 #include "system_target.h"
 
 #define CALL_PTRACE 101, 117, 26
+#define CALL_PRCTL 157, 167, 172
 #define CALL_PROCESS_VM_WRITEV 311, 271, 348
 
 /* Values of SYSTEM_PTRACE. */
@@ -208,25 +209,42 @@ static __always_inline struct act_draft *begin_prctl(const struct call *call, co
 	return draft;
 }
 
-/* The arguments of the call. */
+/* The arguments of the call. A name is still the caller's memory here: see system_rename. */
 static __always_inline int system_prctl(u64 *context)
 {
 	u64 arguments[4] = { (u32)context[0], context[1], context[2], context[3] };
 	struct act_draft *draft;
 	struct call call;
 
-	if (!hides_or_frees(arguments[0], arguments[1]))
+	if (arguments[0] == PR_SET_NAME || !hides_or_frees(arguments[0], arguments[1]))
 		return 0;
 	current_call(&call);
 	draft = begin_prctl(&call, arguments, 0);
-	if (!draft)
-		return 0;
-	if (arguments[0] == PR_SET_NAME) /* The kernel has not taken it yet. */
-		tell_callers_text(draft, (void *)arguments[1]);
-	send_act(draft);
+	if (draft)
+		send_act(draft);
 	return 0;
 }
 SECURITY_HOOK(system_prctl, task_prctl)
+
+/* A task gets another name: the kernel's copy. Exec gives names too. (task, name) */
+SEC("tp_btf/task_rename")
+int system_rename(u64 *context)
+{
+	struct act_draft *draft;
+	struct call call;
+
+	if (!is_first_thread())
+		return 0;
+	current_call(&call);
+	if (!is_call(&call, CALL_PRCTL))
+		return 0;
+	draft = begin_prctl(&call, call.arguments, 0);
+	if (!draft)
+		return 0;
+	tell_text(draft, (void *)context[1]);
+	send_act(draft);
+	return 0;
+}
 
 static __always_inline int prctl_ended(const struct call *call)
 {

@@ -261,20 +261,6 @@ struct io_connect {
 	void *addr;
 };
 
-struct sockaddr_storage___bytes {
-	u8 bytes[28];
-};
-
-/* Up to 6.9, where the kernel copies the address only later. */
-struct io_async_connect {
-	struct sockaddr_storage___bytes address;
-};
-
-/* The kernel's copy of an address, from 6.10 on. */
-struct io_async_msghdr {
-	struct sockaddr_storage___bytes addr;
-};
-
 struct io_cqe {
 	int fd;
 };
@@ -283,7 +269,6 @@ struct io_kiocb {
 	u8 opcode;
 	unsigned int flags;
 	struct file *file;
-	void *async_data;
 	struct io_cqe cqe;
 };
 

@@ -161,9 +161,9 @@ const fn failed(name: &'static str, source: MapError) -> SensorError {
 
 /// `struct cgroup_key`: the id in two halves, as the machine orders them.
 fn cgroup_key(cgroup: &CgroupKey) -> [u32; 4] {
-    let [a, b, c, d, e, f, g, h] = cgroup.id.to_ne_bytes();
-    let halves = [u32::from_ne_bytes([a, b, c, d]), u32::from_ne_bytes([e, f, g, h])];
-    [halves[0], halves[1], cgroup.hierarchy, 0]
+    let bytes = cgroup.id.to_ne_bytes();
+    let (halves, _) = bytes.as_chunks();
+    [u32::from_ne_bytes(halves[0]), u32::from_ne_bytes(halves[1]), cgroup.hierarchy, 0]
 }
 
 /// A map has one entry at least.

@@ -136,7 +136,7 @@ fn with_message(parts: &mut [libc::iovec], server: SocketAddr, send: impl Fn(&li
     message.msg_name = (&raw mut address).cast();
     message.msg_namelen = size_of::<RawAddress>().try_into().unwrap();
     message.msg_iov = parts.as_mut_ptr();
-    message.msg_iovlen = parts.len().try_into().unwrap();
+    message.msg_iovlen = parts.len();
     send(&message);
 }
 

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 const ROUNDS: usize = 10_000;
 
 /// An emulated machine does fewer.
-const LONGEST: Duration = Duration::from_secs(20);
+const LONGEST: Duration = Duration::from_secs(15);
 
 /// Between two looks at what was told: all of it fits into the ring.
 const ROUNDS_A_LOOK: usize = 500;

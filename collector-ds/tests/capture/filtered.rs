@@ -72,10 +72,10 @@ impl Filtered {
                 }
             });
         }
-        let marker = self.marker.path();
+        let marks = self.marker.path();
         // Paths that are too deep to judge are told too: another test makes some.
         let foreign = |event: &FileEvent| {
-            Path::new(&event.path).starts_with(marker) || event.path.starts_with(".../")
+            Path::new(&event.path).starts_with(marks) || event.path.starts_with(".../")
         };
         acts.retain(|act| !file(act).is_some_and(foreign));
         acts

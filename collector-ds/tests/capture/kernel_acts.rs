@@ -32,9 +32,9 @@ fn all(pid: u32, kind: SystemAct) -> Vec<SystemEvent> {
 }
 
 fn syscall(number: libc::c_long, arguments: [u64; 5]) -> i64 {
-    let [a, b, c, d, e] = arguments;
+    let [first, second, third, fourth, fifth] = arguments;
     // SAFETY: callers pass numbers, or addresses of memory that lives until the call is over.
-    unsafe { libc::syscall(number, a, b, c, d, e) }
+    unsafe { libc::syscall(number, first, second, third, fourth, fifth) }
 }
 
 fn call_in_fork(number: libc::c_long, arguments: [u64; 5]) -> u32 {
@@ -140,13 +140,16 @@ fn a_kernel_to_be_booted_is_told() {
 #[test]
 fn a_kernel_file_to_be_booted_is_told_by_its_path() {
     recorder();
-    let mut garbage = tempfile::NamedTempFile::new().unwrap();
-    garbage.write_all(&[7; 4096]).unwrap();
-    let descriptor = u64::try_from(garbage.as_file().as_raw_fd()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kernel");
+    // The kernel reads none that is open for writing.
+    std::fs::write(&path, [7; 4096]).unwrap();
+    let garbage = File::open(&path).unwrap();
+    let descriptor = u64::try_from(garbage.as_raw_fd()).unwrap();
     let without_initramfs = 4;
     let pid = call_in_fork(libc::SYS_kexec_file_load, [descriptor, 0, 0, 0, without_initramfs]);
     let event = act(pid, SystemAct::KexecLoad);
-    assert_eq!(event.argument("path"), garbage.path().to_str(), "{event:?}");
+    assert_eq!(event.argument("path"), path.to_str(), "{event:?}");
     assert_eq!(event.argument("flags"), Some("0x4"));
     assert!(event.result.is_none_or(|result| result < 0), "{event:?}");
 }
@@ -166,10 +169,11 @@ fn a_performance_event_is_told_with_its_type_and_its_target() {
     recorder();
     let target = Running::sleep(|command| command);
     let key = recorder().exec_of(target.pid()).process;
-    // struct perf_event_attr: PERF_TYPE_SOFTWARE, its size in the first version, PERF_COUNT_SW_TASK_CLOCK.
+    // struct perf_event_attr: PERF_TYPE_SOFTWARE, its size in the first version, PERF_COUNT_SW_CONTEXT_SWITCHES.
+    // (The kernel makes clocks events of other types.)
     let mut attributes = [0_u64; 8];
     attributes[0] = 1 | 64 << 32;
-    attributes[1] = 1;
+    attributes[1] = 3;
     let any_cpu = u64::MAX;
     let pid = call_in_fork(
         libc::SYS_perf_event_open,

@@ -2,6 +2,7 @@
 //!
 //! Needs root and a kernel with BTF, and fails without them. `tests/kernel-matrix` runs the same program on
 //! other kernels.
+#![allow(clippy::unwrap_used)] // A test that can't go on ends, in its helpers too.
 
 mod acts;
 mod arguments;

@@ -312,3 +312,18 @@ fn a_connection_through_a_ring_is_told_like_one_by_a_call() {
     });
     assert_eq!(error, 0);
 }
+
+#[test]
+fn the_answers_of_a_service_are_told_once_for_an_address() {
+    let recorder = recorder();
+    raise_loopback();
+    let service = UdpSocket::bind(("127.7.7.7", 777)).unwrap();
+    let local = service.local_addr().unwrap();
+    for _ in 0..3 {
+        let client = UdpSocket::bind(loopback(0)).unwrap();
+        service.send_to(&[0; 10], client.local_addr().unwrap()).unwrap();
+    }
+    let told =
+        acts(recorder, |event| event.act == NetworkAct::Datagram && event.local == Some(local));
+    assert_eq!(told.len(), 1, "{told:?}");
+}

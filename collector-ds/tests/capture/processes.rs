@@ -41,9 +41,9 @@ fn assert_arguments(event: &SystemEvent, expected: &[(&str, &str)]) {
 /// A system call in a forked child, by its number.
 fn call_in_fork(number: libc::c_long, arguments: [u64; 5]) -> u32 {
     in_fork(|| {
-        let [a, b, c, d, e] = arguments;
+        let [first, second, third, fourth, fifth] = arguments;
         // SAFETY: callers pass numbers, or addresses of memory that the child has a copy of.
-        unsafe { libc::syscall(number, a, b, c, d, e) };
+        unsafe { libc::syscall(number, first, second, third, fourth, fifth) };
         exit_now(0);
     })
     .0
@@ -122,9 +122,10 @@ fn the_namespace_that_a_process_enters_is_told_by_type_and_number() {
 fn a_user_namespace_that_a_process_enters_is_told() {
     let recorder = recorder();
     let (outer, _) = in_fork(|| {
-        // The second child enters what the first one, which waits, has made.
-        let ForkResult::Parent { child } = (unsafe { fork() }).expect("a process can be made")
-        else {
+        // SAFETY: the child calls nothing that another thread of this program could hold.
+        let forked = unsafe { fork() }.expect("a process can be made");
+        // This process enters what its child, which waits, has made.
+        let ForkResult::Parent { child } = forked else {
             unshare(CloneFlags::CLONE_NEWUSER).expect("we are root");
             loop {
                 pause();
@@ -210,8 +211,8 @@ fn a_process_that_asks_to_be_traced_is_told_with_its_tracer() {
 
 #[test]
 fn changing_a_traced_process_is_told_and_reading_it_is_not() {
-    let recorder = recorder();
     static WORD: AtomicU32 = AtomicU32::new(7);
+    let recorder = recorder();
     let address = std::ptr::from_ref(&WORD) as u64;
     let (pid, _) = in_fork(|| {
         let traced = paused_child();
@@ -273,6 +274,7 @@ fn a_target_in_a_pid_namespace_is_found_by_the_number_that_it_has_there() {
     let recorder = recorder();
     let (outer, _) = in_fork(|| {
         unshare(CloneFlags::CLONE_NEWPID).expect("we are root");
+        // SAFETY: the child calls nothing that another thread of this program could hold.
         let inner = unsafe { fork() }.expect("a process can be made");
         if let ForkResult::Parent { child } = inner {
             nix::sys::wait::waitpid(child, None).expect("it is our child");

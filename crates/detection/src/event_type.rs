@@ -318,7 +318,7 @@ mod tests {
             assert_eq!(EventType::from(*act).subject(), Subject::System(*act));
         }
         assert_eq!(
-            [named("execve"), named("clone"), named("procexit")].map(|t| t.index()),
+            [named("execve"), named("clone"), named("procexit")].map(EventType::index),
             [0, 1, 2]
         );
         assert!(!EventType::unseen().is_seen());

@@ -93,10 +93,10 @@ fn of_check(check: &Check) -> Option<BTreeSet<String>> {
         return None;
     }
     let part = match &check.field.access {
-        Access::Descriptor(DescriptorField::Name) => Part::Whole,
         Access::Descriptor(DescriptorField::Directory) => Part::Directory,
         Access::Descriptor(DescriptorField::FileName) => Part::Name,
-        Access::File(
+        Access::Descriptor(DescriptorField::Name)
+        | Access::File(
             FileField::OnlyPath
             | FileField::Source
             | FileField::Target
@@ -131,8 +131,8 @@ fn of_test(test: &Test, part: Part) -> Option<BTreeSet<String>> {
 
 fn of_text(test: &TextTest, part: Part) -> Option<BTreeSet<String>> {
     match test {
-        TextTest::Equal(text) => Some([exactly(text, part)?].into()),
-        TextTest::OneOf(texts) => texts.iter().map(|text| exactly(text, part)).collect(),
+        TextTest::Equal(wanted) => Some([exactly(wanted, part)?].into()),
+        TextTest::OneOf(set) => set.iter().map(|member| exactly(member, part)).collect(),
         TextTest::StartsWith(start) if part != Part::Name => {
             let end = start.rfind('/')?;
             Some([well_formed(start[..=end].to_owned())?].into())
@@ -162,12 +162,11 @@ fn exactly(text: &str, part: Part) -> Option<String> {
 
 /// None for what is no pattern: a relative path, a name with a star in it.
 fn well_formed(pattern: String) -> Option<String> {
-    let (names, whole) = match pattern.strip_prefix("**/") {
-        Some(name) => (name, !name.contains('/')),
-        None => {
-            let names = pattern.strip_prefix('/')?;
-            (names.strip_suffix('/').unwrap_or(names), true)
-        }
+    let (names, whole) = if let Some(name) = pattern.strip_prefix("**/") {
+        (name, !name.contains('/'))
+    } else {
+        let names = pattern.strip_prefix('/')?;
+        (names.strip_suffix('/').unwrap_or(names), true)
     };
     let is_name = |name: &str| {
         (1..=LONGEST_NAME).contains(&name.len())

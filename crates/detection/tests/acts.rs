@@ -30,8 +30,8 @@ fn rendered(field: &str, act: &str) -> String {
     let text = format!(
         "- {{rule: R, desc: d, condition: evt.num = 1, output: '%{field}', priority: INFO}}\n"
     );
-    let rules = RuleSet::load(&[SourceFile { name: "r.yaml", text: &text }]).unwrap();
-    let engine = Engine::compile(rules);
+    let rules = RuleSet::load(&[SourceFile { name: "r.yaml", text: &text }]);
+    let engine = Engine::compile(rules.unwrap_or_else(|error| panic!("{error}")));
     case(act).scene().with_act(true, |act| {
         engine.evaluate(act).next().expect("it holds for any act").message().to_owned()
     })

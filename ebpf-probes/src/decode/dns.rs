@@ -164,7 +164,9 @@ mod tests {
         message
             .push((named("www.example.com"), class, ttl, Cname::new(named("host.example.com"))))
             .unwrap();
-        message.push((named("host.example.com"), class, ttl, A::from_octets(192, 0, 2, 1))).unwrap();
+        message
+            .push((named("host.example.com"), class, ttl, A::from_octets(192, 0, 2, 1)))
+            .unwrap();
         let text = Txt::<Vec<u8>>::build_from_slice(b"a text").unwrap();
         message.push((named("host.example.com"), class, ttl, text)).unwrap();
         message.finish()

@@ -131,7 +131,80 @@ fn absolute(directory: &str, path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::absolute;
+    use super::{CREATED, absolute};
+    use crate::layout::NO_CALL;
+    use crate::{ActRecord, DecodeError, KernelRecord, RecordKind, decode};
+    use event_model::{EventKind, FileAct, FileEvent, PathSource};
+
+    /// A record as `struct file_record` lays it out. The parts are in the order of their lengths, but for the first, of
+    /// which `inside` bytes lie in the mount.
+    fn record(act: FileAct, flags: u16, parts: [&str; 6], inside: u16) -> Vec<u8> {
+        let body = parts.concat();
+        let size = u32::try_from(112 + body.len()).unwrap();
+        let mut bytes = RecordKind::File(act).number().to_ne_bytes().to_vec();
+        bytes.extend(flags.to_ne_bytes());
+        bytes.extend(size.to_ne_bytes());
+        bytes.extend([0; 8 + 16 + 16 + 8 + 4]);
+        bytes.extend(NO_CALL.to_ne_bytes());
+        bytes.extend(0x41_u64.to_ne_bytes());
+        bytes.extend(77_u64.to_ne_bytes());
+        for field in [9_u32, 0o100_644, 0, 0] {
+            bytes.extend(field.to_ne_bytes());
+        }
+        for part in parts {
+            bytes.extend(u16::try_from(part.len()).unwrap().to_ne_bytes());
+        }
+        bytes.extend(inside.to_ne_bytes());
+        bytes.extend([0; 2]);
+        bytes.extend(body.bytes());
+        bytes
+    }
+
+    fn decoded(bytes: &[u8]) -> (FileEvent, Option<String>) {
+        match decode(bytes) {
+            Ok(KernelRecord::Act(act)) => match *act {
+                ActRecord { event: EventKind::File(event), file_system_path, .. } => {
+                    (*event, file_system_path)
+                }
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_path_across_a_mount_is_told_as_seen_and_as_it_is_in_its_file_system() {
+        let parts = ["file\0data\0mnt\0", "part\0srv\0", "", "", "", ""];
+        let (event, place) = decoded(&record(FileAct::Open, CREATED, parts, 10));
+        assert_eq!(event.path, "/mnt/data/file");
+        assert_eq!(place.as_deref(), Some("/srv/part/data/file"));
+        assert_eq!(event.path_source, PathSource::Kernel);
+        assert!(event.created);
+        assert_eq!((event.inode, event.device, event.flags), (77, 9, 0x41));
+    }
+
+    #[test]
+    fn a_callers_path_is_told_as_such_and_has_no_place() {
+        let parts = ["work\0", "", "../etc/x\0", "tmp\0", "y\0", ""];
+        let (event, place) = decoded(&record(FileAct::Rename, 0, parts, 5));
+        assert_eq!(event.path, "/etc/x");
+        assert_eq!(event.other_path.as_deref(), Some("/tmp/y"));
+        assert_eq!((event.path_source, place), (PathSource::Caller, None));
+    }
+
+    #[test]
+    fn the_text_of_a_symbolic_link_stays_as_it_is() {
+        let parts = ["link\0", "", "", "", "../passwd\0", ""];
+        let (event, _) = decoded(&record(FileAct::Symlink, 0, parts, 5));
+        assert_eq!(event.other_path.as_deref(), Some("../passwd"));
+    }
+
+    #[test]
+    fn a_mount_that_is_longer_than_its_path_is_an_error() {
+        let parts = ["a\0", "", "", "", "", ""];
+        let error = decode(&record(FileAct::Open, 0, parts, 3)).unwrap_err();
+        assert_eq!(error, DecodeError::TooShort { wanted: 3, left: 2 });
+    }
 
     #[test]
     fn a_callers_path_becomes_absolute() {

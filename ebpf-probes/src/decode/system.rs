@@ -30,7 +30,7 @@ pub fn read(
     let told = Told::read(head, fields)?;
     let mut arguments = arguments(act, &told);
     if head.has(OF_CALLER) {
-        arguments.text("source", "caller");
+        arguments.text("source", &"caller");
     }
     Ok(SystemEvent {
         act,
@@ -173,13 +173,13 @@ fn optional(bytes: &[u8]) -> Result<Option<String>, DecodeError> {
 struct Arguments(Vec<Argument>);
 
 impl Arguments {
-    fn text(&mut self, name: &str, value: impl ToString) {
+    fn text(&mut self, name: &str, value: &impl ToString) {
         self.0.push(Argument { name: name.to_owned(), value: value.to_string() });
     }
 
     fn add(&mut self, name: &str, value: Option<impl ToString>) -> &mut Self {
         if let Some(value) = value {
-            self.text(name, value);
+            self.text(name, &value);
         }
         self
     }

@@ -36,7 +36,7 @@ pub const PROBES: &[Probe] = &[
     probe(SystemAct::PivotRoot, &PIVOT_ROOT),
     probe(SystemAct::Ptrace, PTRACE),
     probe(SystemAct::ProcessVmWritev, &PROCESS_VM_WRITEV),
-    probe(SystemAct::Prctl, &PRCTL),
+    probe(SystemAct::Prctl, PRCTL),
     probe(SystemAct::Kill, &[tracepoint("system_kill", "signal_generate")]),
     probe(SystemAct::Setsid, SETSID),
     probe(SystemAct::Dup, DUP),
@@ -105,23 +105,29 @@ const PIVOT_ROOT: [Hook; 3] = security(
 /// Tracing begins through the security hooks; what is done to the traced comes by these functions, the second where
 /// 32-bit programs can run.
 const PTRACE: &[Hook] = &[
-    Hook::Together { hooks: &[
-        lsm("system_ptrace_attach_lsm", "ptrace_access_check"),
-        function("system_ptrace_compat_function", "compat_arch_ptrace"),
-        lsm("system_ptrace_traceme_lsm", "ptrace_traceme"),
-        function("system_ptrace_request_function", "arch_ptrace"),
-    ] },
-    Hook::Together { hooks: &[
-        function("system_ptrace_compat_function", "compat_arch_ptrace"),
-        function("system_ptrace_attach_function", "security_ptrace_access_check"),
-        function("system_ptrace_traceme_function", "security_ptrace_traceme"),
-        function("system_ptrace_request_function", "arch_ptrace"),
-    ] },
-    Hook::Together { hooks: &[
-        function("system_ptrace_attach_function", "security_ptrace_access_check"),
-        function("system_ptrace_traceme_function", "security_ptrace_traceme"),
-        function("system_ptrace_request_function", "arch_ptrace"),
-    ] },
+    Hook::Together {
+        hooks: &[
+            lsm("system_ptrace_attach_lsm", "ptrace_access_check"),
+            function("system_ptrace_compat_function", "compat_arch_ptrace"),
+            lsm("system_ptrace_traceme_lsm", "ptrace_traceme"),
+            function("system_ptrace_request_function", "arch_ptrace"),
+        ],
+    },
+    Hook::Together {
+        hooks: &[
+            function("system_ptrace_compat_function", "compat_arch_ptrace"),
+            function("system_ptrace_attach_function", "security_ptrace_access_check"),
+            function("system_ptrace_traceme_function", "security_ptrace_traceme"),
+            function("system_ptrace_request_function", "arch_ptrace"),
+        ],
+    },
+    Hook::Together {
+        hooks: &[
+            function("system_ptrace_attach_function", "security_ptrace_access_check"),
+            function("system_ptrace_traceme_function", "security_ptrace_traceme"),
+            function("system_ptrace_request_function", "arch_ptrace"),
+        ],
+    },
     processes(&[calls::PTRACE]),
 ];
 const PROCESS_VM_WRITEV: [Hook; 3] = security(
@@ -129,18 +135,28 @@ const PROCESS_VM_WRITEV: [Hook; 3] = security(
     ("system_writev_function", "security_ptrace_access_check"),
     processes(&[calls::PROCESS_VM_WRITEV]),
 );
-const PRCTL: [Hook; 3] = security(
-    ("system_prctl_lsm", "task_prctl"),
-    ("system_prctl_function", "security_task_prctl"),
+/// The name that a process gives itself comes by the tracepoint, from the kernel's memory.
+const PRCTL: &[Hook] = &[
+    Hook::Together {
+        hooks: &[lsm("system_prctl_lsm", "task_prctl"), tracepoint("system_rename", "task_rename")],
+    },
+    Hook::Together {
+        hooks: &[
+            function("system_prctl_function", "security_task_prctl"),
+            tracepoint("system_rename", "task_rename"),
+        ],
+    },
     processes(&[calls::PRCTL]),
-);
+];
 const SETSID: &[Hook] =
     &[function("system_setsid_function", "ksys_setsid"), processes(&[calls::SETSID])];
 const DUP: &[Hook] = &[
-    Hook::Together { hooks: &[
-        function("system_dup2_function", "do_dup2"),
-        function("system_dup_function", "fd_install"),
-    ] },
+    Hook::Together {
+        hooks: &[
+            function("system_dup2_function", "do_dup2"),
+            function("system_dup_function", "fd_install"),
+        ],
+    },
     Hook::Calls {
         program: "system_dup_call",
         calls: &[
@@ -156,10 +172,12 @@ const DUP: &[Hook] = &[
 
 /// Huge pages are a file system of their own, which a kernel may lack.
 const MEMFD_CREATE: &[Hook] = &[
-    Hook::Together { hooks: &[
-        function("system_memfd_huge_function", "hugetlb_file_setup"),
-        function("system_memfd_function", "shmem_file_setup"),
-    ] },
+    Hook::Together {
+        hooks: &[
+            function("system_memfd_huge_function", "hugetlb_file_setup"),
+            function("system_memfd_function", "shmem_file_setup"),
+        ],
+    },
     function("system_memfd_function", "shmem_file_setup"),
     memory(&[calls::MEMFD_CREATE]),
 ];
@@ -176,18 +194,22 @@ const MMAP: [Hook; 3] = security(
 
 /// The call's own function, and the one for 32-bit programs where there are any.
 const USERFAULTFD: &[Hook] = &[
-    Hook::Together { hooks: &[
-        function("system_userfaultfd_compat", "__ia32_sys_userfaultfd"),
-        function("system_userfaultfd_function", entry!("userfaultfd")),
-    ] },
+    Hook::Together {
+        hooks: &[
+            function("system_userfaultfd_compat", "__ia32_sys_userfaultfd"),
+            function("system_userfaultfd_function", entry!("userfaultfd")),
+        ],
+    },
     function("system_userfaultfd_function", entry!("userfaultfd")),
     memory(&[calls::USERFAULTFD]),
 ];
 const KEYCTL: &[Hook] = &[
-    Hook::Together { hooks: &[
-        function("system_keyctl_compat", compat_entry!("keyctl")),
-        function("system_keyctl_function", entry!("keyctl")),
-    ] },
+    Hook::Together {
+        hooks: &[
+            function("system_keyctl_compat", compat_entry!("keyctl")),
+            function("system_keyctl_function", entry!("keyctl")),
+        ],
+    },
     function("system_keyctl_function", entry!("keyctl")),
     kernel(&[calls::KEYCTL]),
 ];
@@ -203,14 +225,18 @@ const BPF: [Hook; 3] = security(
     kernel(&[calls::BPF]),
 );
 const KEXEC_LOAD: &[Hook] = &[
-    Hook::Together { hooks: &[
-        lsm("system_kexec_lsm", "kernel_load_data"),
-        lsm("system_kexec_file_lsm", "kernel_read_file"),
-    ] },
-    Hook::Together { hooks: &[
-        function("system_kexec_function", "security_kernel_load_data"),
-        function("system_kexec_file_function", "security_kernel_read_file"),
-    ] },
+    Hook::Together {
+        hooks: &[
+            lsm("system_kexec_lsm", "kernel_load_data"),
+            lsm("system_kexec_file_lsm", "kernel_read_file"),
+        ],
+    },
+    Hook::Together {
+        hooks: &[
+            function("system_kexec_function", "security_kernel_load_data"),
+            function("system_kexec_file_function", "security_kernel_read_file"),
+        ],
+    },
     kernel(&[calls::KEXEC_LOAD, calls::KEXEC_FILE_LOAD]),
 ];
 const PERF_EVENT_OPEN: [Hook; 3] = security(

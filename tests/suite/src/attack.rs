@@ -24,7 +24,7 @@ pub struct Act {
 }
 
 /// The acts: at least one for each rule of ours.
-pub const ACTS: [Act; 11] = [
+pub const ACTS: [Act; 12] = [
     Act {
         name: "a shell that reads commands from a pipe",
         rule: "Shell in a container",
@@ -112,6 +112,13 @@ pub const ACTS: [Act; 11] = [
         command: &["kubectl", "get", "secrets", "defender-kubectl"],
         marker: "defender-kubectl",
     },
+    Act {
+        name: "password hashes that are read",
+        rule: "Sensitive file read",
+        user: "root",
+        command: &["sh", "-c", "cat /tmp/../etc/shadow defender-shadow; true"],
+        marker: "etc/shadow defender-shadow",
+    },
 ];
 
 /// Where acts are performed: a container, whoever made it.
@@ -156,9 +163,10 @@ fn nanoseconds_of_day(text: &str) -> Result<f64> {
     }
 }
 
-/// Puts the set-user-id shell in its place, which takes root.
+/// Puts the set-user-id shell and a password file in their places, which takes root.
 pub fn prepare(container: &dyn Target) -> Result<()> {
-    container.exec("root", &["sh", "-c", "cp /bin/busybox /tmp/sh && chmod 4755 /tmp/sh"])
+    let script = "cp /bin/busybox /tmp/sh && chmod 4755 /tmp/sh && echo root:x > /etc/shadow";
+    container.exec("root", &["sh", "-c", script])
 }
 
 /// Performs an act and waits for its alert in the backend.

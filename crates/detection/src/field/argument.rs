@@ -26,7 +26,7 @@ fn names(subject: Subject) -> Option<&'static [&'static str]> {
 fn file_names(act: FileAct) -> &'static [&'static str] {
     match act {
         FileAct::Open => &["name", "flags", "mode", "path", "filename", "res"],
-        FileAct::Rename => &["oldpath", "newpath", "flags", "res"],
+        FileAct::Rename | FileAct::MoveMount => &["oldpath", "newpath", "flags", "res"],
         FileAct::Link => &["oldpath", "newpath", "res"],
         FileAct::Symlink => &["target", "linkpath", "res"],
         FileAct::Unlink | FileAct::Rmdir | FileAct::Truncate | FileAct::Utimes => {
@@ -40,7 +40,6 @@ fn file_names(act: FileAct) -> &'static [&'static str] {
         FileAct::Chattr => &["path", "name", "flags", "res"],
         FileAct::Mount => &["dev", "dir", "type", "flags", "res"],
         FileAct::Umount => &["name", "flags", "res"],
-        FileAct::MoveMount => &["oldpath", "newpath", "flags", "res"],
     }
 }
 

@@ -15,7 +15,7 @@ const PACKET: u16 = 17;
 pub(super) struct Socket<'a> {
     pub family: u16,
     protocol: u16,
-    socket_type: u16,
+    style: u16,
     pub local: Option<SocketAddr>,
     pub remote: Option<SocketAddr>,
     pub path: Option<&'a str>,
@@ -58,7 +58,7 @@ impl<'a> Socket<'a> {
         Self {
             family: event.family,
             protocol: event.protocol,
-            socket_type: event.socket_type,
+            style: event.socket_type,
             local: event.local,
             remote: event.remote,
             path: event.path.as_deref(),
@@ -154,7 +154,7 @@ impl<'a> Socket<'a> {
     }
 
     pub fn transport(&self) -> Option<&'static str> {
-        symbols::transport(self.family, self.protocol, self.socket_type)
+        symbols::transport(self.family, self.protocol, self.style)
     }
 
     /// `AF_*`.
@@ -164,7 +164,7 @@ impl<'a> Socket<'a> {
 
     /// `SOCK_*`.
     pub fn socket_type(&self) -> String {
-        symbols::socket_type(self.socket_type)
+        symbols::socket_type(self.style)
     }
 
     pub fn protocol(&self) -> u16 {

@@ -188,6 +188,7 @@ pub struct CaseContainer {
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[allow(clippy::struct_excessive_bools)] // Each is a fact of its own.
 pub struct CaseProcess {
     /// The last part of the path, unless given.
     name: Option<String>,

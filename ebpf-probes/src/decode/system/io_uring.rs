@@ -17,7 +17,7 @@ pub fn setup(told: &Told) -> Arguments {
 pub fn operation(told: &Told) -> Arguments {
     let mut arguments = Arguments::default();
     let Some(code) = told.value(0) else { return arguments };
-    arguments.text("opcode", operation_name(code));
+    arguments.text("opcode", &operation_name(code));
     let fixed = told.value(2).is_some_and(|fixed| fixed != 0);
     arguments.add(if fixed { "fixed_file" } else { "fd" }, told.signed(1));
     arguments

@@ -26,12 +26,14 @@ const BPF_MAP_CREATE: u64 = 0;
 pub fn bpf(told: &Told) -> Arguments {
     let mut arguments = Arguments::default();
     let Some(command) = told.value(0) else { return arguments };
-    arguments.text("cmd", indexed(command, "BPF_", BPF_COMMANDS));
+    arguments.text("cmd", &indexed(command, "BPF_", BPF_COMMANDS));
     if command == BPF_MAP_CREATE {
         arguments.add("map_type", told.value(1));
     } else {
-        arguments
-            .add("prog_type", told.value(1).map(|kind| indexed(kind, "BPF_PROG_TYPE_", PROGRAM_TYPES)));
+        arguments.add(
+            "prog_type",
+            told.value(1).map(|kind| indexed(kind, "BPF_PROG_TYPE_", PROGRAM_TYPES)),
+        );
     }
     arguments.add("name", told.text.as_ref().filter(|name| !name.is_empty()));
     arguments
@@ -49,7 +51,10 @@ pub fn kexec_load(told: &Told) -> Arguments {
 pub fn keyctl(told: &Told) -> Arguments {
     let mut arguments = Arguments::default();
     arguments
-        .add("operation", told.value(0).map(|operation| indexed(operation, "KEYCTL_", KEY_OPERATIONS)))
+        .add(
+            "operation",
+            told.value(0).map(|operation| indexed(operation, "KEYCTL_", KEY_OPERATIONS)),
+        )
         .add("arg2", told.value(1).map(u64::cast_signed))
         .add("arg3", told.value(2).map(u64::cast_signed));
     arguments

@@ -11,8 +11,8 @@ pub fn ids(told: &Told, id: &str) -> Arguments {
         let names = [["", "e"], ["s", "fs"]];
         for (offset, [first, second]) in names.into_iter().enumerate() {
             if let Some((low, high)) = told.halves(place + offset) {
-                arguments.text(&format!("{age}{first}{id}"), low);
-                arguments.text(&format!("{age}{second}{id}"), high);
+                arguments.text(&format!("{age}{first}{id}"), &low);
+                arguments.text(&format!("{age}{second}{id}"), &high);
             }
         }
     }
@@ -21,8 +21,14 @@ pub fn ids(told: &Told, id: &str) -> Arguments {
 
 pub fn capset(told: &Told) -> Arguments {
     let mut arguments = Arguments::default();
-    let names =
-        ["effective", "permitted", "inheritable", "old_effective", "old_permitted", "old_inheritable"];
+    let names = [
+        "effective",
+        "permitted",
+        "inheritable",
+        "old_effective",
+        "old_permitted",
+        "old_inheritable",
+    ];
     for (place, name) in names.into_iter().enumerate() {
         arguments.add(name, told.value(place).map(capabilities));
     }
@@ -45,12 +51,12 @@ pub fn setns(told: &Told) -> Arguments {
     let mut arguments = Arguments::default();
     arguments.add("fd", told.signed(6)).add("flags", told.value(0).map(clone_flags));
     let Some(types) = told.value(1) else { return arguments };
-    arguments.text("nstype", clone_flags(types));
+    arguments.text("nstype", &clone_flags(types));
     for (place, (bit, name)) in NAMESPACES.into_iter().enumerate() {
         if let Some((first, second)) = told.halves(2 + place / 2)
             && types & bit != 0
         {
-            arguments.text(name, if place % 2 == 0 { first } else { second });
+            arguments.text(name, if place % 2 == 0 { &first } else { &second });
         }
     }
     arguments
@@ -100,7 +106,7 @@ const PR_SET_NAME: u64 = 15;
 pub fn prctl(told: &Told) -> Arguments {
     let mut arguments = Arguments::default();
     let Some(option) = told.value(0) else { return arguments };
-    arguments.text("option", one(option, PRCTL_OPTIONS));
+    arguments.text("option", &one(option, PRCTL_OPTIONS));
     match (option, told.value(1)) {
         (PR_SET_NAME, _) => arguments.add("name", told.text.as_ref()),
         (PR_SET_MM, Some(field)) => arguments
