@@ -11,10 +11,12 @@
 //! This crate does no I/O and depends on nothing that does.
 
 mod alert;
+mod audit;
 mod container;
 mod coverage;
 mod event;
 mod host;
+mod inventory;
 mod kubernetes;
 mod lane;
 mod loss;
@@ -24,10 +26,15 @@ mod source;
 mod time;
 
 pub use alert::{Alert, MatchedField, Priority};
+pub use audit::{AuditEvent, AuditObject, AuditUser};
 pub use container::{Container, ContainerId, Pod};
 pub use coverage::{BlindRule, ProbeCoverage, ProbeState, SensorStatus};
 pub use event::{Event, EventKind, ExitStatus};
 pub use host::Host;
+pub use inventory::{
+    Image, Inventory, InventoryItem, InventoryKind, InventorySubject, ListeningPort, Package,
+    PackageManager, PasswordState, TransportProtocol, UserAccount,
+};
 pub use kubernetes::{KubernetesContainer, KubernetesObject};
 pub use lane::Lane;
 pub use loss::{Loss, LossReason};
