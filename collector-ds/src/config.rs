@@ -1,6 +1,8 @@
 //! The configuration file, key by key.
 
+use crate::audit::AuditConfig;
 use crate::detect;
+use crate::inventory::InventoryConfig;
 use serde::{Deserialize, Serialize};
 use service_runtime::{
     AdminConfig, Bytes, ConfigProblem, LogConfig, NodeConfig, ServiceConfig, SharedConfig,
@@ -34,6 +36,10 @@ pub struct Config {
     pub container_runtimes: ContainerRuntimesConfig,
     /// What the kernel is asked for.
     pub kernel: KernelConfig,
+    /// What is there.
+    pub inventory: InventoryConfig,
+    /// The audit file of a Kubernetes API server.
+    pub audit: AuditConfig,
     /// Logs.
     pub log: LogConfig,
     /// Metrics, health and readiness.
@@ -87,6 +93,8 @@ impl Default for Config {
             rules: RulesConfig::default(),
             container_runtimes: ContainerRuntimesConfig::default(),
             kernel: KernelConfig::default(),
+            inventory: InventoryConfig::default(),
+            audit: AuditConfig::default(),
             log: LogConfig::default(),
             admin: AdminConfig::on_port(ADMIN_PORT),
             shutdown: ShutdownConfig::default(),
@@ -175,6 +183,8 @@ impl ServiceConfig for Config {
         }
         self.check_ring()?;
         self.check_paths()?;
+        self.inventory.validate()?;
+        self.audit.validate()?;
         detect::Rules::load(&self.rules.paths)
             .map_err(|error| ConfigProblem::new("rules.paths", error.to_string()))?;
         Ok(())
@@ -213,6 +223,14 @@ mod tests {
             config.container_runtimes.docker_sockets = vec!["docker.sock".into()];
         });
         assert!(problem.starts_with("container_runtimes.docker_sockets: "), "{problem}");
+        let problem = problem_of(|config| config.inventory.interval_seconds = 1);
+        assert!(problem.starts_with("inventory.interval_seconds: must be 30"), "{problem}");
+        let problem = problem_of(|config| config.inventory.packages = false);
+        assert!(problem.starts_with("inventory.languages: needs"), "{problem}");
+        let problem = problem_of(|config| config.audit.path = "audit.log".into());
+        assert!(problem.starts_with("audit.path: audit.log must be an absolute"), "{problem}");
+        let problem = problem_of(|config| config.audit.bytes_per_second = Bytes::new(1));
+        assert!(problem.starts_with("audit.bytes_per_second: must be at least"), "{problem}");
     }
 
     #[test]
