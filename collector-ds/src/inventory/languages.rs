@@ -32,7 +32,11 @@ struct Folder {
 
 /// Looks through the usual places and `also`.
 pub fn read(root: &Root, also: &[String], found: &mut Found<'_>) {
-    let mut walk = Walk { root, folders: vec![], entries_left: limits::ENTRIES };
+    read_within(root, also, limits::ENTRIES, found);
+}
+
+fn read_within(root: &Root, also: &[String], entries: usize, found: &mut Found<'_>) {
+    let mut walk = Walk { root, folders: vec![], entries_left: entries };
     let pythons = versions_of_python(root);
     let also = also.iter().map(|path| path.trim_matches('/').to_owned());
     let mut places: Vec<String> = USUAL.iter().map(|path| (*path).to_owned()).collect();
@@ -188,12 +192,13 @@ mod tests {
     #[test]
     fn folders_without_end_end_the_search_with_a_word() {
         let folder = testing::root(&[]);
-        for n in 0..60 {
-            for m in 0..400 {
-                std::fs::create_dir_all(folder.path().join(format!("opt/{n}/{m}/a/b/c/d"))).expect("folders");
-            }
+        for n in 0..30 {
+            std::fs::create_dir_all(folder.path().join(format!("opt/{n}/a/b/c"))).expect("folders");
         }
-        let (_, problems) = testing::packages(folder.path(), |root, found| read(root, &[], found));
-        assert!(problems[0].contains("not all packages of languages"), "{problems:?}");
+        let problems = |entries| {
+            testing::packages(folder.path(), |root, found| read_within(root, &[], entries, found)).1
+        };
+        assert!(problems(1000).is_empty());
+        assert!(problems(50)[0].contains("not all packages of languages"), "{:?}", problems(50));
     }
 }

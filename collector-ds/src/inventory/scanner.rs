@@ -311,3 +311,157 @@ impl Scan<'_> {
         told.map(|problem| format!("the inventory is not whole: {problem}")).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use super::*;
+    use event_model::{Container, Inventory, PackageManager, PasswordState};
+    use std::cell::RefCell;
+    use std::os::unix::fs::symlink;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    const APK: &str = "P:musl\nV:1.2.5-r0\nA:x86_64\n\n";
+
+    /// A node with a container in it, as `/proc` shows it.
+    struct Node {
+        root: tempfile::TempDir,
+        image: tempfile::TempDir,
+        proc_root: tempfile::TempDir,
+    }
+
+    impl Node {
+        fn new() -> Self {
+            let passwd = "root:x:0:0:root:/root:/bin/bash\n";
+            let status = "Package: bash\nStatus: install ok installed\nVersion: 5.2\n";
+            let root = testing::root(&[("etc/passwd", passwd), ("var/lib/dpkg/status", status)]);
+            let image = testing::root(&[
+                ("etc/os-release", "PRETTY_NAME=\"Alpine Linux v3.20\"\n"),
+                ("lib/apk/db/installed", APK),
+                ("etc/passwd", "app::1000:1000::/:/bin/sh\n"),
+                ("srv/shop/node_modules/qs/package.json", r#"{"name":"qs","version":"6"}"#),
+            ]);
+            let cgroup = format!("0::/kubepods/pod1/{}\n", "a".repeat(64));
+            let proc_root = testing::root(&[("42/cgroup", cgroup.as_str())]);
+            symlink(image.path(), proc_root.path().join("42/root")).expect("a link");
+            Self { root, image, proc_root }
+        }
+
+        fn view() -> NodeView {
+            let id = "a".repeat(64).as_str().into();
+            let mut process = Process { container: Some(id), ..Process::default() };
+            process.reference.key.pid = 42;
+            process.working_directory = "/srv/shop".to_owned();
+            let container = Container {
+                id: "a".repeat(64).as_str().into(),
+                image: Some("alpine:3.20".to_owned()),
+                image_digest: Some("sha256:1".to_owned()),
+                ..Container::default()
+            };
+            NodeView { containers: vec![Arc::new(container)], processes: vec![Arc::new(process)] }
+        }
+
+        fn scanner(&self) -> Scanner {
+            let config = InventoryConfig { ports: false, ..InventoryConfig::default() };
+            Scanner::new(config, self.root.path().into(), self.proc_root.path().into())
+        }
+    }
+
+    fn scan(scanner: &mut Scanner, view: &NodeView) -> (Vec<Inventory>, Vec<String>) {
+        let sent = RefCell::new(vec![]);
+        let problems = scanner.scan(view, Timestamp::now(), &|record| {
+            let Record::Inventory(inventory) = record else { panic!("{record:?}") };
+            sent.borrow_mut().push(*inventory);
+        });
+        (sent.into_inner(), problems)
+    }
+
+    #[test]
+    fn a_node_and_its_images_are_told_once_and_then_only_what_changed() {
+        let node = Node::new();
+        let mut scanner = node.scanner();
+        let (told, problems) = scan(&mut scanner, &Node::view());
+        assert!(problems.is_empty(), "{problems:?}");
+        let image = InventorySubject::Image("sha256:1".to_owned());
+        let kinds: Vec<_> = told.iter().map(|part| (part.subject.clone(), part.kind)).collect();
+        assert_eq!(kinds, [
+            (InventorySubject::Node, InventoryKind::Users),
+            (InventorySubject::Node, InventoryKind::Packages),
+            (InventorySubject::Node, InventoryKind::Images),
+            (image.clone(), InventoryKind::Packages),
+            (image.clone(), InventoryKind::Users),
+        ]);
+        assert!(told.iter().all(|part| part.snapshot_items == Some(part.changed.len() as u64)));
+        let InventoryItem::Image(told_image) = &told[2].changed[0] else { panic!("{told:?}") };
+        assert_eq!(told_image.operating_system.as_deref(), Some("Alpine Linux v3.20"));
+        let packages: Vec<_> = told[3]
+            .changed
+            .iter()
+            .map(|item| match item {
+                InventoryItem::Package(package) => (package.manager, package.name.as_str()),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(packages, [(PackageManager::Apk, "musl"), (PackageManager::Npm, "qs")]);
+        let InventoryItem::User(user) = &told[4].changed[0] else { panic!("{told:?}") };
+        assert_eq!(user.password, PasswordState::Empty);
+
+        assert_eq!(scan(&mut scanner, &Node::view()).0, [], "nothing changed");
+        let status = "Package: bash\nStatus: install ok installed\nVersion: 5.3-1\n";
+        std::fs::write(node.root.path().join("var/lib/dpkg/status"), status).expect("upgraded");
+        let (told, _) = scan(&mut scanner, &Node::view());
+        assert_eq!((told.len(), told[0].changed.len(), told[0].removed.len()), (1, 1, 1));
+        scanner.tell_again();
+        assert_eq!(scan(&mut scanner, &Node::view()).0.len(), 5, "all of it, to another publisher");
+    }
+
+    #[test]
+    fn an_image_that_no_longer_runs_is_gone() {
+        let node = Node::new();
+        let mut scanner = node.scanner();
+        scan(&mut scanner, &Node::view());
+        let (told, _) = scan(&mut scanner, &NodeView::default());
+        assert_eq!((told.len(), told[0].kind), (1, InventoryKind::Images));
+        assert_eq!((told[0].changed.len(), told[0].removed.len()), (0, 1));
+        assert_eq!(scan(&mut scanner, &Node::view()).0.len(), 3, "it is told whole when it comes back");
+    }
+
+    #[test]
+    fn a_process_that_is_of_another_container_now_shows_nothing() {
+        let node = Node::new();
+        std::fs::write(node.proc_root.path().join("42/cgroup"), "0::/another\n").expect("written");
+        let (told, problems) = scan(&mut node.scanner(), &Node::view());
+        assert!(told.iter().all(|part| part.subject == InventorySubject::Node), "{told:?}");
+        assert!(problems[0].contains("image sha256:1: its files can't be read"), "{problems:?}");
+    }
+
+    #[test]
+    fn what_a_container_makes_of_its_files_hurts_nobody() {
+        let node = Node::new();
+        let installed = node.image.path().join("lib/apk/db/installed");
+        std::fs::remove_file(&installed).expect("removed");
+        nix::unistd::mkfifo(&installed, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+        symlink(node.root.path().join("etc/passwd"), node.image.path().join("etc/shadow")).expect("a link");
+        let status = node.image.path().join("var/lib/dpkg/status");
+        std::fs::create_dir_all(status.parent().expect("a folder")).expect("folders");
+        std::fs::File::create(&status).and_then(|file| file.set_len(1 << 40)).expect("a huge file");
+        let (told, problems) = scan(&mut node.scanner(), &Node::view());
+        assert!(problems[0].contains("not a regular file"), "{problems:?}");
+        let of_image = told.iter().filter(|part| part.subject != InventorySubject::Node);
+        assert!(of_image.clone().all(|part| part.snapshot_items.is_none()), "nothing is taken to be gone");
+        let names = of_image.flat_map(|part| &part.changed).count();
+        assert_eq!(names, 2, "the rest is told: {told:?}");
+    }
+
+    #[test]
+    fn a_node_whose_root_is_not_there_is_told() {
+        let scanner = &mut Scanner::new(
+            InventoryConfig::default(),
+            Path::new("/nowhere").into(),
+            Path::new("/nowhere").into(),
+        );
+        let (_, problems) = scan(scanner, &NodeView::default());
+        assert!(problems[0].contains("/nowhere"), "{problems:?}");
+    }
+}

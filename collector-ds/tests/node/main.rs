@@ -6,6 +6,7 @@
 mod containerd;
 mod docker;
 mod expect;
+mod inventory;
 mod kubernetes;
 mod publisher;
 mod sensor;

@@ -3,7 +3,7 @@
 use crate::expect::{Exec, exec_of, outline, wait_for};
 use crate::publisher::Publisher;
 use event_model::{Record, SensorStatus};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -27,6 +27,8 @@ pub struct Node {
     pub admin_port: u16,
     pub cri_sockets: Vec<PathBuf>,
     pub docker_sockets: Vec<PathBuf>,
+    /// Further keys of the configuration.
+    pub more: Map<String, Value>,
 }
 
 impl Node {
@@ -37,7 +39,7 @@ impl Node {
         std::fs::write(rules.join("shell.yaml"), RULES).expect("a rule file");
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let admin_port = listener.local_addr().expect("an address").port();
-        Self { folder, admin_port, cri_sockets: vec![], docker_sockets: vec![] }
+        Self { folder, admin_port, cri_sockets: vec![], docker_sockets: vec![], more: Map::new() }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -49,7 +51,7 @@ impl Node {
     }
 
     fn configuration(&self) -> Value {
-        json!({
+        let mut configuration = json!({
             "node": { "name": "node-1" },
             "publisher": { "socket": self.path("publisher.sock") },
             "rules": { "paths": [self.path("rules")] },
@@ -59,7 +61,11 @@ impl Node {
             },
             "log": { "level": "info,collector_ds=debug", "format": "text" },
             "admin": { "listen": format!("127.0.0.1:{}", self.admin_port) },
-        })
+        });
+        for (key, value) in &self.more {
+            configuration[key] = value.clone();
+        }
+        configuration
     }
 
     /// The sensor, set up but not started.
