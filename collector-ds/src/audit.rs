@@ -71,7 +71,11 @@ pub struct AuditFile<O> {
 
 impl<O: Outlet> AuditFile<O> {
     /// None where no path is configured.
-    pub fn open(config: &AuditConfig, host_root: &Path, outlet: O) -> std::io::Result<Option<Self>> {
+    pub fn open(
+        config: &AuditConfig,
+        host_root: &Path,
+        outlet: O,
+    ) -> std::io::Result<Option<Self>> {
         if !config.is_on() {
             return Ok(None);
         }

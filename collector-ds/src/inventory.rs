@@ -99,6 +99,9 @@ impl Inventory {
             let mut scanner = Scanner::new(config, host_root, proc_root);
             while wait(&commanded, interval, &mut scanner) {
                 let Some(view) = view::ask(&requests) else { return };
+                if outlet.take_inventory_loss() {
+                    scanner.tell_again();
+                }
                 reported.begin();
                 let problems = scanner.scan(&view, Timestamp::now(), &|record| outlet.send(record));
                 reported.end(problems);

@@ -75,7 +75,8 @@ impl<O: Outlet> Pipeline<O> {
     /// What runs now, as far as it is known.
     pub fn view(&self) -> NodeView {
         let mut processes: Vec<_> = self.enricher.processes.living().map(Arc::clone).collect();
-        processes.sort_by_key(|process| (process.reference.key.start_time, process.reference.key.pid));
+        processes
+            .sort_by_key(|process| (process.reference.key.start_time, process.reference.key.pid));
         let containers = self.enricher.containers.iter().map(Arc::clone).collect();
         NodeView { containers, processes }
     }

@@ -350,8 +350,7 @@ fn record(lane: Lane) -> BoxedStrategy<Record> {
 }
 
 fn batch() -> impl Strategy<Value = (Lane, Vec<Record>)> {
-    select(Lane::ALL.to_vec())
-        .prop_flat_map(|lane| (Just(lane), vec(record(lane), 1..12)))
+    select(Lane::ALL.to_vec()).prop_flat_map(|lane| (Just(lane), vec(record(lane), 1..12)))
 }
 
 proptest! {
@@ -546,7 +545,8 @@ fn a_batch_that_no_reader_would_take_is_not_made() {
 
 #[test]
 fn an_inventory_of_one_kind_holds_no_items_of_another() {
-    let user = wire::UserAccount { password: wire::PasswordState::Set.into(), ..Default::default() };
+    let user =
+        wire::UserAccount { password: wire::PasswordState::Set.into(), ..Default::default() };
     let item = wire::InventoryItem { item: Some(wire::inventory_item::Item::User(user)) };
     let inventory = wire::Inventory {
         kind: wire::InventoryKind::Packages.into(),

@@ -6,7 +6,8 @@ use super::filters::{
 };
 use super::problem::Problem;
 use super::schema::{
-    AuditPage, Image, ImagePage, Listed, ListeningPort, Package, PackagePage, PortPage, UserAccount, UserPage,
+    AuditPage, Image, ImagePage, Listed, ListeningPort, Package, PackagePage, PortPage,
+    UserAccount, UserPage,
 };
 use super::state::ApiState;
 use axum::Json;

@@ -17,7 +17,8 @@ pub use event::{Event, EventKind};
 pub(crate) use inventory::Listed;
 pub use inventory::{Image, ListeningPort, Package, UserAccount, Whereabouts};
 pub use page::{
-    AlertPage, AuditPage, EventPage, ImagePage, PackagePage, PortPage, Removed, SensorPage, UserPage,
+    AlertPage, AuditPage, EventPage, ImagePage, PackagePage, PortPage, Removed, SensorPage,
+    UserPage,
 };
 pub use process::{Executable, Process, ProcessFacts, ProcessKey, User};
 pub use sensor::{BlindRule, Gap, Loss, Probe, Sensor, SensorState, Stream};

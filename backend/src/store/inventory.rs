@@ -7,9 +7,7 @@ use super::container_key::ContainerKey;
 use super::page::{Page, PageBuilder};
 use super::publisher::Publisher;
 use super::{moment, timestamp};
-use event_model::{
-    Inventory, InventoryItem, InventoryKind, InventorySubject, Timestamp,
-};
+use event_model::{Inventory, InventoryItem, InventoryKind, InventorySubject, Timestamp};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row};
 
@@ -412,7 +410,8 @@ mod tests {
     fn what_is_in_an_image_goes_with_it() {
         let (_folder, state) = testing::state();
         let publisher = testing::publisher();
-        let images = change(InventorySubject::Node, vec![image_item("sha256:a"), image_item("sha256:b")]);
+        let images =
+            change(InventorySubject::Node, vec![image_item("sha256:a"), image_item("sha256:b")]);
         put(&state, &publisher, &images, Timestamp(1)).unwrap();
         for key in ["sha256:a", "sha256:b"] {
             let contents = change(InventorySubject::Image(key.into()), vec![package(key, "1")]);

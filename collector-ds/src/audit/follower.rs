@@ -5,8 +5,8 @@
 //! under the name. A file that is shorter than what was read of it, or begins otherwise, was written anew.
 
 use super::lines::{Line, Lines};
-use super::position::{self, FileId, Position, PositionFile};
 use super::now;
+use super::position::{self, FileId, Position, PositionFile};
 use crate::inventory::{Root, Skipped};
 use event_model::Timestamp;
 use std::collections::HashSet;
@@ -112,14 +112,16 @@ impl Follower {
             return Ok(());
         };
         let offset = followed.read - followed.lines.pending();
-        let head = followed.head.chars().take(usize::try_from(offset).unwrap_or(usize::MAX)).collect();
+        let head =
+            followed.head.chars().take(usize::try_from(offset).unwrap_or(usize::MAX)).collect();
         file.write(&Position { file: followed.id, offset, head })
     }
 
     /// Opens the file to begin with; false where there is none.
     fn begin(&mut self) -> io::Result<bool> {
         let at_start = !std::mem::replace(&mut self.began, true);
-        let noted = if at_start { self.position.as_ref().and_then(PositionFile::read) } else { None };
+        let noted =
+            if at_start { self.position.as_ref().and_then(PositionFile::read) } else { None };
         if let Some(noted) = noted {
             if let Some(followed) = self.find(&noted)? {
                 self.followed = Some(followed);
@@ -177,7 +179,11 @@ impl Follower {
     }
 
     /// At the file's end: goes on to the next, where there is one.
-    fn notice_rotation(&mut self, now: Instant, take: &mut dyn FnMut(Line<'_>)) -> io::Result<bool> {
+    fn notice_rotation(
+        &mut self,
+        now: Instant,
+        take: &mut dyn FnMut(Line<'_>),
+    ) -> io::Result<bool> {
         let Some(followed) = &mut self.followed else { return Ok(false) };
         let id = followed.id;
         if self.named()? == Some(id) {
@@ -217,8 +223,12 @@ impl Follower {
             let Some(file) = self.open(&name)? else { continue };
             let id = FileId::of(&file)?;
             present.insert(id);
-            if id != followed.id && !self.done.contains(&id) && modified(&file)? >= ended {
-                found.push((name == self.name, modified(&file)?, name, id));
+            let modified = modified(&file)?;
+            // What has the name is the newest, also where the one before it is still being written to.
+            let is_newest = name == self.name;
+            let is_later = is_newest || (!self.done.contains(&id) && modified >= ended);
+            if id != followed.id && is_later {
+                found.push((is_newest, modified, name, id));
             }
         }
         // The inode of a file that is gone may be given to a new one.

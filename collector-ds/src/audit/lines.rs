@@ -36,7 +36,9 @@ impl Lines {
         for part in piece.split_inclusive(|byte| *byte == b'\n') {
             match part.strip_suffix(b"\n") {
                 // The common case: nothing is copied.
-                Some(line) if self.pending == 0 && line.len() <= self.most => take(Line::Whole(line)),
+                Some(line) if self.pending == 0 && line.len() <= self.most => {
+                    take(Line::Whole(line))
+                }
                 Some(end) => {
                     self.keep(end);
                     self.give(take);
@@ -120,7 +122,10 @@ mod tests {
 
     #[test]
     fn of_a_line_beyond_the_bound_nothing_is_kept() {
-        assert_eq!(lines(&[b"12345\n123456\n1", b"23456", b"78\nx\n"], 5), ["12345", "TooLong", "TooLong", "x"]);
+        assert_eq!(
+            lines(&[b"12345\n123456\n1", b"23456", b"78\nx\n"], 5),
+            ["12345", "TooLong", "TooLong", "x"]
+        );
     }
 
     proptest! {

@@ -60,7 +60,8 @@ impl Log {
 
     fn write(&self, text: &str) {
         fs::create_dir_all(self.folder.path().join("log")).expect("a folder");
-        let mut file = OpenOptions::new().create(true).append(true).open(self.path()).expect("the log");
+        let mut file =
+            OpenOptions::new().create(true).append(true).open(self.path()).expect("the log");
         file.write_all(text.as_bytes()).expect("written");
     }
 
@@ -286,7 +287,8 @@ fn rotation_at_speed_loses_no_line_and_brings_none_twice() {
     let writer = std::thread::spawn(move || {
         let path = folder.join("audit.log");
         for rotation in 0..40 {
-            let mut writer = OpenOptions::new().create(true).append(true).open(&path).expect("the log");
+            let mut writer =
+                OpenOptions::new().create(true).append(true).open(&path).expect("the log");
             for id in rotation * 250..(rotation + 1) * 250 {
                 writer.write_all(line(&id.to_string()).as_bytes()).expect("written");
             }

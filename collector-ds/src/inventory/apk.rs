@@ -40,12 +40,7 @@ fn parse(text: &str, found: &mut Found<'_>) {
     }
 }
 
-fn package(
-    name: &str,
-    version: &str,
-    architecture: Option<&str>,
-    origin: Option<&str>,
-) -> Package {
+fn package(name: &str, version: &str, architecture: Option<&str>, origin: Option<&str>) -> Package {
     let clipped = |text: &str| limits::clipped(text, limits::NAME);
     Package {
         manager: PackageManager::Apk,

@@ -90,7 +90,9 @@ mod tests {
 
     #[test]
     fn packages_that_were_removed_are_not_there() {
-        let folder = testing::root(&[(STATUS, "\
+        let folder = testing::root(&[(
+            STATUS,
+            "\
 Package: libc6
 Status: install ok installed
 Version: 2.36-9
@@ -107,7 +109,8 @@ Architecture: all
 
 Package: held
 Status: hold ok half-configured
-Version: 3")]);
+Version: 3",
+        )]);
         let (packages, problems) = testing::packages(folder.path(), read);
         let names: Vec<_> = packages.iter().map(|package| package.name.as_str()).collect();
         assert_eq!(names, ["libc6", "held"]);
@@ -128,7 +131,10 @@ Version: 3")]);
 
     #[test]
     fn the_database_of_this_machine_is_read_as_dpkg_reads_it() {
-        let Ok(output) = std::process::Command::new("dpkg-query").args(["-W", "-f", "${db:Status-Abbrev} ${Package} ${Version} ${Architecture}\n"]).output() else {
+        let Ok(output) = std::process::Command::new("dpkg-query")
+            .args(["-W", "-f", "${db:Status-Abbrev} ${Package} ${Version} ${Architecture}\n"])
+            .output()
+        else {
             return; // Not a Debian.
         };
         let mut expected: Vec<String> = String::from_utf8_lossy(&output.stdout)

@@ -43,7 +43,9 @@ fn read_within(root: &Root, also: &[String], entries: usize, found: &mut Found<'
     for place in pythons.into_iter().chain(also).filter(|place| !place.is_empty()) {
         // What lies below another place is found there.
         let is_known = places.iter().any(|known| {
-            place.strip_prefix(known.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            place
+                .strip_prefix(known.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         });
         if !is_known {
             places.push(place);
@@ -153,40 +155,65 @@ mod tests {
     fn packages_of_node_are_found_with_those_they_brought() {
         let (names, problems) = found(
             &[
-                ("app/node_modules/express/package.json", r#"{"name":"express","version":"4.1.0"}"#),
-                ("app/node_modules/express/node_modules/qs/package.json", r#"{"name":"qs","version":"6.0.0"}"#),
-                ("app/node_modules/@babel/core/package.json", r#"{"name":"@babel/core","version":"7.1.0"}"#),
-                ("app/node_modules/express/test/package.json", r#"{"name":"fixture","version":"0"}"#),
+                (
+                    "app/node_modules/express/package.json",
+                    r#"{"name":"express","version":"4.1.0"}"#,
+                ),
+                (
+                    "app/node_modules/express/node_modules/qs/package.json",
+                    r#"{"name":"qs","version":"6.0.0"}"#,
+                ),
+                (
+                    "app/node_modules/@babel/core/package.json",
+                    r#"{"name":"@babel/core","version":"7.1.0"}"#,
+                ),
+                (
+                    "app/node_modules/express/test/package.json",
+                    r#"{"name":"fixture","version":"0"}"#,
+                ),
                 ("app/node_modules/broken/package.json", "{"),
                 ("usr/lib/node_modules/npm/package.json", r#"{"name":"npm","version":"10.0.0"}"#),
             ],
             &[],
         );
-        assert_eq!(names, [
-            "@babel/core 7.1.0 app/node_modules/@babel/core",
-            "express 4.1.0 app/node_modules/express",
-            "npm 10.0.0 usr/lib/node_modules/npm",
-            "qs 6.0.0 app/node_modules/express/node_modules/qs",
-        ]);
+        assert_eq!(
+            names,
+            [
+                "@babel/core 7.1.0 app/node_modules/@babel/core",
+                "express 4.1.0 app/node_modules/express",
+                "npm 10.0.0 usr/lib/node_modules/npm",
+                "qs 6.0.0 app/node_modules/express/node_modules/qs",
+            ]
+        );
         assert!(problems.is_empty(), "{problems:?}");
     }
 
     #[test]
     fn packages_of_python_are_found_where_they_are_installed_and_where_the_program_works() {
-        let metadata = "Metadata-Version: 2.1\nName: Flask\nVersion: 3.0.1\n\nName: of the description\n";
+        let metadata =
+            "Metadata-Version: 2.1\nName: Flask\nVersion: 3.0.1\n\nName: of the description\n";
         let (names, _) = found(
             &[
                 ("usr/lib/python3.11/site-packages/flask-3.0.1.dist-info/METADATA", metadata),
-                ("usr/lib/python3/dist-packages/six.egg-info/PKG-INFO", "Name: six\nVersion: 1.16.0\n"),
-                ("data/venv/lib/python3.12/site-packages/a-1.dist-info/METADATA", "Name: a\nVersion: 1\n"),
+                (
+                    "usr/lib/python3/dist-packages/six.egg-info/PKG-INFO",
+                    "Name: six\nVersion: 1.16.0\n",
+                ),
+                (
+                    "data/venv/lib/python3.12/site-packages/a-1.dist-info/METADATA",
+                    "Name: a\nVersion: 1\n",
+                ),
             ],
             &["/data".to_owned(), "/usr/src/app".to_owned(), "/".to_owned()],
         );
-        assert_eq!(names, [
-            "Flask 3.0.1 usr/lib/python3.11/site-packages/flask-3.0.1.dist-info",
-            "a 1 data/venv/lib/python3.12/site-packages/a-1.dist-info",
-            "six 1.16.0 usr/lib/python3/dist-packages/six.egg-info",
-        ]);
+        assert_eq!(
+            names,
+            [
+                "Flask 3.0.1 usr/lib/python3.11/site-packages/flask-3.0.1.dist-info",
+                "a 1 data/venv/lib/python3.12/site-packages/a-1.dist-info",
+                "six 1.16.0 usr/lib/python3/dist-packages/six.egg-info",
+            ]
+        );
     }
 
     #[test]

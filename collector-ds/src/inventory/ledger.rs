@@ -1,9 +1,7 @@
 //! What was told, as hashes, and how it differs from what is found now.
 
 use super::limits;
-use event_model::{
-    Inventory, InventoryItem, InventoryKind, InventorySubject, Record, Timestamp,
-};
+use event_model::{Inventory, InventoryItem, InventoryKind, InventorySubject, Record, Timestamp};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -61,7 +59,11 @@ impl Ledger {
 
     /// How many items of a kind were told.
     pub fn count(&self, kind: InventoryKind) -> usize {
-        self.told.iter().filter(|((_, its), _)| *its == kind).map(|(_, told)| told.hashes.len()).sum()
+        self.told
+            .iter()
+            .filter(|((_, its), _)| *its == kind)
+            .map(|(_, told)| told.hashes.len())
+            .sum()
     }
 
     /// Tells what is other than what was told.
@@ -87,8 +89,14 @@ impl Ledger {
         } else {
             vec![]
         };
-        let template =
-            Inventory { subject, kind, scanned_at, changed: vec![], removed: vec![], snapshot_items: None };
+        let template = Inventory {
+            subject,
+            kind,
+            scanned_at,
+            changed: vec![],
+            removed: vec![],
+            snapshot_items: None,
+        };
         send_parts(&template, changed, removed, snapshot.then_some(now.len()), send);
         if complete {
             *told = Told { hashes: now, whole: true };
@@ -196,7 +204,8 @@ mod tests {
         let mut ledger = Ledger::default();
         let items: Vec<_> = (0..450).map(|n| package(&n.to_string(), "x")).collect();
         let told = tell(&mut ledger, items, true);
-        let sizes: Vec<_> = told.iter().map(|part| (part.changed.len(), part.snapshot_items)).collect();
+        let sizes: Vec<_> =
+            told.iter().map(|part| (part.changed.len(), part.snapshot_items)).collect();
         assert_eq!(sizes, [(200, None), (200, None), (50, Some(450))]);
     }
 

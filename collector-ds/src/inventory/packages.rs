@@ -68,7 +68,8 @@ impl<'a> Found<'a> {
             let more = if others == 0 { String::new() } else { format!(" and {others} more") };
             format!("{}{more}: {reason}", paths.join(", "))
         });
-        let cut = self.cut.then(|| format!("there are more than the {} packages told", limits::ITEMS));
+        let cut =
+            self.cut.then(|| format!("there are more than the {} packages told", limits::ITEMS));
         skipped.chain(cut).chain(self.notes.iter().cloned()).collect()
     }
 }

@@ -83,7 +83,9 @@ fn read_tables(process: &Path, namespace: u64, found: &mut Vec<Found>, pace: &mu
         let table = match File::open(path) {
             Ok(file) => BufReader::new(file.take(limits::SOCKET_TABLE_BYTES)),
             // A kernel without IPv6.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && table.ends_with('6') => continue,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && table.ends_with('6') => {
+                continue;
+            }
             Err(_) => return false,
         };
         let most = limits::ITEMS.saturating_sub(found.len() + sockets.len());
@@ -111,7 +113,9 @@ fn find_holders<'view>(
         if missing == 0 {
             return;
         }
-        let Ok(descriptors) = fs::read_dir(directory(proc_root, process).join("fd")) else { continue };
+        let Ok(descriptors) = fs::read_dir(directory(proc_root, process).join("fd")) else {
+            continue;
+        };
         for descriptor in descriptors.flatten().take(limits::DESCRIPTORS.min(left)) {
             left -= 1;
             pace.rest();
@@ -175,7 +179,8 @@ mod tests {
                     && (port.address, port.port) == (address.ip(), address.port())
             })
         };
-        let port = find(TransportProtocol::Tcp, tcp.local_addr().expect("an address")).expect("it listens");
+        let port = find(TransportProtocol::Tcp, tcp.local_addr().expect("an address"))
+            .expect("it listens");
         assert_eq!(port.process.map(|key| key.pid), Some(std::process::id()));
         assert_eq!(port.process_name.as_deref(), Some("the test"));
         assert_eq!(port.executable.as_deref(), Some("/the/test"));

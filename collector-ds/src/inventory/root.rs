@@ -130,8 +130,7 @@ impl Root {
     fn new(path: &Path, also: ResolveFlag) -> io::Result<Self> {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
         let directory = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
-        let resolve =
-            ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS | also;
+        let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS | also;
         let bytes_left = Cell::new(super::limits::SCAN_BYTES);
         Ok(Self { directory: directory.into(), resolve, bytes_left })
     }
@@ -196,8 +195,7 @@ impl Root {
     }
 
     fn find(&self, path: &str, is_wanted: fn(&FileType) -> bool) -> Result<File, Skipped> {
-        let how =
-            OpenHow::new().flags(OFlag::O_PATH | OFlag::O_CLOEXEC).resolve(self.resolve);
+        let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_CLOEXEC).resolve(self.resolve);
         let found = File::from(openat2(&self.directory, path, how)?);
         if is_wanted(&found.metadata()?.file_type()) { Ok(found) } else { Err(Skipped::Kind) }
     }

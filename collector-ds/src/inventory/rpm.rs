@@ -12,8 +12,7 @@ use rusqlite::Connection;
 use rusqlite::limits::Limit;
 
 /// Where the database is.
-pub const DATABASES: [&str; 2] =
-    ["var/lib/rpm/rpmdb.sqlite", "usr/lib/sysimage/rpm/rpmdb.sqlite"];
+pub const DATABASES: [&str; 2] = ["var/lib/rpm/rpmdb.sqlite", "usr/lib/sysimage/rpm/rpmdb.sqlite"];
 
 /// Databases that are not read, with their formats.
 const UNREAD: [(&str, &str); 4] = [
@@ -41,7 +40,11 @@ pub fn read(root: &Root, found: &mut Found<'_>) {
                     found.note(format!("{path}: {error}"));
                 }
                 let log = format!("{path}-wal");
-                if root.open(&log).and_then(|file| Ok(file.metadata()?.len())).is_ok_and(|bytes| bytes > 0) {
+                if root
+                    .open(&log)
+                    .and_then(|file| Ok(file.metadata()?.len()))
+                    .is_ok_and(|bytes| bytes > 0)
+                {
                     found.note(format!("{log} is not read: the newest changes may be missing"));
                 }
                 // The other place is a link to this one.
@@ -73,10 +76,13 @@ fn read_database(mut bytes: Vec<u8>, found: &mut Found<'_>) -> rusqlite::Result<
     database.pragma_update(None, "cell_size_check", true)?;
     database.set_limit(Limit::SQLITE_LIMIT_LENGTH, HEADER_BYTES)?;
     let mut looks = 0;
-    database.progress_handler(STEPS.0, Some(move || {
-        looks += 1;
-        looks > STEPS.1
-    }))?;
+    database.progress_handler(
+        STEPS.0,
+        Some(move || {
+            looks += 1;
+            looks > STEPS.1
+        }),
+    )?;
     let length = bytes.len();
     database.deserialize_read_exact("main", bytes.as_slice(), length, true)?;
     drop(bytes);
@@ -230,7 +236,10 @@ mod tests {
         database(folder.path(), &headers);
         let (packages, problems) = testing::packages(folder.path(), read);
         assert_eq!(packages.len(), 2, "{problems:?}");
-        assert_eq!((packages[0].name.as_str(), packages[0].version.as_str()), ("bash", "5.2.26-3.fc40"));
+        assert_eq!(
+            (packages[0].name.as_str(), packages[0].version.as_str()),
+            ("bash", "5.2.26-3.fc40")
+        );
         assert_eq!(packages[0].architecture.as_deref(), Some("x86_64"));
         assert_eq!(packages[0].source.as_deref(), Some("bash-5.2.26-3.fc40.src.rpm"));
         assert_eq!(packages[1].version, "2:5.2.26-3.fc40");

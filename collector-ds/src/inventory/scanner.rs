@@ -7,8 +7,8 @@ use super::root::{FileVersion, Root};
 use super::view::NodeView;
 use super::{limits, operating_system, ports, users};
 use event_model::{
-    InventoryItem, InventoryKind, InventorySubject, Package, Process, Record,
-    Timestamp, UserAccount,
+    InventoryItem, InventoryKind, InventorySubject, Package, Process, Record, Timestamp,
+    UserAccount,
 };
 use metrics::gauge;
 use std::collections::HashMap;
@@ -111,9 +111,10 @@ impl Scanner {
 
     fn scan_node_packages(&mut self, scan: &mut Scan<'_>, root: &Root) {
         let version = packages::version(root);
-        let is_known = self.node_packages.as_ref().is_some_and(|(known, at)| {
-            *known == version && at.elapsed() < READ_AGAIN_AFTER
-        });
+        let is_known = self
+            .node_packages
+            .as_ref()
+            .is_some_and(|(known, at)| *known == version && at.elapsed() < READ_AGAIN_AFTER);
         if !is_known {
             let mut found = Found::new(scan.pace);
             packages::read(root, self.config.languages, &[], &mut found);
@@ -122,7 +123,8 @@ impl Scanner {
             self.tell_packages(scan, InventorySubject::Node, packages, complete);
             self.node_packages = Some((version, Instant::now()));
         }
-        let problems = self.node_problems.iter().map(|problem| format!("packages of the node: {problem}"));
+        let problems =
+            self.node_problems.iter().map(|problem| format!("packages of the node: {problem}"));
         scan.problems.extend(problems);
     }
 
@@ -131,7 +133,13 @@ impl Scanner {
         let complete = found.problems.is_empty();
         scan.problems.extend(found.problems);
         let items = found.ports.into_iter().map(InventoryItem::ListeningPort).collect();
-        scan.tell(&mut self.ledger, InventorySubject::Node, InventoryKind::ListeningPorts, items, complete);
+        scan.tell(
+            &mut self.ledger,
+            InventorySubject::Node,
+            InventoryKind::ListeningPorts,
+            items,
+            complete,
+        );
     }
 
     /// The images themselves are told before what is in them.
@@ -139,7 +147,8 @@ impl Scanner {
         let (running, left_out) = images::running(scan.view);
         if left_out > 0 {
             scan.problems.push(format!(
-                "{left_out} containers are not told: there are more than {} images", limits::IMAGES
+                "{left_out} containers are not told: there are more than {} images",
+                limits::IMAGES
             ));
         }
         self.images.retain(|key, _| running.contains_key(key));
@@ -177,7 +186,8 @@ impl Scanner {
     /// Looks into an image through a process of one of its containers; None where none can be looked into now.
     fn scan_image(&mut self, scan: &mut Scan<'_>, running: &Running) -> Option<Contents> {
         if !self.ledger.has_room() {
-            scan.problems.push(format!("image {}: there is no room for what is in it", running.image.key));
+            scan.problems
+                .push(format!("image {}: there is no room for what is in it", running.image.key));
             return None;
         }
         let mut refusal = None;
@@ -195,7 +205,8 @@ impl Scanner {
         }
         self.images.remove(&running.image.key);
         if let Some(error) = refusal {
-            scan.problems.push(format!("image {}: its files can't be read: {error}", running.image.key));
+            scan.problems
+                .push(format!("image {}: its files can't be read: {error}", running.image.key));
         }
         None
     }
@@ -385,13 +396,16 @@ mod tests {
         assert!(problems.is_empty(), "{problems:?}");
         let image = InventorySubject::Image("sha256:1".to_owned());
         let kinds: Vec<_> = told.iter().map(|part| (part.subject.clone(), part.kind)).collect();
-        assert_eq!(kinds, [
-            (InventorySubject::Node, InventoryKind::Users),
-            (InventorySubject::Node, InventoryKind::Packages),
-            (InventorySubject::Node, InventoryKind::Images),
-            (image.clone(), InventoryKind::Packages),
-            (image.clone(), InventoryKind::Users),
-        ]);
+        assert_eq!(
+            kinds,
+            [
+                (InventorySubject::Node, InventoryKind::Users),
+                (InventorySubject::Node, InventoryKind::Packages),
+                (InventorySubject::Node, InventoryKind::Images),
+                (image.clone(), InventoryKind::Packages),
+                (image.clone(), InventoryKind::Users),
+            ]
+        );
         assert!(told.iter().all(|part| part.snapshot_items == Some(part.changed.len() as u64)));
         let InventoryItem::Image(told_image) = &told[2].changed[0] else { panic!("{told:?}") };
         assert_eq!(told_image.operating_system.as_deref(), Some("Alpine Linux v3.20"));
@@ -424,7 +438,11 @@ mod tests {
         let (told, _) = scan(&mut scanner, &NodeView::default());
         assert_eq!((told.len(), told[0].kind), (1, InventoryKind::Images));
         assert_eq!((told[0].changed.len(), told[0].removed.len()), (0, 1));
-        assert_eq!(scan(&mut scanner, &Node::view()).0.len(), 3, "it is told whole when it comes back");
+        assert_eq!(
+            scan(&mut scanner, &Node::view()).0.len(),
+            3,
+            "it is told whole when it comes back"
+        );
     }
 
     #[test]
@@ -442,14 +460,18 @@ mod tests {
         let installed = node.image.path().join("lib/apk/db/installed");
         std::fs::remove_file(&installed).expect("removed");
         nix::unistd::mkfifo(&installed, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
-        symlink(node.root.path().join("etc/passwd"), node.image.path().join("etc/shadow")).expect("a link");
+        symlink(node.root.path().join("etc/passwd"), node.image.path().join("etc/shadow"))
+            .expect("a link");
         let status = node.image.path().join("var/lib/dpkg/status");
         std::fs::create_dir_all(status.parent().expect("a folder")).expect("folders");
         std::fs::File::create(&status).and_then(|file| file.set_len(1 << 40)).expect("a huge file");
         let (told, problems) = scan(&mut node.scanner(), &Node::view());
         assert!(problems[0].contains("not a regular file"), "{problems:?}");
         let of_image = told.iter().filter(|part| part.subject != InventorySubject::Node);
-        assert!(of_image.clone().all(|part| part.snapshot_items.is_none()), "nothing is taken to be gone");
+        assert!(
+            of_image.clone().all(|part| part.snapshot_items.is_none()),
+            "nothing is taken to be gone"
+        );
         let names = of_image.flat_map(|part| &part.changed).count();
         assert_eq!(names, 2, "the rest is told: {told:?}");
     }

@@ -99,20 +99,31 @@ mod tests {
     #[test]
     fn users_who_can_log_in_are_told_without_their_passwords() {
         let folder = testing::root(&[
-            ("etc/passwd", "root:x:0:0:root:/root:/bin/bash\nwww:x:33:33::/var:/usr/sbin/nologin\nann:x:1000:1000:::\nold:$1$ab:5:5::/:/bin/sh\nopen::6:6::/:/bin/sh\nbroken:x\nnet:x:7:7::/:/bin/zsh\n"),
+            (
+                "etc/passwd",
+                "root:x:0:0:root:/root:/bin/bash\nwww:x:33:33::/var:/usr/sbin/nologin\nann:x:1000:1000:::\nold:$1$ab:5:5::/:/bin/sh\nopen::6:6::/:/bin/sh\nbroken:x\nnet:x:7:7::/:/bin/zsh\n",
+            ),
             ("etc/group", "sudo:x:27:ann,root\nadm:x:4:ann\nbroken\n"),
-            ("etc/shadow", "root:*:1:0:9:7:::\nann:$y$j9T$secret:1::::::\nnet:!$6$locked:1::::::\n"),
+            (
+                "etc/shadow",
+                "root:*:1:0:9:7:::\nann:$y$j9T$secret:1::::::\nnet:!$6$locked:1::::::\n",
+            ),
         ]);
         let (users, problems) = read(&Root::of_node(folder.path()).expect("a root"));
-        let told: Vec<_> =
-            users.iter().map(|user| (user.name.as_str(), user.password, user.groups.join(","))).collect();
-        assert_eq!(told, [
-            ("root", PasswordState::Locked, "sudo".to_owned()),
-            ("ann", PasswordState::Set, "adm,sudo".to_owned()),
-            ("old", PasswordState::Set, String::new()),
-            ("open", PasswordState::Empty, String::new()),
-            ("net", PasswordState::Locked, String::new()),
-        ]);
+        let told: Vec<_> = users
+            .iter()
+            .map(|user| (user.name.as_str(), user.password, user.groups.join(",")))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("root", PasswordState::Locked, "sudo".to_owned()),
+                ("ann", PasswordState::Set, "adm,sudo".to_owned()),
+                ("old", PasswordState::Set, String::new()),
+                ("open", PasswordState::Empty, String::new()),
+                ("net", PasswordState::Locked, String::new()),
+            ]
+        );
         assert_eq!(users[1].shell, "/bin/sh");
         assert!(!format!("{users:?}").contains("secret"));
         assert!(problems.is_empty(), "{problems:?}");

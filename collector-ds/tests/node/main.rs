@@ -6,12 +6,12 @@
 mod containerd;
 mod docker;
 mod expect;
-mod inventory;
 mod kubernetes;
 mod publisher;
 mod sensor;
 
 mod containers;
+mod inventory;
 mod processes;
 mod running;
 mod runtimes;

@@ -42,6 +42,7 @@ pub fn names(names: &[impl AsRef<str>]) -> Vec<String> {
 pub fn map<K: AsRef<str>, V: AsRef<str>>(
     entries: impl IntoIterator<Item = (K, V)>,
 ) -> BTreeMap<String, String> {
-    let bounded = entries.into_iter().map(|(key, value)| (name(key.as_ref()), text(value.as_ref(), VALUE)));
+    let bounded =
+        entries.into_iter().map(|(key, value)| (name(key.as_ref()), text(value.as_ref(), VALUE)));
     bounded.take(ENTRIES).collect()
 }

@@ -33,7 +33,8 @@ pub fn parse(json: &[u8]) -> Result<AuditEvent, AuditError> {
     }
     let raw: raw::Event<'_> = serde_json::from_slice(json)?;
     if raw.kind != "Event" || raw.api_version != "audit.k8s.io/v1" {
-        let (kind, api_version) = (bounds::text(&raw.kind, 100), bounds::text(&raw.api_version, 100));
+        let (kind, api_version) =
+            (bounds::text(&raw.kind, 100), bounds::text(&raw.api_version, 100));
         return Err(AuditError::Kind { kind, api_version });
     }
     convert(raw)

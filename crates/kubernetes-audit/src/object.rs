@@ -144,10 +144,16 @@ mod tests {
         let pod = json!({"kind": "Pod", "metadata": {"managedFields": [1], "annotations": {"a": "b"}},
             "spec": {"containers": [{"image": "miner", "securityContext": {"privileged": true}}]}});
         let json = kept(&pod, "pods", None);
-        assert!(json.contains("\"image\":\"miner\"") && json.contains("\"privileged\":true"), "{json}");
+        assert!(
+            json.contains("\"image\":\"miner\"") && json.contains("\"privileged\":true"),
+            "{json}"
+        );
         assert!(!json.contains("managedFields") && json.contains("\"a\":\"b\""), "{json}");
         let map = json!({"kind": "ConfigMap", "data": {"aws_access_key_id": "AKIA"}});
-        assert!(kept(&map, "configmaps", None).contains("AKIA"), "rules look for keys in config maps");
+        assert!(
+            kept(&map, "configmaps", None).contains("AKIA"),
+            "rules look for keys in config maps"
+        );
     }
 
     #[test]

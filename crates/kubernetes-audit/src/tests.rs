@@ -8,7 +8,10 @@ const EXEC: &str = r#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Re
 fn an_event_tells_who_asked_for_what_and_was_answered_how() {
     let event = parse(EXEC.as_bytes()).unwrap();
     assert_eq!((event.verb.as_str(), event.audit_id.as_str()), ("create", "a-1"));
-    assert_eq!((event.stage.as_str(), event.level.as_str()), ("ResponseComplete", "RequestResponse"));
+    assert_eq!(
+        (event.stage.as_str(), event.level.as_str()),
+        ("ResponseComplete", "RequestResponse")
+    );
     assert_eq!(event.user.name, "eve");
     assert_eq!(event.user.groups, ["dev", "system:authenticated"]);
     assert_eq!(event.user.extra["k"], "v,w");
@@ -18,7 +21,10 @@ fn an_event_tells_who_asked_for_what_and_was_answered_how() {
     let object = event.object.unwrap();
     assert_eq!((object.resource.as_str(), object.subresource.as_deref()), ("pods", Some("exec")));
     assert_eq!((object.namespace.as_deref(), object.name.as_deref()), (Some("shop"), Some("web")));
-    assert_eq!((event.response_code, event.response_reason.as_deref()), (Some(403), Some("Forbidden")));
+    assert_eq!(
+        (event.response_code, event.response_reason.as_deref()),
+        (Some(403), Some("Forbidden"))
+    );
     assert_eq!(event.received_at, Timestamp(1_795_372_922_662_022_000));
     assert!(event.stage_at > event.received_at);
     assert_eq!(event.annotations["authorization.k8s.io/decision"], "forbid");
@@ -32,7 +38,8 @@ fn empty_lists_are_null_in_go() {
 
 #[test]
 fn a_generated_name_is_taken_from_the_response() {
-    let response = r#""responseObject":{"kind":"Pod","metadata":{"name":"web-x7"},"spec":{"a":[{}]}},"verb""#;
+    let response =
+        r#""responseObject":{"kind":"Pod","metadata":{"name":"web-x7"},"spec":{"a":[{}]}},"verb""#;
     let line = EXEC.replace("\"verb\"", response);
     assert_eq!(parse(line.as_bytes()).unwrap().response_name.as_deref(), Some("web-x7"));
 }
@@ -40,7 +47,11 @@ fn a_generated_name_is_taken_from_the_response() {
 #[test]
 fn what_is_no_event_is_refused_by_its_reason() {
     let refusal = |line: &str| parse(line.as_bytes()).unwrap_err().to_string();
-    assert!(refusal("{}").starts_with("not an audit event: missing field `kind`"), "{}", refusal("{}"));
+    assert!(
+        refusal("{}").starts_with("not an audit event: missing field `kind`"),
+        "{}",
+        refusal("{}")
+    );
     let policy = EXEC.replace("\"kind\":\"Event\"", "\"kind\":\"Policy\"");
     assert!(refusal(&policy).contains("\"Policy\" of \"audit.k8s.io/v1\""), "{}", refusal(&policy));
     let late = EXEC.replace("2026-11-22T18:42:02.664149Z", "soon");
@@ -64,7 +75,8 @@ fn every_event_of_a_real_server_is_read() {
     let text = std::fs::read_to_string(&path).unwrap();
     let mut verbs = std::collections::BTreeMap::new();
     for (place, line) in text.lines().enumerate() {
-        let event = parse(line.as_bytes()).unwrap_or_else(|error| panic!("line {}: {error}", place + 1));
+        let event =
+            parse(line.as_bytes()).unwrap_or_else(|error| panic!("line {}: {error}", place + 1));
         // A request that was refused before anybody knew whose it is names nobody.
         assert!(!event.user.name.is_empty() || event.response_code == Some(401), "{event:?}");
         assert!(!event.verb.is_empty() && !event.source_ips.is_empty(), "{event:?}");

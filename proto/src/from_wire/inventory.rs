@@ -102,8 +102,7 @@ impl TryFrom<wire::ListeningPort> for model::ListeningPort {
         Ok(Self {
             protocol,
             address: address(&raw.address)?,
-            port: u16::try_from(raw.port)
-                .map_err(|_| unknown("listening_port.port", raw.port))?,
+            port: u16::try_from(raw.port).map_err(|_| unknown("listening_port.port", raw.port))?,
             network_namespace: raw.network_namespace,
             uid: raw.uid,
             process: raw.process.map(Into::into),

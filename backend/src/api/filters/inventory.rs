@@ -10,7 +10,8 @@ const IMAGE: Parameter = Parameter::text(
     "image",
     "In the image of this key: its digest, or its reference where no digest is known.",
 );
-const OF: Parameter = Parameter::text("of", "Of nodes themselves (\"node\") or of images (\"image\").");
+const OF: Parameter =
+    Parameter::text("of", "Of nodes themselves (\"node\") or of images (\"image\").");
 
 pub(in crate::api) const PACKAGES: [Parameter; 9] = [
     CLUSTER,
@@ -24,13 +25,8 @@ pub(in crate::api) const PACKAGES: [Parameter; 9] = [
     CURSOR,
 ];
 
-pub(in crate::api) const IMAGES: [Parameter; 5] = [
-    CLUSTER,
-    NODE,
-    Parameter::text("image", "Of this digest or reference."),
-    LIMIT,
-    CURSOR,
-];
+pub(in crate::api) const IMAGES: [Parameter; 5] =
+    [CLUSTER, NODE, Parameter::text("image", "Of this digest or reference."), LIMIT, CURSOR];
 
 pub(in crate::api) const PORTS: [Parameter; 8] = [
     CLUSTER,
@@ -38,20 +34,16 @@ pub(in crate::api) const PORTS: [Parameter; 8] = [
     Parameter::whole("port", "Of this number."),
     Parameter::text("protocol", "Of tcp or udp."),
     Parameter::text("process", "Held by a process of this name."),
-    Parameter::text("container", "In this container: its id, or 12 or more of the id's first digits."),
+    Parameter::text(
+        "container",
+        "In this container: its id, or 12 or more of the id's first digits.",
+    ),
     LIMIT,
     CURSOR,
 ];
 
-pub(in crate::api) const USERS: [Parameter; 7] = [
-    CLUSTER,
-    NODE,
-    IMAGE,
-    OF,
-    Parameter::text("name", "Of exactly this name."),
-    LIMIT,
-    CURSOR,
-];
+pub(in crate::api) const USERS: [Parameter; 7] =
+    [CLUSTER, NODE, IMAGE, OF, Parameter::text("name", "Of exactly this name."), LIMIT, CURSOR];
 
 pub(in crate::api) const AUDIT: [Parameter; 10] = [
     SINCE,

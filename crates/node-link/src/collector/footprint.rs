@@ -119,8 +119,7 @@ fn of_inventory(inventory: &Inventory) -> usize {
         InventorySubject::Node => 0,
         InventorySubject::Image(key) => key.len(),
     };
-    let items: usize =
-        inventory.changed.iter().map(|item| size_of_val(item) + of_item(item)).sum();
+    let items: usize = inventory.changed.iter().map(|item| size_of_val(item) + of_item(item)).sum();
     subject + items + size_of_val(inventory.removed.as_slice())
 }
 
