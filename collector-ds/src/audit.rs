@@ -147,14 +147,13 @@ impl<O: Outlet> AuditFile<O> {
                  After a restart it is read from its end"
             ));
         }
-        let gap = self.follower.gap().map(|at| {
+        self.follower.gap().map(|at| {
             format!(
                 "lines of the audit file {} may be missing: at {at} the file that was read last was gone, \
                  or written anew",
                 self.path
             )
-        });
-        gap
+        })
     }
 }
 

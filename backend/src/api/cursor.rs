@@ -138,10 +138,10 @@ mod tests {
             let event = EventCursor { day, time, source, sequence };
             prop_assert_eq!(EventCursor::from_text(&event.to_text()), Some(event));
             let alert = AlertCursor { time, number: source };
-            prop_assert_eq!(AlertCursor::from_text(&alert.to_text()), Some(alert.clone()));
+            prop_assert_eq!(AlertCursor::from_text(&alert.to_text()), Some(alert));
             let item = InventoryCursor { name: node.clone(), number: source };
             prop_assert_eq!(InventoryCursor::from_text(&item.to_text()), Some(item));
-            let request = AuditCursor(alert.clone());
+            let request = AuditCursor(alert);
             prop_assert_eq!(AuditCursor::from_text(&request.to_text()), Some(request));
             let sensor = SensorCursor { cluster, node, component };
             prop_assert_eq!(SensorCursor::from_text(&sensor.to_text()), Some(sensor));

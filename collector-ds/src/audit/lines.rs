@@ -37,7 +37,7 @@ impl Lines {
             match part.strip_suffix(b"\n") {
                 // The common case: nothing is copied.
                 Some(line) if self.pending == 0 && line.len() <= self.most => {
-                    take(Line::Whole(line))
+                    take(Line::Whole(line));
                 }
                 Some(end) => {
                     self.keep(end);

@@ -28,14 +28,13 @@ fn parse(text: &str, found: &mut Found<'_>) {
             Some(("V", value)) => version = Some(value),
             Some(("A", value)) => architecture = Some(value),
             Some(("o", value)) => origin = Some(value),
-            Some(_) => {}
             None if line.is_empty() => {
                 if let (Some(name), Some(version)) = (name.take(), version.take()) {
                     found.add(package(name, version, architecture, origin));
                 }
                 (architecture, origin) = (None, None);
             }
-            None => {}
+            _ => {}
         }
     }
 }
