@@ -86,8 +86,12 @@ async fn what_is_there_is_listed_and_what_a_newer_snapshot_lacks_is_gone() {
     assert_eq!(texts(&musl, "version"), ["1.2.4", "1.2.5"]);
     assert_eq!(texts(&musl, "image"), ["null", "sha256:1"]);
     assert_eq!(musl[0]["node"], "node-1");
-    let pages = backend.all("/api/v1/inventory/packages?limit=1").await;
-    assert_eq!(texts(&pages, "name"), ["busybox", "musl", "musl"]);
+    let all = backend.all("/api/v1/inventory/packages").await;
+    assert_eq!(texts(&all, "name"), ["busybox", "musl", "musl"]);
+    let first = backend.get("/api/v1/inventory/packages?limit=2").await;
+    let next = first["next"].as_str().expect("there is another page");
+    let second = backend.get(&format!("/api/v1/inventory/packages?limit=2&cursor={next}")).await;
+    assert_eq!((&second["items"][0], &second["next"]), (&all[2], &Value::Null));
     let old = backend.all("/api/v1/inventory/packages?name=musl&version=1.2.4&of=node").await;
     assert_eq!(old.len(), 1);
     let images = backend.all("/api/v1/inventory/images?image=alpine:3.20").await;
