@@ -8,6 +8,7 @@ mod config;
 mod cursor;
 mod filters;
 mod handlers;
+mod inventory;
 mod login;
 mod openapi;
 mod problem;

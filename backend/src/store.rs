@@ -6,6 +6,7 @@
 
 mod alert_query;
 mod alerts;
+mod audit;
 mod batch;
 mod body;
 mod conditions;
@@ -20,6 +21,7 @@ mod event_query;
 mod event_store;
 mod group;
 mod intake;
+mod inventory;
 mod losses;
 mod page;
 mod positions;
@@ -35,12 +37,14 @@ mod tests;
 mod writer;
 
 pub use alert_query::{AlertCursor, AlertFilter, StoredAlert};
+pub use audit::{AuditCursor, AuditFilter, AuditRecord};
 pub use batch::{Batch, Stored};
 pub use config::StoreConfig;
 pub use error::StoreError;
 pub use event_query::{EventRecord, Place, SourceRecord};
 pub use event_store::{EventCursor, EventFilter};
 pub use intake::Intake;
+pub use inventory::{InventoryCursor, InventoryFilter, InventoryRecord};
 pub use page::Page;
 pub use publisher::Publisher;
 pub use reader::{Reader, RemovedRecord};
@@ -67,6 +71,7 @@ const STATE_SCHEMA: Schema = Schema {
     steps: &[
         include_str!("store/schema/state-001.sql"),
         include_str!("store/schema/state-002.sql"),
+        include_str!("store/schema/state-003.sql"),
     ],
 };
 const STATE_CACHE_BYTES: u64 = 32 << 20;

@@ -4,6 +4,7 @@ mod coverage;
 mod metrics;
 mod watch;
 
+use crate::audit::{AuditFile, Problem};
 use crate::config::{Config, FilesConfig};
 use crate::detect::Rules;
 use crate::enrich::Enricher;
@@ -13,6 +14,7 @@ use crate::enrich::host;
 use crate::enrich::node_paths::NodePaths;
 use crate::enrich::processes::{ProcessLimits, Processes};
 use crate::enrich::users::Users;
+use crate::inventory::Inventory;
 use crate::kernel::{KernelConfig, Sensor, SensorError};
 use crate::pipeline::Pipeline;
 use crate::publish::{StatusFacts, StatusReporter};
@@ -24,8 +26,9 @@ use service_runtime::{Part, Service};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tokio::sync::watch::Receiver;
+use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use watch::Watch;
+use watch::{Beside, Watch};
 
 /// Runs the sensor until the service is to end.
 pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
@@ -50,6 +53,13 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
         work.await;
         anyhow::Ok(())
     });
+    let (inventory, views) = Inventory::start(
+        config.inventory,
+        config.host_root.clone(),
+        proc_root(&config),
+        way_out.outbox.clone(),
+    );
+    let (audit, following) = follow_audit_file(&config, &way_out.outbox, &service)?;
     let questions = metadata.clone();
     let pipeline = Pipeline::new(
         enricher(&config.host_root, &proc_root(&config)),
@@ -58,8 +68,30 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
         Box::new(move |container| questions.ask(container)),
         way_out.outbox,
     );
-    let watch = Watch::new(sensor, coverage, pipeline, metadata, status, proc_root(&config));
-    watch.run(findings, way_out.connected, service.shutdown()).await
+    let beside = Beside { metadata, inventory, audit };
+    let watch = Watch::new(sensor, coverage, pipeline, beside, status, proc_root(&config));
+    let watched = watch.run(findings, views, way_out.connected, service.shutdown()).await;
+    // Its last lines are to be on their way before the link ends.
+    following.await.context("following the audit file")?;
+    watched
+}
+
+/// Starts to follow the audit file, where one is configured.
+fn follow_audit_file(
+    config: &Config,
+    outbox: &Outbox,
+    service: &Service,
+) -> anyhow::Result<(Problem, JoinHandle<()>)> {
+    let problem = Problem::default();
+    let file = AuditFile::open(&config.audit, &config.host_root, outbox.clone())
+        .with_context(|| format!("host_root: {}", config.host_root.display()))?;
+    let (told, shutdown) = (problem.clone(), service.shutdown());
+    let following = tokio::task::spawn_blocking(move || {
+        if let Some(file) = file {
+            file.run(&told, &shutdown);
+        }
+    });
+    Ok((problem, following))
 }
 
 fn load_rules(config: &Config, service: &Service) -> anyhow::Result<Rules> {

@@ -2,7 +2,9 @@
 
 mod network;
 
+use crate::audit::AuditConfig;
 use crate::detect;
+use crate::inventory::InventoryConfig;
 use crate::kernel::{self, FileFilter, WatchedPaths};
 use ebpf_probes::RecordKind;
 pub use network::NetworkConfig;
@@ -40,6 +42,10 @@ pub struct Config {
     pub container_runtimes: ContainerRuntimesConfig,
     /// What the kernel is asked for.
     pub kernel: KernelConfig,
+    /// What is there.
+    pub inventory: InventoryConfig,
+    /// The audit file of a Kubernetes API server.
+    pub audit: AuditConfig,
     /// Logs.
     pub log: LogConfig,
     /// Metrics, health and readiness.
@@ -114,6 +120,8 @@ impl Default for Config {
             rules: RulesConfig::default(),
             container_runtimes: ContainerRuntimesConfig::default(),
             kernel: KernelConfig::default(),
+            inventory: InventoryConfig::default(),
+            audit: AuditConfig::default(),
             log: LogConfig::default(),
             admin: AdminConfig::on_port(ADMIN_PORT),
             shutdown: ShutdownConfig::default(),
@@ -252,6 +260,8 @@ impl ServiceConfig for Config {
         self.kernel.files.filter(Path::new("/proc"))?;
         self.kernel.network.check()?;
         self.check_paths()?;
+        self.inventory.validate()?;
+        self.audit.validate()?;
         detect::Rules::load(&self.rules.paths)
             .map_err(|error| ConfigProblem::new("rules.paths", error.to_string()))?;
         Ok(())
@@ -292,6 +302,14 @@ mod tests {
             config.container_runtimes.docker_sockets = vec!["docker.sock".into()];
         });
         assert!(problem.starts_with("container_runtimes.docker_sockets: "), "{problem}");
+        let problem = problem_of(|config| config.inventory.interval_seconds = 1);
+        assert!(problem.starts_with("inventory.interval_seconds: must be 30"), "{problem}");
+        let problem = problem_of(|config| config.inventory.packages = false);
+        assert!(problem.starts_with("inventory.languages: needs"), "{problem}");
+        let problem = problem_of(|config| config.audit.path = "audit.log".into());
+        assert!(problem.starts_with("audit.path: audit.log must be an absolute"), "{problem}");
+        let problem = problem_of(|config| config.audit.bytes_per_second = Bytes::new(1));
+        assert!(problem.starts_with("audit.bytes_per_second: must be at least"), "{problem}");
     }
 
     #[test]

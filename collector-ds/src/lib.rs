@@ -6,12 +6,15 @@
 //! kernel/ ──▶ enrich/ (processes, containers) ──▶ detect ──▶ publish/ ──▶ publisher-ds
 //! ```
 //!
-//! [`pipeline`] is that way, [`app`] the place where its parts are wired. All of it runs on one thread.
+//! [`pipeline`] is that way, [`app`] the place where its parts are wired. All of it runs on one thread. Beside it, on
+//! threads of their own, [`inventory`] tells what is there, and [`audit`] what a Kubernetes API server was asked.
 
 pub mod app;
+pub mod audit;
 pub mod config;
 pub mod detect;
 pub mod enrich;
+pub mod inventory;
 pub mod kernel;
 pub mod pipeline;
 pub mod publish;

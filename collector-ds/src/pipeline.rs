@@ -13,6 +13,7 @@ use names::Names;
 use crate::detect::Rules;
 use crate::enrich::containers::metadata::Finding;
 use crate::enrich::{Enriched, Enricher};
+use crate::inventory::NodeView;
 use crate::kernel::Snapshot;
 use crate::publish::Outlet;
 use detection::Act;
@@ -79,6 +80,15 @@ impl<O: Outlet> Pipeline<O> {
     /// What was counted since the start.
     pub const fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// What runs now, as far as it is known.
+    pub fn view(&self) -> NodeView {
+        let mut processes: Vec<_> = self.enricher.processes.living().map(Arc::clone).collect();
+        processes
+            .sort_by_key(|process| (process.reference.key.start_time, process.reference.key.pid));
+        let containers = self.enricher.containers.iter().map(Arc::clone).collect();
+        NodeView { containers, processes }
     }
 
     /// Takes a record, in the order in which the kernel made them.

@@ -16,6 +16,11 @@ pub trait Outlet {
 
     /// Whether entities did not fit since this was last true, and there is room now to send them again.
     fn take_entity_loss(&self) -> bool;
+
+    /// The same of the inventory. Never, where nothing is lost.
+    fn take_inventory_loss(&self) -> bool {
+        false
+    }
 }
 
 impl Outlet for Outbox {
@@ -25,5 +30,9 @@ impl Outlet for Outbox {
 
     fn take_entity_loss(&self) -> bool {
         Self::take_entity_loss(self)
+    }
+
+    fn take_inventory_loss(&self) -> bool {
+        Self::take_inventory_loss(self)
     }
 }

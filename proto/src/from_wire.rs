@@ -1,6 +1,9 @@
 //! From the wire to the event model. The wire is not trusted: each field that
 //! must be there is asked for by name, each number is checked.
 
+mod audit;
+mod inventory;
+
 use crate::wire;
 use event_model as model;
 use uuid::Uuid;
@@ -19,6 +22,8 @@ pub enum ConversionError {
     Address { length: usize },
     #[error("{field} has {length} bytes; a UUID has 16")]
     Uuid { field: &'static str, length: usize },
+    #[error("listening_port.address has {length} bytes; an IP address has 4 or 16")]
+    Address { length: usize },
 }
 
 pub type Result<T> = std::result::Result<T, ConversionError>;
@@ -84,7 +89,9 @@ impl TryFrom<wire::Record> for model::Record {
             Wire::Container(container) => Self::Container(Box::new(container.into())),
             Wire::Process(process) => Self::Process(Box::new(process.try_into()?)),
             Wire::KubernetesObject(object) => Self::KubernetesObject(Box::new(object.into())),
+            Wire::Inventory(inventory) => Self::Inventory(Box::new(inventory.try_into()?)),
             Wire::Event(event) => Self::Event(event.try_into()?),
+            Wire::Audit(event) => Self::Audit(Box::new(event.try_into()?)),
         })
     }
 }

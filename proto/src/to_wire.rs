@@ -1,5 +1,8 @@
 //! From the event model to the wire. Nothing here can fail.
 
+mod audit;
+mod inventory;
+
 use crate::wire;
 use event_model as model;
 
@@ -46,7 +49,9 @@ impl From<&model::Record> for wire::Record {
             model::Record::KubernetesObject(object) => {
                 Wire::KubernetesObject(object.as_ref().into())
             }
+            model::Record::Inventory(inventory) => Wire::Inventory(inventory.as_ref().into()),
             model::Record::Event(event) => Wire::Event(event.into()),
+            model::Record::Audit(event) => Wire::Audit(event.as_ref().into()),
         };
         Self { record: Some(record) }
     }

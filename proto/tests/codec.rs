@@ -1,12 +1,14 @@
 //! The codec gives back what it was given, and takes any bytes without a panic.
 
 use event_model::{
-    Alert, Argument, BlindRule, Component, Container, Credentials, DnsAnswer, DnsEvent,
-    DnsQuestion, Event, EventKind, Executable, ExitStatus, FileAct, FileEvent, Flow, Host,
-    KubernetesContainer, KubernetesObject, Lane, Loss, LossReason, MatchedField, NetworkAct,
-    NetworkEvent, PathSource, Pod, Priority, ProbeCoverage, ProbeState, Process, ProcessKey,
-    ProcessRef, Record, SensorStatus, SourceDescription, SourceId, SystemAct, SystemEvent,
-    Timestamp,
+    Alert, Argument, AuditEvent, AuditObject, AuditUser, BlindRule, Component, Container,
+    Credentials, DnsAnswer, DnsEvent, DnsQuestion, Event, EventKind, Executable, ExitStatus,
+    FileAct, FileEvent, Flow, Host, Image, Inventory, InventoryItem, InventoryKind,
+    InventorySubject, KubernetesContainer, KubernetesObject, Lane, ListeningPort, Loss, LossReason,
+    MatchedField, NetworkAct, NetworkEvent, Package, PackageManager, PasswordState, PathSource,
+    Pod, Priority, ProbeCoverage, ProbeState, Process, ProcessKey, ProcessRef, Record,
+    SensorStatus, SourceDescription, SourceId, SystemAct, SystemEvent, Timestamp,
+    TransportProtocol, UserAccount,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -296,6 +298,121 @@ prop_compose! {
     }
 }
 
+prop_compose! {
+    fn package()(
+        manager in select(PackageManager::ALL.to_vec()),
+        (name, version) in (text(), text()),
+        (architecture, source, path) in (option::of(text()), option::of(text()), option::of(text())),
+    ) -> InventoryItem {
+        InventoryItem::Package(Package { manager, name, version, architecture, source, path })
+    }
+}
+
+prop_compose! {
+    fn image()(
+        (key, digest, reference, operating_system) in (text(), option::of(text()), option::of(text()), option::of(text())),
+        containers in vec(text(), 0..3),
+        container_count in any::<u32>(),
+    ) -> InventoryItem {
+        let containers = containers.iter().map(|id| id.as_str().into()).collect();
+        InventoryItem::Image(Image { key, digest, reference, operating_system, containers, container_count })
+    }
+}
+
+prop_compose! {
+    fn listening_port()(
+        protocol in select(vec![TransportProtocol::Tcp, TransportProtocol::Udp]),
+        address in any::<std::net::IpAddr>(),
+        (port, network_namespace, uid) in any::<(u16, u64, u32)>(),
+        process in option::of(reference()),
+        (process_name, executable, container) in (option::of(text()), option::of(text()), option::of(text())),
+    ) -> InventoryItem {
+        let process = process.map(|process| process.key);
+        let container = container.as_deref().map(Into::into);
+        InventoryItem::ListeningPort(ListeningPort {
+            protocol, address, port, network_namespace, uid, process, process_name, executable, container,
+        })
+    }
+}
+
+prop_compose! {
+    fn user_account()(
+        (name, home, shell) in (text(), text(), text()),
+        (uid, gid) in any::<(u32, u32)>(),
+        groups in vec(text(), 0..3),
+        password in select(vec![PasswordState::Unknown, PasswordState::Empty, PasswordState::Locked, PasswordState::Set]),
+    ) -> InventoryItem {
+        InventoryItem::User(UserAccount { name, uid, gid, home, shell, groups, password })
+    }
+}
+
+fn items() -> impl Strategy<Value = (InventoryKind, Vec<InventoryItem>)> {
+    select(InventoryKind::ALL.to_vec()).prop_flat_map(|kind| {
+        let item = match kind {
+            InventoryKind::Packages => package().boxed(),
+            InventoryKind::Images => image().boxed(),
+            InventoryKind::ListeningPorts => listening_port().boxed(),
+            InventoryKind::Users => user_account().boxed(),
+        };
+        (Just(kind), vec(item, 0..4))
+    })
+}
+
+prop_compose! {
+    fn inventory()(
+        image in option::of(text()),
+        (kind, changed) in items(),
+        scanned_at in time(),
+        removed in vec(uuid(), 0..3),
+        snapshot_items in any::<Option<u64>>(),
+    ) -> Record {
+        let subject = image.map_or(InventorySubject::Node, InventorySubject::Image);
+        Record::Inventory(Box::new(Inventory { subject, kind, scanned_at, changed, removed, snapshot_items }))
+    }
+}
+
+prop_compose! {
+    fn audit_user()(
+        (name, uid) in (text(), text()),
+        groups in vec(text(), 0..3),
+        extra in btree_map(text(), text(), 0..2),
+    ) -> AuditUser {
+        AuditUser { name, uid, groups, extra }
+    }
+}
+
+prop_compose! {
+    fn audit_object()(
+        resource in text(),
+        (subresource, namespace, name) in (option::of(text()), option::of(text()), option::of(text())),
+        (uid, api_group, api_version) in (option::of(text()), option::of(text()), option::of(text())),
+    ) -> AuditObject {
+        AuditObject { resource, subresource, namespace, name, uid, api_group, api_version }
+    }
+}
+
+prop_compose! {
+    fn audit()(
+        (audit_id, stage, level, verb) in (text(), text(), text(), text()),
+        (request_uri, user_agent) in (text(), text()),
+        (user, impersonated_user) in (audit_user(), option::of(audit_user())),
+        source_ips in vec(text(), 0..3),
+        object in option::of(audit_object()),
+        response_code in any::<Option<u32>>(),
+        (response_reason, response_message) in (option::of(text()), option::of(text())),
+        (response_name, request_object) in (option::of(text()), option::of(text())),
+        request_object_dropped in any::<bool>(),
+        (received_at, stage_at) in (time(), time()),
+        annotations in btree_map(text(), text(), 0..3),
+    ) -> Record {
+        Record::Audit(Box::new(AuditEvent {
+            audit_id, stage, level, verb, request_uri, user, impersonated_user, source_ips, user_agent, object,
+            response_code, response_reason, response_message, response_name, request_object,
+            request_object_dropped, received_at, stage_at, annotations,
+        }))
+    }
+}
+
 fn record(lane: Lane) -> BoxedStrategy<Record> {
     match lane {
         Lane::Alert => prop_oneof![
@@ -311,13 +428,13 @@ fn record(lane: Lane) -> BoxedStrategy<Record> {
             kubernetes_object().prop_map(|object| Record::KubernetesObject(Box::new(object))),
         ]
         .boxed(),
-        Lane::Inventory | Lane::Telemetry => event().prop_map(Record::Event).boxed(),
+        Lane::Inventory => inventory().boxed(),
+        Lane::Telemetry => prop_oneof![event().prop_map(Record::Event), audit()].boxed(),
     }
 }
 
 fn batch() -> impl Strategy<Value = (Lane, Vec<Record>)> {
-    select(vec![Lane::Alert, Lane::Entity, Lane::Telemetry])
-        .prop_flat_map(|lane| (Just(lane), vec(record(lane), 1..12)))
+    select(Lane::ALL.to_vec()).prop_flat_map(|lane| (Just(lane), vec(record(lane), 1..12)))
 }
 
 proptest! {
@@ -508,6 +625,21 @@ fn a_batch_that_no_reader_would_take_is_not_made() {
     let source = SourceId(Uuid::nil());
     let refusal = encode_batch(source, Lane::Entity, 1, &[Record::Host(host)]).unwrap_err();
     assert!(matches!(refusal, BatchError::TooLarge), "{refusal}");
+}
+
+#[test]
+fn an_inventory_of_one_kind_holds_no_items_of_another() {
+    let user =
+        wire::UserAccount { password: wire::PasswordState::Set.into(), ..Default::default() };
+    let item = wire::InventoryItem { item: Some(wire::inventory_item::Item::User(user)) };
+    let inventory = wire::Inventory {
+        kind: wire::InventoryKind::Packages.into(),
+        changed: vec![item],
+        ..wire::Inventory::default()
+    };
+    let raw = wire::Record { record: Some(wire::record::Record::Inventory(inventory)) };
+    let refusal = Record::try_from(raw).unwrap_err().to_string();
+    assert!(refusal.contains("inventory.kind"), "{refusal}");
 }
 
 #[test]

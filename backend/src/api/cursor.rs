@@ -3,7 +3,7 @@
 use super::problem::Problem;
 use super::query::{Query, bad_value};
 use crate::hexadecimal;
-use crate::store::{AlertCursor, EventCursor, SensorCursor};
+use crate::store::{AlertCursor, AuditCursor, EventCursor, InventoryCursor, SensorCursor};
 
 /// A place in a list.
 pub(crate) trait Cursor: Sized {
@@ -99,6 +99,31 @@ impl Cursor for SensorCursor {
     }
 }
 
+impl Cursor for InventoryCursor {
+    const KIND: u8 = 4;
+
+    fn write(&self, bytes: &mut Vec<u8>) {
+        write_text(bytes, &self.name);
+        bytes.extend(self.number.to_be_bytes());
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        Some(Self { name: text(bytes)?, number: number(bytes)? })
+    }
+}
+
+impl Cursor for AuditCursor {
+    const KIND: u8 = 5;
+
+    fn write(&self, bytes: &mut Vec<u8>) {
+        self.0.write(bytes);
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        AlertCursor::read(bytes).map(Self)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,6 +139,10 @@ mod tests {
             prop_assert_eq!(EventCursor::from_text(&event.to_text()), Some(event));
             let alert = AlertCursor { time, number: source };
             prop_assert_eq!(AlertCursor::from_text(&alert.to_text()), Some(alert));
+            let item = InventoryCursor { name: node.clone(), number: source };
+            prop_assert_eq!(InventoryCursor::from_text(&item.to_text()), Some(item));
+            let request = AuditCursor(alert);
+            prop_assert_eq!(AuditCursor::from_text(&request.to_text()), Some(request));
             let sensor = SensorCursor { cluster, node, component };
             prop_assert_eq!(SensorCursor::from_text(&sensor.to_text()), Some(sensor));
             prop_assert_eq!(AlertCursor::from_text(&event.to_text()), None);

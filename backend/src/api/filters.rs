@@ -1,5 +1,11 @@
 //! The query parameters of each list: how they are documented, and what they mean.
 
+mod inventory;
+
+pub(super) use inventory::{
+    AUDIT, IMAGES, InventoryRequest, PACKAGES, PORTS, USERS, audit, images, packages, ports, users,
+};
+
 use super::cursor::{self, Cursor};
 use super::problem::Problem;
 use super::query::{Parameter, Query, bad_value};
@@ -221,6 +227,11 @@ documented!(AlertParameters, ALERTS);
 documented!(StreamParameters, STREAM);
 documented!(EventParameters, EVENTS);
 documented!(SensorParameters, SENSORS);
+documented!(PackageParameters, PACKAGES);
+documented!(ImageParameters, IMAGES);
+documented!(PortParameters, PORTS);
+documented!(UserParameters, USERS);
+documented!(AuditParameters, AUDIT);
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 //! The documentation at /api/v1/openapi.json.
 
-use super::{handlers, stream};
+use super::{handlers, inventory, stream};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
@@ -12,7 +12,10 @@ use utoipa::{Modify, OpenApi};
             Errors are RFC 9457 problems.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
-    paths(handlers::alerts, handlers::alert, stream::alert_stream, handlers::events, handlers::sensors, document),
+    paths(
+        handlers::alerts, handlers::alert, stream::alert_stream, handlers::events, handlers::sensors,
+        inventory::packages, inventory::images, inventory::ports, inventory::users, inventory::audit, document,
+    ),
     modifiers(&Bearer),
     security(("token" = [])),
 )]

@@ -1,7 +1,7 @@
 use super::access;
 use super::problem::Problem;
 use super::state::ApiState;
-use super::{handlers, login, openapi, stream};
+use super::{handlers, inventory, login, openapi, stream};
 use crate::console;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
@@ -21,6 +21,11 @@ fn api() -> Vec<(&'static str, MethodRouter<ApiState>)> {
         ("/api/v1/alerts/{id}", get(handlers::alert)),
         ("/api/v1/events", get(handlers::events)),
         ("/api/v1/sensors", get(handlers::sensors)),
+        ("/api/v1/inventory/packages", get(inventory::packages)),
+        ("/api/v1/inventory/images", get(inventory::images)),
+        ("/api/v1/inventory/ports", get(inventory::ports)),
+        ("/api/v1/inventory/users", get(inventory::users)),
+        ("/api/v1/audit", get(inventory::audit)),
         ("/api/v1/openapi.json", get(openapi::document)),
     ]
 }
@@ -110,5 +115,10 @@ mod tests {
         check("/api/v1/alerts/stream", &filters::STREAM);
         check("/api/v1/events", &filters::EVENTS);
         check("/api/v1/sensors", &filters::SENSORS);
+        check("/api/v1/inventory/packages", &filters::PACKAGES);
+        check("/api/v1/inventory/images", &filters::IMAGES);
+        check("/api/v1/inventory/ports", &filters::PORTS);
+        check("/api/v1/inventory/users", &filters::USERS);
+        check("/api/v1/audit", &filters::AUDIT);
     }
 }

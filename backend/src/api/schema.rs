@@ -2,20 +2,28 @@
 //! only with the version in the path.
 
 mod alert;
+mod audit;
 mod container;
 mod event;
+mod inventory;
 mod kind;
 mod page;
 mod process;
 mod sensor;
 
 pub use alert::{Alert, Host, MatchedField};
+pub use audit::{AuditEvent, AuditObject, AuditUser};
 pub use container::{Container, Pod};
 pub use event::Event;
+pub(crate) use inventory::Listed;
+pub use inventory::{Image, ListeningPort, Package, UserAccount, Whereabouts};
 pub use kind::{
     Argument, DnsAnswer, DnsEvent, DnsQuestion, Endpoint, EventKind, FileEvent, Flow, NetworkEvent,
     ProcessEvent, SystemEvent,
 };
-pub use page::{AlertPage, EventPage, Removed, SensorPage};
+pub use page::{
+    AlertPage, AuditPage, EventPage, ImagePage, PackagePage, PortPage, Removed, SensorPage,
+    UserPage,
+};
 pub use process::{Executable, Process, ProcessFacts, ProcessKey, User};
 pub use sensor::{BlindRule, Gap, Loss, Probe, Sensor, SensorState, Stream};

@@ -3,7 +3,8 @@
 
 use super::error::StoreError;
 use event_model::{
-    Alert, Container, Event, EventKind, Host, KubernetesObject, Process, ProcessRef, SensorStatus,
+    Alert, AuditEvent, Container, Event, EventKind, Host, InventoryItem, KubernetesObject, Process,
+    ProcessRef, SensorStatus,
 };
 use prost::Message;
 use proto::wire;
@@ -48,6 +49,8 @@ body!(Alert, wire::Alert, |wire| wire.try_into());
 body!(Process, wire::Process, |wire| wire.try_into());
 body!(SensorStatus, wire::SensorStatus, |wire| wire.try_into());
 body!(Host, wire::Host, |wire| wire.try_into());
+body!(AuditEvent, wire::AuditEvent, |wire| wire.try_into());
+body!(InventoryItem, wire::InventoryItem, |wire| wire.try_into());
 body!(Container, wire::Container, |wire| Ok(wire.into()));
 body!(KubernetesObject, wire::KubernetesObject, |wire| Ok(wire.into()));
 

@@ -1,10 +1,12 @@
 //! One transaction: many batches written together.
 
 use super::alerts::{self, Origin};
+use super::audit;
 use super::batch::{Batch, Stored};
 use super::entities;
 use super::error::{At, StoreError};
 use super::event_store::EventStore;
+use super::inventory;
 use super::losses;
 use super::positions::{Advance, Positions};
 use super::sensors;
@@ -163,6 +165,8 @@ impl Group<'_> {
             Record::KubernetesObject(object) => {
                 entities::put_kubernetes_object(state, publisher, object, now)
             }
+            Record::Inventory(change) => inventory::put(state, publisher, change, now),
+            Record::Audit(event) => audit::insert(state, publisher, event),
         }
         .at(self.path)
     }

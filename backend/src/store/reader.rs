@@ -1,8 +1,10 @@
 use super::alert_query::{self, AlertCursor, AlertFilter, QueryError, StoredAlert};
+use super::audit::{self, AuditCursor, AuditFilter, AuditRecord};
 use super::database;
 use super::error::{At, StoreError};
 use super::event_query::{self, EventRecord};
 use super::event_store::{EventCursor, EventFilter, EventReader};
+use super::inventory::{self, InventoryCursor, InventoryFilter, InventoryRecord};
 use super::page::Page;
 use super::sensors::{self, SensorCursor, SensorFilter, SensorRecord};
 use event_model::{Priority, Timestamp};
@@ -120,6 +122,26 @@ impl Reader {
             sensors::page(state, &filter, after.as_ref(), limit, Timestamp::now())
         })
         .await
+    }
+
+    /// A page of the inventory.
+    pub async fn inventory(
+        &self,
+        filter: InventoryFilter,
+        after: Option<InventoryCursor>,
+        limit: usize,
+    ) -> Result<Page<InventoryRecord, InventoryCursor>, StoreError> {
+        self.query(move |state, _| inventory::page(state, &filter, after.as_ref(), limit)).await
+    }
+
+    /// A page of requests to Kubernetes API servers, the newest first.
+    pub async fn audit(
+        &self,
+        filter: AuditFilter,
+        after: Option<AuditCursor>,
+        limit: usize,
+    ) -> Result<Page<AuditRecord, AuditCursor>, StoreError> {
+        self.query(move |state, _| audit::page(state, &filter, after.as_ref(), limit)).await
     }
 
     /// What retention took away.

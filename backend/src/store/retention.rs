@@ -13,9 +13,11 @@ use std::path::Path;
 /// Rows that one step removes, so that batches do not wait long behind it.
 const ROWS_A_STEP: u32 = 20_000;
 /// What the state holds beside alerts, in the order in which it goes: kind, table, and what tells its age.
-const STATE: [(&str, &str, &str); 4] = [
+const STATE: [(&str, &str, &str); 6] = [
+    ("audit", "audit_events", "number"),
     ("process", "processes", "seen"),
     ("kubernetes_object", "kubernetes_objects", "seen"),
+    ("inventory", "inventory", "seen"),
     ("container", "containers", "seen"),
     ("former_source", "former_sources", "last_seen"),
 ];

@@ -29,6 +29,8 @@ async fn without_the_token_nothing_is_told() {
     for path in [
         "/api/v1/alerts",
         "/api/v1/sensors",
+        "/api/v1/inventory/packages",
+        "/api/v1/audit",
         "/api/v1/alerts/stream",
         "/console/status",
         "/api/v1/openapi.json",

@@ -11,6 +11,7 @@ mod damage;
 mod disk;
 mod exactly_once;
 mod ingest;
+mod inventory;
 mod load;
 mod night;
 mod page;

@@ -24,5 +24,12 @@ pub(super) fn describe() {
         Unit::Bytes,
         "Memory of the processes that are remembered."
     );
+    describe_gauge!(
+        "defender_inventory_items",
+        "Packages, images, ports and users that were told."
+    );
+    describe_counter!("defender_inventory_skipped_total", "Files that the inventory passed over.");
+    describe_counter!("defender_audit_events_total", "Events taken from the audit file.");
+    describe_counter!("defender_audit_lines_lost_total", "Lines of the audit file not taken.");
     describe_gauge!("defender_containers_known", "Containers that are remembered.");
 }

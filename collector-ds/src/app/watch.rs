@@ -1,5 +1,7 @@
 use super::Coverage;
+use crate::audit::Problem;
 use crate::enrich::containers::metadata::{Finding, Metadata};
+use crate::inventory::{Inventory, ViewRequest};
 use crate::kernel::{self, Sensor};
 use crate::pipeline::Pipeline;
 use crate::publish::{KernelLosses, StatusFacts, StatusReporter};
@@ -23,12 +25,19 @@ const TICK: Duration = Duration::from_secs(1);
 /// After losses the node is listed anew, at most this often: the listing costs milliseconds.
 const RESYNC_EVERY: Duration = Duration::from_secs(15);
 
+/// What works beside the kernel's records, and has problems of its own to tell.
+pub(super) struct Beside {
+    pub metadata: Metadata,
+    pub inventory: Inventory,
+    pub audit: Problem,
+}
+
 /// The sensor at work.
 pub(super) struct Watch {
     sensor: Sensor,
     coverage: Coverage,
     pipeline: Pipeline<Outbox>,
-    metadata: Metadata,
+    beside: Beside,
     status: StatusReporter,
     losses: KernelLosses,
     blind_rules: Vec<BlindRule>,
@@ -45,7 +54,7 @@ impl Watch {
         sensor: Sensor,
         coverage: Coverage,
         pipeline: Pipeline<Outbox>,
-        metadata: Metadata,
+        beside: Beside,
         status: StatusReporter,
         proc_root: PathBuf,
     ) -> Self {
@@ -54,7 +63,7 @@ impl Watch {
             sensor,
             coverage,
             pipeline,
-            metadata,
+            beside,
             status,
             losses: KernelLosses::new(Timestamp::now()),
             blind_rules,
@@ -69,6 +78,7 @@ impl Watch {
     pub async fn run(
         mut self,
         mut findings: mpsc::Receiver<Finding>,
+        mut views: mpsc::Receiver<ViewRequest>,
         mut connected: watch::Receiver<bool>,
         shutdown: CancellationToken,
     ) -> anyhow::Result<()> {
@@ -83,6 +93,10 @@ impl Watch {
                 () = shutdown.cancelled() => break,
                 _ = ticks.tick() => self.tick(),
                 Some(finding) = findings.recv() => self.pipeline.complete(finding, Instant::now()),
+                Some(request) = views.recv() => {
+                    // Whoever asked waits for it, or is gone.
+                    let _ = request.try_send(self.pipeline.view());
+                }
                 Ok(()) = connected.changed() => {
                     if *connected.borrow_and_update() {
                         self.greet(std::mem::replace(&mut was_connected, true));
@@ -108,6 +122,7 @@ impl Watch {
         if is_another {
             self.pipeline.announce_again();
             self.status.report_again();
+            self.beside.inventory.tell_again();
         }
         self.report_status();
     }
@@ -177,7 +192,9 @@ impl Watch {
     fn facts(&self) -> StatusFacts {
         let mut problems = self.sensor.problems();
         problems.extend(self.coverage.problems());
-        problems.extend(self.metadata.problems());
+        problems.extend(self.beside.metadata.problems());
+        problems.extend(self.beside.inventory.problems());
+        problems.extend(self.beside.audit.get());
         problems.extend(self.listing_problems.iter().cloned());
         let mut counters = self.pipeline.counters().summary();
         counters.insert("events_lost".to_owned(), self.losses.total());

@@ -98,6 +98,11 @@ impl Containers {
         self.known.get(id).map(Known::container)
     }
 
+    /// All that are known, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Container>> {
+        self.known.values().map(Known::container)
+    }
+
     /// Where a process of that cgroup runs.
     pub fn place(&self, cgroup: CgroupKey) -> Place<'_> {
         match self.places.get(&cgroup) {

@@ -101,6 +101,11 @@ impl Processes {
         self.entries.get(&key).map(Entry::current)
     }
 
+    /// The processes that have not ended, by what they run now, in no order.
+    pub fn living(&self) -> impl Iterator<Item = &Arc<Process>> {
+        self.living.values().filter_map(|key| self.current(*key))
+    }
+
     /// A process as it was at that generation; its present program where the older one is forgotten.
     pub fn as_it_was(&self, reference: ProcessRef) -> Option<&Arc<Process>> {
         self.entries.get(&reference.key).map(|entry| entry.as_it_was(reference.generation))

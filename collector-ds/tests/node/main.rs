@@ -12,6 +12,7 @@ mod sensor;
 
 mod acts;
 mod containers;
+mod inventory;
 mod processes;
 mod running;
 mod runtimes;

@@ -3,7 +3,7 @@
 use crate::expect::{Exec, exec_of, outline, wait_for};
 use crate::publisher::Publisher;
 use event_model::{Record, SensorStatus};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -29,6 +29,8 @@ pub struct Node {
     pub docker_sockets: Vec<PathBuf>,
     /// The key `kernel` of the configuration.
     pub kernel: Value,
+    /// Further keys of the configuration.
+    pub more: Map<String, Value>,
 }
 
 impl Node {
@@ -39,7 +41,14 @@ impl Node {
         std::fs::write(rules.join("shell.yaml"), RULES).expect("a rule file");
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let admin_port = listener.local_addr().expect("an address").port();
-        Self { folder, admin_port, cri_sockets: vec![], docker_sockets: vec![], kernel: json!({}) }
+        Self {
+            folder,
+            admin_port,
+            cri_sockets: vec![],
+            docker_sockets: vec![],
+            kernel: json!({}),
+            more: Map::new(),
+        }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -51,7 +60,7 @@ impl Node {
     }
 
     fn configuration(&self) -> Value {
-        json!({
+        let mut configuration = json!({
             "node": { "name": "node-1" },
             "publisher": { "socket": self.path("publisher.sock") },
             "rules": { "paths": [self.path("rules")] },
@@ -62,7 +71,11 @@ impl Node {
             "kernel": self.kernel,
             "log": { "level": "info,collector_ds=debug", "format": "text" },
             "admin": { "listen": format!("127.0.0.1:{}", self.admin_port) },
-        })
+        });
+        for (key, value) in &self.more {
+            configuration[key] = value.clone();
+        }
+        configuration
     }
 
     /// The sensor, set up but not started.

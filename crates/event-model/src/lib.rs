@@ -11,11 +11,13 @@
 //! This crate does no I/O and depends on nothing that does.
 
 mod alert;
+mod audit;
 mod container;
 mod coverage;
 mod event;
 mod file;
 mod host;
+mod inventory;
 mod kubernetes;
 mod lane;
 mod loss;
@@ -28,11 +30,16 @@ mod system;
 mod time;
 
 pub use alert::{Alert, MatchedField, Priority};
+pub use audit::{AuditEvent, AuditObject, AuditUser};
 pub use container::{Container, ContainerId, Pod};
 pub use coverage::{BlindRule, ProbeCoverage, ProbeState, SensorStatus};
 pub use event::{Event, EventKind, ExitStatus};
 pub use file::{FileAct, FileEvent, PathSource};
 pub use host::Host;
+pub use inventory::{
+    Image, Inventory, InventoryItem, InventoryKind, InventorySubject, ListeningPort, Package,
+    PackageManager, PasswordState, TransportProtocol, UserAccount,
+};
 pub use kubernetes::{KubernetesContainer, KubernetesObject};
 pub use lane::Lane;
 pub use loss::{Loss, LossReason};

@@ -1,4 +1,7 @@
-use crate::{Alert, Container, Event, Host, KubernetesObject, Lane, Loss, Process, SensorStatus};
+use crate::{
+    Alert, AuditEvent, Container, Event, Host, Inventory, KubernetesObject, Lane, Loss, Process,
+    SensorStatus,
+};
 use serde::{Deserialize, Serialize};
 
 /// One item of a stream. Each record has a sequence number of its own within its (source, lane).
@@ -13,7 +16,9 @@ pub enum Record {
     Container(Box<Container>),
     Process(Box<Process>),
     KubernetesObject(Box<KubernetesObject>),
+    Inventory(Box<Inventory>),
     Event(Event),
+    Audit(Box<AuditEvent>),
 }
 
 impl Record {
@@ -24,7 +29,8 @@ impl Record {
             Self::Host(_) | Self::Container(_) | Self::Process(_) | Self::KubernetesObject(_) => {
                 Lane::Entity
             }
-            Self::Event(_) => Lane::Telemetry,
+            Self::Inventory(_) => Lane::Inventory,
+            Self::Event(_) | Self::Audit(_) => Lane::Telemetry,
         }
     }
 
@@ -38,7 +44,9 @@ impl Record {
             Self::Container(_) => "container",
             Self::Process(_) => "process",
             Self::KubernetesObject(_) => "kubernetes_object",
+            Self::Inventory(_) => "inventory",
             Self::Event(event) => event.kind.name(),
+            Self::Audit(_) => "audit",
         }
     }
 }

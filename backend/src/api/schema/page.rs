@@ -1,4 +1,4 @@
-use super::{Alert, Event, Sensor};
+use super::{Alert, AuditEvent, Event, Image, ListeningPort, Package, Sensor, UserAccount};
 use event_model::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -32,10 +32,56 @@ pub struct SensorPage {
     pub removed: Vec<Removed>,
 }
 
+/// A page of packages, by their names.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct PackagePage {
+    /// The packages.
+    pub items: Vec<Package>,
+    /// Give it as `cursor` for the next page. Null: this was the last.
+    pub next: Option<String>,
+}
+
+/// A page of images, by their references.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ImagePage {
+    /// The images.
+    pub items: Vec<Image>,
+    /// Give it as `cursor` for the next page. Null: this was the last.
+    pub next: Option<String>,
+}
+
+/// A page of listening ports, by the names of their processes.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct PortPage {
+    /// The ports.
+    pub items: Vec<ListeningPort>,
+    /// Give it as `cursor` for the next page. Null: this was the last.
+    pub next: Option<String>,
+}
+
+/// A page of users, by their names.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct UserPage {
+    /// The users.
+    pub items: Vec<UserAccount>,
+    /// Give it as `cursor` for the next page. Null: this was the last.
+    pub next: Option<String>,
+}
+
+/// A page of requests to Kubernetes API servers, the newest first.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct AuditPage {
+    /// The requests.
+    pub items: Vec<AuditEvent>,
+    /// Give it as `cursor` for the next page. Null: this was the last.
+    pub next: Option<String>,
+}
+
 /// What the backend removed to stay within its bounds.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Removed {
-    /// What kind of record: `event`, `process`, `container`, `kubernetes_object` or `alert`; `source`, a run of a
+    /// What kind of record: `event`, `process`, `container`, `kubernetes_object`,
+    /// `inventory`, `audit` or `alert`; `source`, a run of a
     /// sensor, also where its node had too many; `former_source`, the last that was known of one.
     pub kind: String,
     /// How many.

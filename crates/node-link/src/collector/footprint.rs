@@ -1,6 +1,7 @@
 use event_model::{
-    Alert, Container, Event, Executable, Host, KubernetesObject, Loss, Pod, Process, Record,
-    SensorStatus, SourceDescription,
+    Alert, AuditEvent, AuditObject, AuditUser, Container, Event, Executable, Host, Inventory,
+    InventoryItem, InventorySubject, KubernetesObject, Loss, Pod, Process, Record, SensorStatus,
+    SourceDescription,
 };
 use std::collections::BTreeMap;
 
@@ -18,7 +19,9 @@ pub(crate) fn footprint(record: &Record) -> u64 {
         Record::Container(container) => size_of::<Container>() + of_container(container),
         Record::Process(process) => size_of::<Process>() + of_process(process),
         Record::KubernetesObject(object) => size_of::<KubernetesObject>() + of_object(object),
+        Record::Inventory(inventory) => size_of::<Inventory>() + of_inventory(inventory),
         Record::Event(event) => of_event(event),
+        Record::Audit(event) => size_of::<AuditEvent>() + of_audit(event),
     };
     (size_of::<Record>() + heap) as u64
 }
@@ -109,6 +112,84 @@ fn of_object(object: &KubernetesObject) -> usize {
         + of_optional(object.service_account.as_ref())
         + containers
         + of_map(&object.attributes)
+}
+
+fn of_inventory(inventory: &Inventory) -> usize {
+    let subject = match &inventory.subject {
+        InventorySubject::Node => 0,
+        InventorySubject::Image(key) => key.len(),
+    };
+    let items: usize = inventory.changed.iter().map(|item| size_of_val(item) + of_item(item)).sum();
+    subject + items + size_of_val(inventory.removed.as_slice())
+}
+
+fn of_item(item: &InventoryItem) -> usize {
+    match item {
+        InventoryItem::Package(package) => {
+            package.name.len()
+                + package.version.len()
+                + of_optional(package.architecture.as_ref())
+                + of_optional(package.source.as_ref())
+                + of_optional(package.path.as_ref())
+        }
+        InventoryItem::Image(image) => {
+            let ids: usize = image.containers.iter().map(|id| size_of_val(id) + id.0.len()).sum();
+            image.key.len()
+                + of_optional(image.digest.as_ref())
+                + of_optional(image.reference.as_ref())
+                + of_optional(image.operating_system.as_ref())
+                + ids
+        }
+        InventoryItem::ListeningPort(port) => {
+            of_optional(port.process_name.as_ref())
+                + of_optional(port.executable.as_ref())
+                + port.container.as_ref().map_or(0, |id| id.0.len())
+        }
+        InventoryItem::User(user) => {
+            user.name.len() + user.home.len() + user.shell.len() + of_texts(&user.groups)
+        }
+    }
+}
+
+fn of_audit(event: &AuditEvent) -> usize {
+    let texts = [
+        &event.audit_id,
+        &event.stage,
+        &event.level,
+        &event.verb,
+        &event.request_uri,
+        &event.user_agent,
+    ];
+    let optional = [
+        &event.response_reason,
+        &event.response_message,
+        &event.response_name,
+        &event.request_object,
+    ];
+    texts.into_iter().map(String::len).sum::<usize>()
+        + optional.into_iter().map(|text| of_optional(text.as_ref())).sum::<usize>()
+        + of_audit_user(&event.user)
+        + event.impersonated_user.as_ref().map_or(0, of_audit_user)
+        + of_texts(&event.source_ips)
+        + event.object.as_ref().map_or(0, of_audit_object)
+        + of_map(&event.annotations)
+}
+
+fn of_audit_user(user: &AuditUser) -> usize {
+    user.name.len() + user.uid.len() + of_texts(&user.groups) + of_map(&user.extra)
+}
+
+fn of_audit_object(object: &AuditObject) -> usize {
+    let optional = [
+        &object.subresource,
+        &object.namespace,
+        &object.name,
+        &object.uid,
+        &object.api_group,
+        &object.api_version,
+    ];
+    object.resource.len()
+        + optional.into_iter().map(|text| of_optional(text.as_ref())).sum::<usize>()
 }
 
 fn of_alert(alert: &Alert) -> usize {

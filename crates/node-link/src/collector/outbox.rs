@@ -46,4 +46,11 @@ impl Outbox {
     pub fn take_entity_loss(&self) -> bool {
         self.shared.queues().take_entity_loss()
     }
+
+    /// Whether parts of the inventory were dropped for want of room since this was last true, and there is room now
+    /// to send a snapshot. What was dropped is missing, or stays though it is gone, until then.
+    #[must_use]
+    pub fn take_inventory_loss(&self) -> bool {
+        self.shared.queues().take_inventory_loss()
+    }
 }

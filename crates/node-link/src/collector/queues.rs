@@ -70,6 +70,8 @@ pub(crate) struct Queues {
     hurry: bool,
     /// Entities were dropped for want of room, and their sender was not told yet.
     entities_lost: bool,
+    /// The same of the inventory.
+    inventory_lost: bool,
 }
 
 impl Queues {
@@ -84,6 +86,7 @@ impl Queues {
             bound,
             hurry: false,
             entities_lost: false,
+            inventory_lost: false,
         }
     }
 
@@ -117,6 +120,7 @@ impl Queues {
             let Some((record, bytes)) = self.lanes[lane.index()].pop() else { return };
             self.queued_bytes -= bytes;
             self.entities_lost |= lane == Lane::Entity;
+            self.inventory_lost |= lane == Lane::Inventory;
             self.lose(lane, record.kind(), LossReason::QueueFull, 1, now);
         }
     }
@@ -126,6 +130,12 @@ impl Queues {
     pub(crate) fn take_entity_loss(&mut self) -> bool {
         let has_room = self.held_bytes() <= self.bound / 2;
         has_room && std::mem::take(&mut self.entities_lost)
+    }
+
+    /// Whether parts of the inventory were dropped for want of room since this last was true, told like the above.
+    pub(crate) fn take_inventory_loss(&mut self) -> bool {
+        let has_room = self.held_bytes() <= self.bound / 2;
+        has_room && std::mem::take(&mut self.inventory_lost)
     }
 
     /// Counts records that will never be sent.

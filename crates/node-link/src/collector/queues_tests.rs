@@ -1,5 +1,7 @@
 use super::*;
-use event_model::{Event, EventKind, Host, Loss, ProcessRef, Timestamp};
+use event_model::{
+    Event, EventKind, Host, Inventory, InventoryKind, InventorySubject, Loss, ProcessRef, Timestamp,
+};
 
 const ROOMY: u64 = 1 << 30;
 
@@ -210,6 +212,28 @@ fn a_loss_of_entities_is_told_once_and_when_there_is_room_to_repeat_them() {
     take_all(&mut queues, now + MAXIMUM_WAIT);
     assert!(queues.take_entity_loss());
     assert!(!queues.take_entity_loss(), "it was told");
+}
+
+#[test]
+fn a_loss_of_inventory_is_told_apart_from_that_of_entities() {
+    let now = Instant::now();
+    let inventory = || {
+        Record::Inventory(Box::new(Inventory {
+            subject: InventorySubject::Node,
+            kind: InventoryKind::Users,
+            scanned_at: Timestamp(1),
+            changed: vec![],
+            removed: vec![],
+            snapshot_items: None,
+        }))
+    };
+    let mut queues = Queues::new(footprint(&inventory()));
+    queues.push(inventory(), now);
+    queues.push(inventory(), now);
+    take_all(&mut queues, now + MAXIMUM_WAIT);
+    assert!(!queues.take_entity_loss());
+    assert!(queues.take_inventory_loss());
+    assert!(!queues.take_inventory_loss(), "it was told");
 }
 
 #[test]

@@ -1,0 +1,163 @@
+//! Requests to Kubernetes API servers, as their audit logs tell them.
+
+use super::alert_query::QueryError;
+use super::body::Body;
+use super::conditions::Conditions;
+use super::page::{Page, PageBuilder};
+use super::publisher::Publisher;
+use super::{AlertCursor, moment};
+use event_model::{AuditEvent, Timestamp};
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row};
+
+/// A stream's position is written with it, so that none is written twice.
+pub(crate) fn insert(
+    state: &Connection,
+    publisher: &Publisher,
+    event: &AuditEvent,
+) -> rusqlite::Result<()> {
+    let object = event.object.as_ref();
+    state
+        .prepare_cached(
+            "INSERT INTO audit_events (cluster, node, time, user, verb, resource, namespace, name, body)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        )?
+        .execute((
+            &publisher.cluster,
+            &publisher.node,
+            moment(event.stage_at),
+            &event.user.name,
+            &event.verb,
+            object.map_or("", |object| &object.resource),
+            object.and_then(|object| object.namespace.as_ref()),
+            object.and_then(|object| object.name.as_ref()),
+            event.encode(),
+        ))?;
+    Ok(())
+}
+
+/// Which requests to list. All that is given must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// At this moment or later.
+    pub since: Option<Timestamp>,
+    /// Before this moment.
+    pub until: Option<Timestamp>,
+    /// To the API server of this cluster.
+    pub cluster: Option<String>,
+    /// By the user of this name.
+    pub user: Option<String>,
+    /// Such as `create`.
+    pub verb: Option<String>,
+    /// Such as `pods`.
+    pub resource: Option<String>,
+    /// Of an object in this namespace.
+    pub namespace: Option<String>,
+    /// Of an object of this name.
+    pub name: Option<String>,
+}
+
+/// A request, and whose it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditRecord {
+    /// Who told.
+    pub publisher: Publisher,
+    /// The request.
+    pub event: AuditEvent,
+}
+
+/// Requests that match, the newest first, from the one after `after`.
+pub(crate) fn page(
+    state: &Connection,
+    filter: &AuditFilter,
+    after: Option<&AuditCursor>,
+    limit: usize,
+) -> Result<Page<AuditRecord, AuditCursor>, QueryError> {
+    let mut page = PageBuilder::new(limit);
+    let conditions = conditions(filter, after);
+    let sql = format!(
+        "SELECT time, number, cluster, node, body FROM audit_events {}
+         ORDER BY time DESC, number DESC LIMIT ?",
+        conditions.sql()
+    );
+    let mut statement = state.prepare_cached(&sql)?;
+    let values = conditions.values([Value::Integer(page.rows_wanted())]);
+    let mut rows = statement.query(rusqlite::params_from_iter(values))?;
+    while let Some(row) = rows.next()? {
+        if !page.has_room() {
+            return Ok(page.finish(true));
+        }
+        let cursor = AuditCursor(AlertCursor { time: row.get(0)?, number: row.get(1)? });
+        match read_row(row) {
+            Ok((record, bytes)) => page.push(record, cursor, bytes),
+            Err(QueryError::Store(error)) => {
+                tracing::error!(%error, "an audit event is skipped");
+                page.skip(cursor);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(page.finish(false))
+}
+
+/// A request's place in the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditCursor(pub AlertCursor);
+
+fn conditions(filter: &AuditFilter, after: Option<&AuditCursor>) -> Conditions {
+    let mut conditions = Conditions::default();
+    conditions.add_some("time >= ?", filter.since.map(moment));
+    conditions.add_some("time < ?", filter.until.map(moment));
+    conditions.add_some("cluster = ?", filter.cluster.clone());
+    conditions.add_some("user = ?", filter.user.clone());
+    conditions.add_some("verb = ?", filter.verb.clone());
+    conditions.add_some("resource = ?", filter.resource.clone());
+    conditions.add_some("namespace = ?", filter.namespace.clone());
+    conditions.add_some("name = ?", filter.name.clone());
+    if let Some(AuditCursor(AlertCursor { time, number })) = after {
+        conditions.add("(time, number) < (?, ?)", [Value::Integer(*time), Value::Integer(*number)]);
+    }
+    conditions
+}
+
+fn read_row(row: &Row<'_>) -> Result<(AuditRecord, usize), QueryError> {
+    let body = row.get_ref(4)?.as_blob().map_err(rusqlite::Error::from)?;
+    let record = AuditRecord {
+        publisher: Publisher { cluster: row.get(2)?, node: row.get(3)? },
+        event: AuditEvent::decode(body)?,
+    };
+    Ok((record, body.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing;
+    use event_model::{AuditObject, AuditUser};
+
+    #[test]
+    fn requests_are_listed_by_who_asked_for_what_the_newest_first() {
+        let (_folder, state) = testing::state();
+        for (time, user, verb) in [(1, "eve", "list"), (2, "ann", "get"), (3, "eve", "get")] {
+            let event = AuditEvent {
+                stage_at: Timestamp(time),
+                user: AuditUser { name: user.into(), ..AuditUser::default() },
+                verb: verb.into(),
+                object: Some(AuditObject { resource: "secrets".into(), ..AuditObject::default() }),
+                ..AuditEvent::default()
+            };
+            insert(&state, &testing::publisher(), &event).unwrap();
+        }
+        let of_eve = AuditFilter {
+            user: Some("eve".into()),
+            resource: Some("secrets".into()),
+            ..AuditFilter::default()
+        };
+        let first = page(&state, &of_eve, None, 1).unwrap();
+        assert_eq!(first.items[0].event.verb, "get");
+        let second = page(&state, &of_eve, first.next.as_ref(), 1).unwrap();
+        assert_eq!((second.items[0].event.verb.as_str(), second.next), ("list", None));
+        let none = AuditFilter { namespace: Some("shop".into()), ..of_eve };
+        assert!(page(&state, &none, None, 1).unwrap().items.is_empty());
+    }
+}

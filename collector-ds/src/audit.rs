@@ -1,0 +1,180 @@
+//! Follows the audit file of a Kubernetes API server, on nodes where there is one.
+//!
+//! ```text
+//! follower (rotation, truncation) ──▶ lines ──▶ kubernetes-audit ──▶ publisher-ds
+//! ```
+//!
+//! Each line comes once. Where the sensor stopped stands in a file of its own, written each second and at the end: a
+//! sensor that is killed sends the lines of its last second again, and loses those that the publisher had not yet.
+//! What lies between a copy and the truncation that follows it (logrotate's copytruncate) is lost to every reader.
+
+mod budget;
+mod config;
+mod follower;
+mod lines;
+mod losses;
+mod position;
+#[cfg(test)]
+mod tests;
+
+pub use config::AuditConfig;
+pub use follower::Follower;
+pub use lines::Line;
+pub use position::PositionFile;
+
+use crate::inventory::Root;
+use crate::publish::Outlet;
+use budget::Budget;
+use event_model::{LossReason, Record, Timestamp};
+use kubernetes_audit::AuditError;
+use losses::Losses;
+use metrics::counter;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// Between looks at the file.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Between reports of losses, and between writes of the position.
+const NOTE_EVERY: Duration = Duration::from_secs(1);
+
+/// What does not work, as the status tells it.
+#[derive(Clone, Debug, Default)]
+pub struct Problem(Arc<Mutex<Option<String>>>);
+
+impl Problem {
+    /// The problem, where there is one.
+    pub fn get(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, problem: Option<String>) {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if *told != problem {
+            if let Some(problem) = &problem {
+                tracing::warn!("{problem}");
+            }
+            *told = problem;
+        }
+    }
+}
+
+/// The audit file at work.
+pub struct AuditFile<O> {
+    follower: Follower,
+    budget: Budget,
+    losses: Losses,
+    outlet: O,
+    path: String,
+}
+
+impl<O: Outlet> AuditFile<O> {
+    /// None where no path is configured.
+    pub fn open(
+        config: &AuditConfig,
+        host_root: &Path,
+        outlet: O,
+    ) -> std::io::Result<Option<Self>> {
+        if !config.is_on() {
+            return Ok(None);
+        }
+        let position = config.position_file().map(PositionFile::new);
+        let path = config.path.to_string_lossy().into_owned();
+        let follower = Follower::new(Root::of_node(host_root)?, &path, position);
+        let budget = Budget::new(config.bytes_per_second.get(), Instant::now());
+        Ok(Some(Self { follower, budget, losses: Losses::default(), outlet, path }))
+    }
+
+    /// Follows the file until `shutdown`. Blocks.
+    pub fn run(mut self, problem: &Problem, shutdown: &CancellationToken) {
+        let mut noted_at = Instant::now();
+        loop {
+            let ends = shutdown.is_cancelled();
+            let looked = self.look(Instant::now());
+            if ends || noted_at.elapsed() >= NOTE_EVERY {
+                noted_at = Instant::now();
+                self.report_losses();
+                let saved = self.follower.save();
+                problem.set(self.describe(looked.as_ref().err(), saved.as_ref().err()));
+            }
+            if ends {
+                return;
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// Takes what was written since the last look, as far as the budget goes.
+    pub fn look(&mut self, now: Instant) -> std::io::Result<()> {
+        self.budget.refill(now);
+        let Self { follower, budget, losses, outlet, .. } = self;
+        loop {
+            budget.look_at_backlog(follower.backlog());
+            if budget.is_spent() {
+                return Ok(());
+            }
+            let read = follower.read(now, &mut |line| match line {
+                Line::TooLong => losses.add(LossReason::TooLarge),
+                Line::Cut => losses.add(LossReason::Undecodable),
+                Line::Whole(line) if budget.takes(line.len()) => take(line, losses, outlet),
+                Line::Whole(_) => losses.add(LossReason::RateLimited),
+            })?;
+            if !read {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Sends what was counted.
+    pub fn report_losses(&mut self) {
+        for loss in self.losses.take() {
+            self.outlet.send(Record::Loss(loss));
+        }
+    }
+
+    fn describe(
+        &self,
+        looked: Option<&std::io::Error>,
+        saved: Option<&std::io::Error>,
+    ) -> Option<String> {
+        if let Some(error) = looked {
+            return Some(format!("the audit file {} can't be read: {error}", self.path));
+        }
+        if let Some(error) = saved {
+            return Some(format!(
+                "where the audit file was read to can't be noted in audit.state_directory: {error}. \
+                 After a restart it is read from its end"
+            ));
+        }
+        self.follower.gap().map(|at| {
+            format!(
+                "lines of the audit file {} may be missing: at {at} the file that was read last was gone, \
+                 or written anew",
+                self.path
+            )
+        })
+    }
+}
+
+fn take(line: &[u8], losses: &mut Losses, outlet: &impl Outlet) {
+    if line.iter().all(u8::is_ascii_whitespace) {
+        return;
+    }
+    match kubernetes_audit::parse(line) {
+        Ok(event) => {
+            counter!("defender_audit_events_total").increment(1);
+            outlet.send(Record::Audit(Box::new(event)));
+        }
+        Err(AuditError::TooLarge(_)) => losses.add(LossReason::TooLarge),
+        Err(error) => {
+            tracing::debug!(%error, "a line of the audit file is no event");
+            losses.add(LossReason::Undecodable);
+        }
+    }
+}
+
+/// The moment, for reports.
+fn now() -> Timestamp {
+    Timestamp::now()
+}
