@@ -41,7 +41,7 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     let mut status = StatusReporter::new(description);
 
     let probes = service.part("probes");
-    let (sensor, coverage) = match Sensor::load(kernel_config(&config, &rules)?) {
+    let (sensor, coverage) = match Sensor::load(&kernel_config(&config, &rules)?) {
         Ok(loaded) => loaded,
         Err(error) => return Err(report_blindness(&error, &probes, &mut status, &way_out)),
     };

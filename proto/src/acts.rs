@@ -31,7 +31,7 @@ impl TryFrom<wire::FileEvent> for model::FileEvent {
 
     fn try_from(raw: wire::FileEvent) -> Result<Self> {
         Ok(Self {
-            act: named(&model::FileAct::ALL, |act| act.name(), &raw.act, "file.act")?,
+            act: named(&model::FileAct::ALL, model::FileAct::name, &raw.act, "file.act")?,
             path: raw.path,
             path_source: if raw.path_of_caller {
                 model::PathSource::Caller
@@ -80,7 +80,7 @@ impl TryFrom<wire::NetworkEvent> for model::NetworkEvent {
 
     fn try_from(raw: wire::NetworkEvent) -> Result<Self> {
         Ok(Self {
-            act: named(&model::NetworkAct::ALL, |act| act.name(), &raw.act, "network.act")?,
+            act: named(&model::NetworkAct::ALL, model::NetworkAct::name, &raw.act, "network.act")?,
             family: short(raw.family, "network.family")?,
             protocol: short(raw.protocol, "network.protocol")?,
             socket_type: short(raw.socket_type, "network.socket_type")?,
@@ -216,7 +216,7 @@ impl TryFrom<wire::SystemEvent> for model::SystemEvent {
             value: argument.value,
         };
         Ok(Self {
-            act: named(model::SystemAct::ALL, |act| act.name(), &raw.act, "system.act")?,
+            act: named(model::SystemAct::ALL, model::SystemAct::name, &raw.act, "system.act")?,
             arguments: raw.arguments.into_iter().map(argument).collect(),
             target: raw.target.map(Into::into),
             result: raw.result,

@@ -22,8 +22,6 @@ pub enum ConversionError {
     Address { length: usize },
     #[error("{field} has {length} bytes; a UUID has 16")]
     Uuid { field: &'static str, length: usize },
-    #[error("listening_port.address has {length} bytes; an IP address has 4 or 16")]
-    Address { length: usize },
 }
 
 pub type Result<T> = std::result::Result<T, ConversionError>;

@@ -220,14 +220,13 @@ impl<'kernel> Attacher<'kernel> {
     }
 
     fn calls(&mut self, probe: &Probe, name: &'static str, calls: &[Call]) -> Result<(), Refusal> {
-        let handler = match self.placed.get(name) {
-            Some(placed) => placed.clone(),
-            None => {
-                let placed = self.place(name);
-                self.placed.insert(name, placed.clone());
-                placed
-            }
-        }?;
+        let handler = if let Some(placed) = self.placed.get(name) {
+            placed.clone()?
+        } else {
+            let placed = self.place(name);
+            self.placed.insert(name, placed.clone());
+            placed?
+        };
         let route = CallRoute { handler, kind: probe.kind.number() };
         let compat = |number| COMPAT_CALLS + u32::from(number);
         for call in calls {
@@ -281,6 +280,7 @@ fn root_cgroup() -> Result<File, Refusal> {
     })
 }
 
+#[allow(clippy::needless_pass_by_value)] // As map_err calls it.
 fn failed(reason: impl ToString) -> Refusal {
     (ProbeState::Failed, reason.to_string())
 }

@@ -7,7 +7,7 @@ use tokio::io::unix::AsyncFd;
 
 /// A ring of the kernel's, with its first record in sight.
 pub struct Ring {
-    ring: RingBuf<MapData>,
+    records: RingBuf<MapData>,
     /// Taken from the ring, and not yet from us.
     head: Option<KernelRecord>,
     undecodable: u64,
@@ -15,14 +15,14 @@ pub struct Ring {
 }
 
 impl Ring {
-    pub const fn new(ring: RingBuf<MapData>) -> Self {
-        Self { ring, head: None, undecodable: 0, wakeups: None }
+    pub const fn new(records: RingBuf<MapData>) -> Self {
+        Self { records, head: None, undecodable: 0, wakeups: None }
     }
 
     /// The oldest record. Those that can't be decoded are skipped, counted.
     pub fn head(&mut self) -> Option<&KernelRecord> {
         while self.head.is_none() {
-            let item = self.ring.next()?;
+            let item = self.records.next()?;
             match decode(&item) {
                 Ok(record) => self.head = Some(record),
                 Err(error) => {
@@ -49,7 +49,7 @@ impl Ring {
     /// Waits until the kernel wakes us, which it does when much is waiting.
     pub async fn woken(&mut self) -> io::Result<()> {
         if self.wakeups.is_none() {
-            let ring = self.ring.as_fd().try_clone_to_owned()?;
+            let ring = self.records.as_fd().try_clone_to_owned()?;
             // SAFETY: an OwnedFd names one open file until it is dropped, which AsyncFd does after it has deregistered it.
             let wakeups = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE)? };
             self.wakeups = Some(wakeups);

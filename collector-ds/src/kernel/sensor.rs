@@ -59,7 +59,7 @@ pub struct Sensor {
 impl Sensor {
     /// Loads and attaches each program by itself. One that is refused is told in the coverage, and the others
     /// go on; an error means that this kernel can run none, and says what it lacks.
-    pub fn load(config: KernelConfig) -> Result<(Self, Vec<ProbeCoverage>), SensorError> {
+    pub fn load(config: &KernelConfig) -> Result<(Self, Vec<ProbeCoverage>), SensorError> {
         let rings = RingSizes {
             process: ring_size(config.ring_bytes),
             act: ring_size(config.act_ring_bytes),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// How many addresses are remembered: about a megabyte.
 const MAXIMUM: usize = 4096;
 /// Programs keep an address longer than its record's time to live; a name that old says nothing any more.
-const OLDEST: Duration = Duration::from_secs(3600);
+const OLDEST: Duration = Duration::from_hours(1);
 
 /// Where an address was told: each container has name servers of its own, and may be told what it likes.
 type Told = (Option<ContainerId>, IpAddr);

@@ -47,7 +47,7 @@ impl Filtered {
             files: FileFilter::new(&paths, ignored).unwrap(),
             ..KernelConfig::everything(RING_BYTES)
         };
-        let (sensor, coverage) = Sensor::load(config).unwrap();
+        let (sensor, coverage) = Sensor::load(&config).unwrap();
         for probe in coverage.iter().filter(|probe| probe.state != ProbeState::Off) {
             assert_eq!(probe.state, ProbeState::Active, "{}", describe(probe));
         }

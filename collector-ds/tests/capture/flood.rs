@@ -32,7 +32,7 @@ fn sensor(file: &Path) -> Sensor {
         files: FileFilter::new(&paths, vec![]).unwrap(),
         ..KernelConfig::everything(PROCESS_RING)
     };
-    Sensor::load(config).unwrap().0
+    Sensor::load(&config).unwrap().0
 }
 
 /// What was told of the flood.

@@ -16,7 +16,7 @@ fn everything() -> KernelConfig {
 #[test]
 fn every_program_is_loaded_and_attached() {
     let begin = Instant::now();
-    let (sensor, coverage) = Sensor::load(everything())
+    let (sensor, coverage) = Sensor::load(&everything())
         .unwrap_or_else(|error| panic!("root and BTF are needed: {error}"));
     println!("loaded in {} ms", begin.elapsed().as_millis());
     for probe in &coverage {
@@ -40,7 +40,7 @@ fn a_thread_without_privileges_is_told_which_capability_it_lacks() {
         // SAFETY: the raw call changes the ids of this thread alone, which ends right after.
         let dropped = unsafe { libc::syscall(libc::SYS_setresuid, 65534, 65534, 65534) };
         assert_eq!(dropped, 0);
-        Sensor::load(everything()).map(|_| ())
+        Sensor::load(&everything()).map(|_| ())
     });
     let error = result.expect_err("nobody may load programs");
     assert!(matches!(error, SensorError::MissingCapability), "{error}");
@@ -49,7 +49,7 @@ fn a_thread_without_privileges_is_told_which_capability_it_lacks() {
 
 #[tokio::test]
 async fn a_single_record_is_waited_for_and_comes_soon() {
-    let (mut sensor, _) = Sensor::load(everything()).unwrap();
+    let (mut sensor, _) = Sensor::load(&everything()).unwrap();
     let pid = run(&mut Command::new(TRUE));
     let deadline = Instant::now() + Duration::from_mins(1);
     let mut latency = None;

@@ -25,7 +25,7 @@ impl Filtered {
         raise_loopback();
         let acts = NetworkAct::ALL.into_iter().map(RecordKind::Network).collect();
         let config = KernelConfig { acts, network, ..KernelConfig::everything(1 << 20) };
-        Self { sensor: Sensor::load(config).unwrap().0, events: vec![] }
+        Self { sensor: Sensor::load(&config).unwrap().0, events: vec![] }
     }
 
     /// The acts of this thread so far. What listens is told whatever the filter: by then all before has been told.

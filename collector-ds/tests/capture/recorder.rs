@@ -30,7 +30,7 @@ pub fn hook_of(kind: &str) -> String {
 
 /// Loads a sensor with all its programs, or says why this machine can't run the tests.
 pub fn load(ring_bytes: u64) -> Sensor {
-    let (sensor, coverage) = Sensor::load(KernelConfig::everything(ring_bytes))
+    let (sensor, coverage) = Sensor::load(&KernelConfig::everything(ring_bytes))
         .unwrap_or_else(|error| panic!("these tests need root and a kernel with BTF: {error}"));
     COVERAGE.get_or_init(|| coverage.clone());
     for probe in &coverage {

@@ -73,7 +73,11 @@ fn configuration(root: &Path, cgroup: &str, arguments: &[&str]) -> Value {
             "env": ["PATH=/bin"], "noNewPrivileges": true,
         },
         "root": { "path": root, "readonly": true },
-        "mounts": [{ "destination": "/proc", "type": "proc", "source": "proc" }],
+        "mounts": [
+            { "destination": "/proc", "type": "proc", "source": "proc" },
+            // Of its own: runc makes device files in it, and the root folder is shared.
+            { "destination": "/dev", "type": "tmpfs", "source": "tmpfs" },
+        ],
         "linux": { "cgroupsPath": cgroup, "namespaces": namespaces },
     })
 }

@@ -20,8 +20,8 @@ fn flags_of(filter: &FileFilter, path: &str) -> u32 {
     }
     let anywhere = names.last().map_or(0, |name| {
         let wanted_length = filter.name_lengths >> name.len().min(63) & 1 == 1;
-        let named = filter.nodes.get(&mix(NAMES, hash_by_bytes(name.as_bytes())));
-        if wanted_length { named.copied().unwrap_or(0) } else { 0 }
+        let everywhere = filter.nodes.get(&mix(NAMES, hash_by_bytes(name.as_bytes())));
+        if wanted_length { everywhere.copied().unwrap_or(0) } else { 0 }
     });
     (if key.is_some() { flags & !ANY_NAME } else { 0 }) | inherited | anywhere
 }
