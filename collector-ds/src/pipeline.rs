@@ -14,7 +14,7 @@ use crate::detect::Rules;
 use crate::enrich::containers::metadata::Finding;
 use crate::enrich::{Enriched, Enricher};
 use crate::inventory::NodeView;
-use crate::kernel::Snapshot;
+use crate::kernel::{OwnProcess, Snapshot};
 use crate::publish::Outlet;
 use detection::Act;
 use ebpf_probes::{KernelRecord, RecordKind};
@@ -42,6 +42,7 @@ pub struct Pipeline<O> {
     allowance: Allowance,
     /// When all entities were last told anew because some had been lost.
     told_again_at: Option<Instant>,
+    own_process: Option<OwnProcess>,
 }
 
 impl<O: Outlet> Pipeline<O> {
@@ -64,6 +65,7 @@ impl<O: Outlet> Pipeline<O> {
             names: Names::default(),
             allowance: Allowance::default(),
             told_again_at: None,
+            own_process: OwnProcess::find(),
         }
     }
 
@@ -170,7 +172,7 @@ impl<O: Outlet> Pipeline<O> {
         if leaves && is_told_with_its_process(&event.kind) {
             self.announce(event.container.as_ref(), process);
         }
-        if self.rules.look_at(&event.kind) {
+        if self.rules.look_at(&event.kind) && !self.is_own_reading(&event, process) {
             self.detect(&event, process);
         }
         self.send_if(leaves, event);
@@ -189,6 +191,10 @@ impl<O: Outlet> Pipeline<O> {
             self.enricher.containers.announce(id, |container| send_container(outlet, container));
         }
         self.enricher.processes.announce(process, |process| send_process(outlet, process));
+    }
+
+    fn is_own_reading(&self, event: &Event, process: &Process) -> bool {
+        self.own_process.is_some_and(|own| own.reads(process, &event.kind))
     }
 
     fn detect(&mut self, event: &Event, process: &Process) {

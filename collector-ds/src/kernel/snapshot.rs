@@ -13,6 +13,7 @@ pub use mountinfo::Mount;
 
 use cgroups::Hierarchies;
 use ebpf_probes::{CgroupKey, CgroupRecord, ExecRecord};
+use event_model::ProcessKey;
 use nix::sched::{CloneFlags, setns};
 use readers::{Found, Readers};
 use std::collections::HashMap;
@@ -38,6 +39,12 @@ pub struct Snapshot {
     pub lacks_processes: bool,
     /// The ids of processes that could not be read: stuck ones, and those that nobody came to.
     pub unread: Vec<u32>,
+}
+
+/// The key of this very process, with the process id that it has in the pid namespace that `/proc` shows.
+pub fn stat_of_this_process() -> Option<ProcessKey> {
+    let text = std::fs::read_to_string("/proc/self/stat").ok()?;
+    stat::Stat::parse(&text).map(|stat| stat.key)
 }
 
 /// Reads what runs now from the `/proc` that is mounted at `proc_root`. That of the host shows
