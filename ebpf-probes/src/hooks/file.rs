@@ -2,6 +2,20 @@ use super::{Call, Hook, Probe, calls};
 use crate::RecordKind;
 use event_model::FileAct;
 
+/// The hooks of an act that an io_uring performs too: on kernels without the first two, the calls with the newer of the
+/// ring's tracepoints, with the older one, or alone.
+macro_rules! also_by_ring {
+    ($lsm:expr, $function:expr; $($calls:expr,)+) => {
+        &[
+            $lsm,
+            $function,
+            together(&[RING_REQUEST, $($calls),+]),
+            together(&[RING_ENTRY, $($calls),+]),
+            together(&[$($calls),+]),
+        ]
+    };
+}
+
 /// Acts on files. The security modules' hooks, and the functions that call them, see each act by whichever way it came; the calls do not
 /// see what an io_uring does, so that its requests are looked at too where the kernel has them.
 pub const PROBES: &[Probe] = &[
@@ -48,131 +62,57 @@ pub const PROBES: &[Probe] = &[
     ),
     probe(
         FileAct::Rename,
-        &[
+        also_by_ring![
             lsm("rename_lsm", "path_rename"),
-            function("rename_function", "security_path_rename"),
-            together(&[
-                RING_REQUEST,
-                calls("file_call_pair", &[calls::RENAME]),
-                calls("file_call_renameat", &[calls::RENAMEAT]),
-                calls("file_call_pair_at", &[calls::RENAMEAT2]),
-            ]),
-            together(&[
-                RING_ENTRY,
-                calls("file_call_pair", &[calls::RENAME]),
-                calls("file_call_renameat", &[calls::RENAMEAT]),
-                calls("file_call_pair_at", &[calls::RENAMEAT2]),
-            ]),
-            together(&[
-                calls("file_call_pair", &[calls::RENAME]),
-                calls("file_call_renameat", &[calls::RENAMEAT]),
-                calls("file_call_pair_at", &[calls::RENAMEAT2]),
-            ]),
+            function("rename_function", "security_path_rename");
+            calls("file_call_pair", &[calls::RENAME]),
+            calls("file_call_renameat", &[calls::RENAMEAT]),
+            calls("file_call_pair_at", &[calls::RENAMEAT2]),
         ],
     ),
     probe(
         FileAct::Link,
-        &[
+        also_by_ring![
             lsm("link_lsm", "path_link"),
-            function("link_function", "security_path_link"),
-            together(&[
-                RING_REQUEST,
-                calls("file_call_pair", &[calls::LINK]),
-                calls("file_call_pair_at", &[calls::LINKAT]),
-            ]),
-            together(&[
-                RING_ENTRY,
-                calls("file_call_pair", &[calls::LINK]),
-                calls("file_call_pair_at", &[calls::LINKAT]),
-            ]),
-            together(&[
-                calls("file_call_pair", &[calls::LINK]),
-                calls("file_call_pair_at", &[calls::LINKAT]),
-            ]),
+            function("link_function", "security_path_link");
+            calls("file_call_pair", &[calls::LINK]),
+            calls("file_call_pair_at", &[calls::LINKAT]),
         ],
     ),
     probe(
         FileAct::Symlink,
-        &[
+        also_by_ring![
             lsm("symlink_lsm", "path_symlink"),
-            function("symlink_function", "security_path_symlink"),
-            together(&[
-                RING_REQUEST,
-                calls("file_call_symlink", &[calls::SYMLINK]),
-                calls("file_call_symlinkat", &[calls::SYMLINKAT]),
-            ]),
-            together(&[
-                RING_ENTRY,
-                calls("file_call_symlink", &[calls::SYMLINK]),
-                calls("file_call_symlinkat", &[calls::SYMLINKAT]),
-            ]),
-            together(&[
-                calls("file_call_symlink", &[calls::SYMLINK]),
-                calls("file_call_symlinkat", &[calls::SYMLINKAT]),
-            ]),
+            function("symlink_function", "security_path_symlink");
+            calls("file_call_symlink", &[calls::SYMLINK]),
+            calls("file_call_symlinkat", &[calls::SYMLINKAT]),
         ],
     ),
     probe(
         FileAct::Unlink,
-        &[
+        also_by_ring![
             lsm("unlink_lsm", "path_unlink"),
-            function("unlink_function", "security_path_unlink"),
-            together(&[
-                RING_REQUEST,
-                calls("file_call_path", &[calls::UNLINK]),
-                calls("file_call_at", &[calls::UNLINKAT]),
-            ]),
-            together(&[
-                RING_ENTRY,
-                calls("file_call_path", &[calls::UNLINK]),
-                calls("file_call_at", &[calls::UNLINKAT]),
-            ]),
-            together(&[
-                calls("file_call_path", &[calls::UNLINK]),
-                calls("file_call_at", &[calls::UNLINKAT]),
-            ]),
+            function("unlink_function", "security_path_unlink");
+            calls("file_call_path", &[calls::UNLINK]),
+            calls("file_call_at", &[calls::UNLINKAT]),
         ],
     ),
     probe(
         FileAct::Rmdir,
-        &[
+        also_by_ring![
             lsm("rmdir_lsm", "path_rmdir"),
-            function("rmdir_function", "security_path_rmdir"),
-            together(&[
-                RING_REQUEST,
-                calls("file_call_path", &[calls::RMDIR]),
-                calls("file_call_at", &[calls::UNLINKAT]),
-            ]),
-            together(&[
-                RING_ENTRY,
-                calls("file_call_path", &[calls::RMDIR]),
-                calls("file_call_at", &[calls::UNLINKAT]),
-            ]),
-            together(&[
-                calls("file_call_path", &[calls::RMDIR]),
-                calls("file_call_at", &[calls::UNLINKAT]),
-            ]),
+            function("rmdir_function", "security_path_rmdir");
+            calls("file_call_path", &[calls::RMDIR]),
+            calls("file_call_at", &[calls::UNLINKAT]),
         ],
     ),
     probe(
         FileAct::Mkdir,
-        &[
+        also_by_ring![
             lsm("mkdir_lsm", "path_mkdir"),
-            function("mkdir_function", "security_path_mkdir"),
-            together(&[
-                RING_REQUEST,
-                calls("file_call_path", &[calls::MKDIR]),
-                calls("file_call_at", &[calls::MKDIRAT]),
-            ]),
-            together(&[
-                RING_ENTRY,
-                calls("file_call_path", &[calls::MKDIR]),
-                calls("file_call_at", &[calls::MKDIRAT]),
-            ]),
-            together(&[
-                calls("file_call_path", &[calls::MKDIR]),
-                calls("file_call_at", &[calls::MKDIRAT]),
-            ]),
+            function("mkdir_function", "security_path_mkdir");
+            calls("file_call_path", &[calls::MKDIR]),
+            calls("file_call_at", &[calls::MKDIRAT]),
         ],
     ),
     probe(
