@@ -6,7 +6,7 @@ mod network;
 mod process;
 mod system;
 
-pub use calls::Call;
+pub use calls::{Call, CallShape};
 
 use crate::RecordKind;
 use std::fmt;
@@ -63,6 +63,8 @@ pub enum Hook {
     Calls {
         /// The program's name in the object: several kinds may share it.
         program: &'static str,
+        /// What it is told of their arguments.
+        shape: CallShape,
         /// Which calls.
         calls: &'static [Call],
     },

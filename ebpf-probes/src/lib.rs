@@ -17,7 +17,7 @@ mod record;
 mod tests;
 
 pub use decode::{DecodeError, decode};
-pub use hooks::{Call, Hook, PROBES, Probe};
+pub use hooks::{Call, CallShape, Hook, PROBES, Probe};
 pub use kind::RecordKind;
 pub use object::{OBJECT, maps};
 pub use record::{

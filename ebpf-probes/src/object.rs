@@ -27,6 +27,8 @@ pub mod maps {
     pub const WATCHED_NAME_LENGTHS: &str = "watched_name_lengths";
     /// Read-only variable: whether [`IGNORED_CGROUPS`] has any (u32).
     pub const CGROUPS_ARE_IGNORED: &str = "cgroups_are_ignored";
+    /// Read-only variable: for how long an open like one before it is counted only (u64, nanoseconds).
+    pub const REPEAT_NANOSECONDS: &str = "repeat_nanoseconds";
     /// Which kinds of records are wanted: not 0, by number.
     pub const WANTED_KINDS: &str = "wanted_kinds";
     /// Which acts on sockets are wanted: `struct network_settings` of `bpf/network_filter.h`.
@@ -37,7 +39,7 @@ pub mod maps {
     pub const NETWORK_PORTS: &str = "network_ports";
     /// Names of Unix sockets that are wanted.
     pub const UNIX_NAMES: &str = "unix_names";
-    /// As [`DROPS`]: acts beyond the limit of [`NETWORK_SETTINGS`].
+    /// As [`DROPS`]: acts like others before them, which are counted only.
     pub const FOLDED: &str = "folded";
     /// Read-only variables: whose loads of BPF programs are the sensor's own, by its process id in its innermost pid
     /// namespace (u32), and that namespace's inode number (u32).

@@ -3,7 +3,7 @@
 use super::SensorError;
 use super::refusal::explain;
 use super::snapshot::unified_root;
-use aya::maps::{Array, MapData, ProgramArray};
+use aya::maps::{Array, MapData, MapError, ProgramArray};
 use aya::programs::cgroup_skb::CgroupSkbLink;
 use aya::programs::fentry::FEntryLink;
 use aya::programs::fexit::FExitLink;
@@ -14,7 +14,7 @@ use aya::programs::{
     ProgramError,
 };
 use aya::{Btf, Ebpf, Pod};
-use ebpf_probes::{Call, Hook, Probe, maps};
+use ebpf_probes::{Call, CallShape, Hook, Probe, maps};
 use event_model::{ProbeCoverage, ProbeState};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -39,9 +39,11 @@ pub enum Link {
 struct CallRoute {
     handler: u16,
     kind: u16,
+    shape: u16,
+    either: u16,
 }
 
-// SAFETY: two integers without padding: any bytes are a value.
+// SAFETY: four integers without padding: any bytes are a value.
 unsafe impl Pod for CallRoute {}
 
 /// Why a hook does not serve, in the states of coverage.
@@ -123,7 +125,9 @@ impl<'kernel> Attacher<'kernel> {
 
     fn hook(&mut self, probe: &Probe, hook: &Hook) -> Result<(), Refusal> {
         let program = match *hook {
-            Hook::Calls { program, calls } => return self.calls(probe, program, calls),
+            Hook::Calls { program, shape, calls } => {
+                return self.calls(probe, program, shape, calls);
+            }
             Hook::Together { hooks } => return self.together(probe, hooks),
             Hook::Tracepoint { program, .. }
             | Hook::Lsm { program, .. }
@@ -219,7 +223,13 @@ impl<'kernel> Attacher<'kernel> {
         Ok(())
     }
 
-    fn calls(&mut self, probe: &Probe, name: &'static str, calls: &[Call]) -> Result<(), Refusal> {
+    fn calls(
+        &mut self,
+        probe: &Probe,
+        name: &'static str,
+        shape: CallShape,
+        calls: &[Call],
+    ) -> Result<(), Refusal> {
         let handler = if let Some(placed) = self.placed.get(name) {
             placed.clone()?
         } else {
@@ -227,12 +237,20 @@ impl<'kernel> Attacher<'kernel> {
             self.placed.insert(name, placed.clone());
             placed?
         };
-        let route = CallRoute { handler, kind: probe.kind.number() };
-        let compat = |number| COMPAT_CALLS + u32::from(number);
-        for call in calls {
-            for number in call.native.map(u32::from).into_iter().chain(call.compat.map(compat)) {
-                self.routes.set(number, route, 0).map_err(failed)?;
-            }
+        let route =
+            CallRoute { handler, kind: probe.kind.number(), shape: shape as u16, either: 0 };
+        calls.iter().try_for_each(|call| self.route(call, route)).map_err(failed)
+    }
+
+    /// The native call of a number tells whether anybody handles it or its 32-bit twin: few calls need more than that look.
+    fn route(&mut self, call: &Call, route: CallRoute) -> Result<(), MapError> {
+        if let Some(number) = call.native {
+            self.routes.set(u32::from(number), CallRoute { either: 1, ..route }, 0)?;
+        }
+        if let Some(number) = call.compat.map(u32::from) {
+            self.routes.set(COMPAT_CALLS + number, route, 0)?;
+            let native = self.routes.get(&number, 0)?;
+            self.routes.set(number, CallRoute { either: 1, ..native }, 0)?;
         }
         Ok(())
     }

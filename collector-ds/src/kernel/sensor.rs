@@ -131,7 +131,8 @@ impl Sensor {
         })
     }
 
-    /// How many acts of each kind are told in no record, since they passed their limit ([`NetworkFilter::limit`]).
+    /// How many acts of each kind are told in no record, since they were like others before them ([`NetworkFilter::limit`],
+    /// [`FileFilter::counting_repeats`]).
     pub fn folded(&self) -> Result<Drops, MapError> {
         Drops::read(|kind| {
             let counts = self.folded.get(&u32::from(kind.number()), 0)?;

@@ -33,6 +33,9 @@ where
     A: FnOnce(C, Service) -> F,
 {
     let started = SystemTime::now();
+    if runtime == Runtime::CurrentThread {
+        without_huge_pages();
+    }
     let (arguments, config) = match configure::<C>(&about) {
         Ok(configured) => configured,
         Err(error) => {
@@ -51,6 +54,12 @@ where
             })
     };
     if outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// A program with a small limit must not be given two megabytes where it asked for four kilobytes.
+fn without_huge_pages() {
+    // Every kernel that we run on has it; without it a program is larger, nothing else.
+    let _ = nix::sys::prctl::set_thp_disable(true);
 }
 
 /// Tells an error before the log is there to take it.

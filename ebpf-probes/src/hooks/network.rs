@@ -1,4 +1,4 @@
-use super::{Call, Hook, Probe, calls};
+use super::{Call, CallShape, Hook, Probe, calls};
 use crate::RecordKind;
 use event_model::NetworkAct;
 
@@ -86,5 +86,5 @@ const fn network(act: NetworkAct, hooks: &'static [Hook]) -> Probe {
 }
 
 const fn at_end(program: &'static str, calls: &'static [Call]) -> Hook {
-    Hook::Calls { program, calls }
+    Hook::Calls { program, shape: CallShape::ByNumber, calls }
 }

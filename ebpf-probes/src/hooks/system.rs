@@ -1,5 +1,5 @@
 use super::calls::{self, Call};
-use super::{Hook, Probe};
+use super::{CallShape, Hook, Probe};
 use crate::RecordKind;
 use event_model::SystemAct;
 
@@ -159,6 +159,7 @@ const DUP: &[Hook] = &[
     },
     Hook::Calls {
         program: "system_dup_call",
+        shape: CallShape::ByNumber,
         calls: &[
             calls::DUP,
             calls::DUP2,
@@ -277,21 +278,21 @@ const fn tracepoint(program: &'static str, tracepoint: &'static str) -> Hook {
 }
 
 const fn credentials(calls: &'static [Call]) -> Hook {
-    Hook::Calls { program: "system_credentials_call", calls }
+    Hook::Calls { program: "system_credentials_call", shape: CallShape::ByNumber, calls }
 }
 
 const fn namespaces(calls: &'static [Call]) -> Hook {
-    Hook::Calls { program: "system_namespaces_call", calls }
+    Hook::Calls { program: "system_namespaces_call", shape: CallShape::ByNumber, calls }
 }
 
 const fn processes(calls: &'static [Call]) -> Hook {
-    Hook::Calls { program: "system_processes_call", calls }
+    Hook::Calls { program: "system_processes_call", shape: CallShape::ByNumber, calls }
 }
 
 const fn memory(calls: &'static [Call]) -> Hook {
-    Hook::Calls { program: "system_memory_call", calls }
+    Hook::Calls { program: "system_memory_call", shape: CallShape::ByNumber, calls }
 }
 
 const fn kernel(calls: &'static [Call]) -> Hook {
-    Hook::Calls { program: "system_kernel_call", calls }
+    Hook::Calls { program: "system_kernel_call", shape: CallShape::ByNumber, calls }
 }
