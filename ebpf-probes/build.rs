@@ -48,7 +48,9 @@ fn strip(object: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let mut parts = Builder::read(whole.as_slice())?;
     for section in &mut parts.sections {
         let name = section.name.to_string();
-        section.delete = name.starts_with(".debug_") || name.starts_with(".rel.debug_");
+        let of_debugger = name.starts_with(".debug_") || name.starts_with(".rel.debug_");
+        // The table of BTF.ext has its numbers in place; the loader reads no more.
+        section.delete = of_debugger || name == ".rel.BTF.ext";
     }
     parts.delete_orphans();
     // clang keeps the names of sections and of symbols in one table; they are written as two.

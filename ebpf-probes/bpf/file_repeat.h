@@ -26,33 +26,20 @@ struct {
 /* Who acts: the process, the program that it has executed, its credentials, its cgroups, and the root that its paths begin at. */
 static __always_inline u64 digest_of_actor(void)
 {
-	struct task_struct *leader = NULL;
-	const struct cred *credentials = NULL;
-	struct css_set *cgroups = NULL;
-	u64 start = 0;
+	struct task_struct *task = bpf_get_current_task();
+	struct process_key process = {};
 	u64 program = 0;
-	int process = 0;
+	/* As numbers: the verifier lets nobody reckon with a typed pointer. */
+	u64 credentials = 0;
+	u64 cgroups = 0;
+	u64 digest;
 
-	if (helper_exists(get_current_task_btf)) {
-		struct task_struct *task = bpf_get_current_task_btf();
-
-		process = task->tgid;
-		start = task->group_leader->start_boottime;
-		program = task->self_exec_id;
-		credentials = task->cred;
-		cgroups = task->cgroups;
-	} else {
-		struct task_struct *task = bpf_get_current_task();
-
-		read_field(process, task->tgid);
-		read_field(leader, task->group_leader);
-		read_field(start, leader->start_boottime);
-		read_field(program, task->self_exec_id);
-		read_field(credentials, task->cred);
-		read_field(cgroups, task->cgroups);
-	}
-	start = watch_mix(watch_mix(WATCH_SEED, start), (u64)process << 32 ^ program);
-	return watch_mix(watch_mix(start, (u64)credentials), (u64)cgroups) ^ (u64)root_of_current().dentry;
+	read_process_key_by_address(&process, task);
+	read_field(program, task->self_exec_id);
+	bpf_probe_read_kernel(&credentials, sizeof(credentials), &task->cred);
+	bpf_probe_read_kernel(&cgroups, sizeof(cgroups), &task->cgroups);
+	digest = watch_mix(watch_mix(WATCH_SEED, process.start_time), (u64)process.pid << 32 ^ program);
+	return watch_mix(watch_mix(watch_mix(digest, credentials), cgroups), (u64)root_of_current().dentry);
 }
 
 /* Which file is opened, by which name, and for what. */
