@@ -115,6 +115,7 @@ fn kernel_config(config: &Config, rules: &Rules) -> anyhow::Result<KernelConfig>
         ring_bytes: config.kernel.ring_bytes.get(),
         act_ring_bytes: config.kernel.act_ring_bytes.get(),
         acts,
+        end_of_calls: config.kernel.end_of_calls,
         network: config.kernel.network.filter(),
         files: watched_files(config, rules).filter(&proc_root(config))?,
     })

@@ -93,6 +93,9 @@ pub struct KernelConfig {
     pub act_ring_bytes: Bytes,
     /// Which acts to report, by the names of their events, such as `open` and `connect`.
     pub acts: Vec<String>,
+    /// Whether a program may look at the end of every system call of the node where the kernel has no better hook for an
+    /// act. False costs no call anything, and such acts are not seen.
+    pub end_of_calls: bool,
     /// Which files the acts on files are reported of.
     pub files: FilesConfig,
     /// Which acts on sockets to leave out.
@@ -166,6 +169,7 @@ impl Default for KernelConfig {
             ring_bytes: Bytes::mebibytes(2),
             act_ring_bytes: Bytes::mebibytes(2),
             acts: vec![],
+            end_of_calls: true,
             files: FilesConfig::default(),
             network: NetworkConfig::default(),
         }

@@ -6,12 +6,13 @@ pub mod metadata;
 #[cfg(test)]
 mod tests;
 
-pub use cgroup_path::{ContainerCgroup, parse as parse_cgroup_path};
+use cgroup_path::{ContainerCgroup, parse as parse_cgroup_path};
+pub use foldhash::{HashMap, HashMapExt};
 
 use ebpf_probes::{CgroupKey, CgroupRecord};
 use event_model::{Container, ContainerId, Pod};
 use known::Known;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

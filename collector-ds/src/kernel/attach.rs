@@ -61,6 +61,7 @@ pub struct Attacher<'kernel> {
     /// The places of programs in `handlers`, or why they have none. Several kinds may share one.
     placed: BTreeMap<&'static str, Result<u16, Refusal>>,
     bpf_is_security_module: bool,
+    end_of_calls: bool,
 }
 
 /// What stays attached.
@@ -74,7 +75,11 @@ pub struct Attached {
 }
 
 impl<'kernel> Attacher<'kernel> {
-    pub fn new(mut object: Ebpf, btf: &'kernel Btf) -> Result<Self, SensorError> {
+    pub fn new(
+        mut object: Ebpf,
+        btf: &'kernel Btf,
+        end_of_calls: bool,
+    ) -> Result<Self, SensorError> {
         let routes = super::loader::take(&mut object, maps::CALL_ROUTES)?;
         let handlers = super::loader::take(&mut object, maps::CALL_HANDLERS)?;
         Ok(Self {
@@ -86,6 +91,7 @@ impl<'kernel> Attacher<'kernel> {
             tried: BTreeMap::new(),
             placed: BTreeMap::new(),
             bpf_is_security_module: bpf_is_security_module(),
+            end_of_calls,
         })
     }
 
@@ -125,6 +131,10 @@ impl<'kernel> Attacher<'kernel> {
 
     fn hook(&mut self, probe: &Probe, hook: &Hook) -> Result<(), Refusal> {
         let program = match *hook {
+            Hook::Calls { .. } if !self.end_of_calls => {
+                let reason = "kernel.end_of_calls is false, and the kernel has no better hook";
+                return Err((ProbeState::Off, reason.to_owned()));
+            }
             Hook::Calls { program, shape, calls } => {
                 return self.calls(probe, program, shape, calls);
             }

@@ -2,7 +2,7 @@
 
 use super::attach::{self, Attached, Attacher, Link};
 use super::features::{lift_memory_lock_limit, memory_lock_hint, require};
-use super::{Capabilities, FileFilter, NetworkFilter, SensorError};
+use super::{Capabilities, FileFilter, KernelConfig, SensorError};
 use aya::maps::{Map, MapData, PerCpuArray, ProgramArray, RingBuf};
 use aya::{Btf, Ebpf, EbpfError, EbpfLoader};
 use ebpf_probes::{OBJECT, PROBES, Probe, RecordKind, maps};
@@ -37,18 +37,17 @@ pub struct RingSizes {
 /// several megabytes, are gone when it returns.
 pub fn load(
     rings: RingSizes,
-    network: &NetworkFilter,
-    files: &FileFilter,
+    config: &KernelConfig,
     wanted: impl Fn(RecordKind) -> bool,
 ) -> Result<Loaded, SensorError> {
     let (btf, capabilities) = require()?;
     if let Err(errno) = lift_memory_lock_limit() {
         tracing::debug!(%errno, "the limit on locked memory stays as it is");
     }
-    let mut object = prepare(&btf, rings, files)?;
-    network.apply(&mut object, &wanted)?;
-    files.apply(&mut object, &wanted)?;
-    let mut attacher = Attacher::new(object, &btf)?;
+    let mut object = prepare(&btf, rings, &config.files)?;
+    config.network.apply(&mut object, &wanted)?;
+    config.files.apply(&mut object, &wanted)?;
+    let mut attacher = Attacher::new(object, &btf, config.end_of_calls)?;
     let mut coverage = Vec::new();
     for probe in PROBES.iter().copied().flatten() {
         coverage.push(if wanted(probe.kind) { attacher.probe(probe) } else { unwanted(probe) });

@@ -27,6 +27,8 @@ pub struct KernelConfig {
     pub act_ring_bytes: u64,
     /// The acts to report. Processes and cgroups always are.
     pub acts: BTreeSet<RecordKind>,
+    /// Whether the end of every system call may be looked at for want of better hooks.
+    pub end_of_calls: bool,
     /// Which acts on sockets are reported.
     pub network: NetworkFilter,
     /// Which files are told of.
@@ -39,7 +41,7 @@ impl KernelConfig {
         let acts = RecordKind::ALL.into_iter().filter(|kind| kind.is_act()).collect();
         let network = NetworkFilter::everything();
         let files = FileFilter::everything();
-        Self { ring_bytes, act_ring_bytes: ring_bytes, acts, network, files }
+        Self { ring_bytes, act_ring_bytes: ring_bytes, acts, end_of_calls: true, network, files }
     }
 }
 
@@ -65,7 +67,7 @@ impl Sensor {
             act: ring_size(config.act_ring_bytes),
         };
         let wanted = |kind: RecordKind| !kind.is_act() || config.acts.contains(&kind);
-        let loaded = load(rings, &config.network, &config.files, wanted)?;
+        let loaded = load(rings, config, wanted)?;
         let Loaded { drops, folded, links, verified, handlers, coverage, capabilities, .. } =
             loaded;
         let sensor = Self {
