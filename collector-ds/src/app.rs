@@ -16,6 +16,7 @@ use crate::enrich::processes::{ProcessLimits, Processes};
 use crate::enrich::users::Users;
 use crate::inventory::Inventory;
 use crate::kernel::{KernelConfig, Sensor, SensorError};
+use crate::own::Own;
 use crate::pipeline::Pipeline;
 use crate::publish::{StatusFacts, StatusReporter};
 use anyhow::Context;
@@ -41,7 +42,8 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     let mut status = StatusReporter::new(description);
 
     let probes = service.part("probes");
-    let (sensor, coverage) = match Sensor::load(&kernel_config(&config, &rules)?) {
+    let own = Own::find(&config, service.config_file(), &proc_root(&config));
+    let (sensor, coverage) = match Sensor::load(&kernel_config(&config, &rules, &own)?) {
         Ok(loaded) => loaded,
         Err(error) => return Err(report_blindness(&error, &probes, &mut status, &way_out)),
     };
@@ -66,6 +68,7 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
         rules,
         host,
         Box::new(move |container| questions.ask(container)),
+        own.with_objects(sensor.own_objects().clone()),
         way_out.outbox,
     );
     let beside = Beside { metadata, inventory, audit };
@@ -106,7 +109,7 @@ fn load_rules(config: &Config, service: &Service) -> anyhow::Result<Rules> {
 }
 
 /// Acts are looked at where a rule needs them or the configuration names them.
-fn kernel_config(config: &Config, rules: &Rules) -> anyhow::Result<KernelConfig> {
+fn kernel_config(config: &Config, rules: &Rules, own: &Own) -> anyhow::Result<KernelConfig> {
     let mut acts = config.acts()?;
     acts.extend(rules.wanted_acts());
     let names: Vec<_> = acts.iter().map(|kind| kind.name()).collect();
@@ -116,20 +119,21 @@ fn kernel_config(config: &Config, rules: &Rules) -> anyhow::Result<KernelConfig>
         act_ring_bytes: config.kernel.act_ring_bytes.get(),
         acts,
         network: config.kernel.network.filter(),
-        files: watched_files(config, rules).filter(&proc_root(config))?,
+        files: watched_files(config, rules, own).filter(&proc_root(config))?,
     })
 }
 
-/// The files that the configuration names, and those that rules ask for by name.
-fn watched_files(config: &Config, rules: &Rules) -> FilesConfig {
+/// The files that the configuration names, those that rules ask for by name, and the sensor's own.
+fn watched_files(config: &Config, rules: &Rules, own: &Own) -> FilesConfig {
     let wanted = rules.wanted_paths();
     if !wanted.unbounded.is_empty() {
         let rules = wanted.unbounded.join(", ");
         tracing::info!(rules, "of acts on files, these rules see those that kernel.files names");
     }
+    let own = own.watched();
     let mut files = config.kernel.files.clone();
-    files.read.extend(wanted.read.iter().cloned());
-    files.write.extend(wanted.write.iter().cloned());
+    files.read.extend(wanted.read.iter().cloned().chain(own.read));
+    files.write.extend(wanted.write.iter().cloned().chain(own.write));
     files
 }
 
