@@ -16,7 +16,7 @@ use crate::enrich::processes::{ProcessLimits, Processes};
 use crate::enrich::users::Users;
 use crate::inventory::Inventory;
 use crate::kernel::{KernelConfig, Sensor, SensorError};
-use crate::own::Own;
+use crate::own::{LastRun, Own};
 use crate::pipeline::Pipeline;
 use crate::publish::{StatusFacts, StatusReporter};
 use anyhow::Context;
@@ -25,6 +25,7 @@ use event_model::{Component, Host, Record, SourceDescription, SourceId};
 use node_link::{LinkConfig, Outbox};
 use service_runtime::{Part, Service};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Instant;
 use tokio::sync::watch::Receiver;
 use tokio::task::JoinHandle;
@@ -63,6 +64,7 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     );
     let (audit, following) = follow_audit_file(&config, &way_out.outbox, &service)?;
     let questions = metadata.clone();
+    let last_run = Rc::new(LastRun::look(&config.audit.state_directory, host.boot_id));
     let pipeline = Pipeline::new(
         enricher(&config.host_root, &proc_root(&config)),
         rules,
@@ -71,12 +73,14 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
         own.with_objects(sensor.own_objects().clone()),
         way_out.outbox,
     );
-    let beside = Beside { metadata, inventory, audit };
+    let beside = Beside { metadata, inventory, audit, last_run: Rc::clone(&last_run) };
     let watch = Watch::new(sensor, coverage, pipeline, beside, status, proc_root(&config));
     let watched = watch.run(findings, views, way_out.connected, service.shutdown()).await;
     // Its last lines are to be on their way before the link ends.
     following.await.context("following the audit file")?;
-    watched
+    watched?;
+    last_run.end();
+    Ok(())
 }
 
 /// Starts to follow the audit file, where one is configured.

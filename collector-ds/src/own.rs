@@ -1,12 +1,14 @@
 //! What on this node is the sensor's own, and which acts of others reach for it.
 
 mod files;
+mod last_run;
 
 use crate::config::Config;
 use crate::enrich::processes::Processes;
 use crate::kernel::{OwnObjects, OwnProcess, WatchedPaths};
 use event_model::{ContainerId, Event, EventKind, Process, SystemEvent};
 use files::OwnFiles;
+pub use last_run::LastRun;
 use std::path::Path;
 
 /// The program that takes what the sensor has to tell.

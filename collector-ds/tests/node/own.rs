@@ -2,12 +2,13 @@
 
 use crate::acts::sensor;
 use crate::expect::alerts;
-use crate::sensor::{Node, Sensor, unique};
+use crate::sensor::{Node, Sensor, status, unique};
 use event_model::{Alert, EventKind, FileAct, SystemAct};
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
+use serde_json::json;
 use std::fs;
 use std::process::Command;
 
@@ -217,6 +218,37 @@ fn its_programs_and_maps_in_the_kernel_are_touched_by_no_one_unseen() {
     touched("BPF_LINK_GET_FD_BY_ID", "link_id", link);
     touched("BPF_MAP_GET_FD_BY_ID", "map_id", map);
     touched("BPF_MAP_UPDATE_ELEM", "map_id", map);
+}
+
+#[test]
+fn its_next_run_tells_that_it_was_killed() {
+    let mut node = Node::new();
+    node.more.insert("audit".to_owned(), json!({ "state_directory": node.path("state") }));
+    let mut sensor = Sensor::start_on(node);
+    let problems = |sensor: &Sensor| {
+        sensor.expect("a status", |records| {
+            status(records).filter(|status| !status.probes.is_empty())
+        })
+    };
+    let told = |sensor: &Sensor| {
+        let all = problems(sensor).problems;
+        all.into_iter().find(|problem| problem.contains("did not end in good order"))
+    };
+    assert_eq!(told(&sensor), None);
+    let first = pid(&sensor);
+    shell(&format!("kill -KILL {first}"));
+    sensor.process.wait();
+    let again = |sensor: Sensor| {
+        let Sensor { node, mut publisher, process } = sensor;
+        publisher.stop();
+        drop(process);
+        Sensor::start_on(node)
+    };
+    let mut sensor = again(sensor);
+    let problem = told(&sensor).expect("the first run was killed");
+    assert!(problem.contains(&format!("process {first} ")), "{problem}");
+    sensor.process.terminate();
+    assert_eq!(told(&again(sensor)), None);
 }
 
 #[test]
