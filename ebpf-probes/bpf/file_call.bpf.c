@@ -109,14 +109,17 @@ __noinline int begin_text_act(u32 kind, u64 mount, u64 dentry)
 	return 1;
 }
 
-/* The draft of an act on the path whose text is at `address`, relative to a descriptor; on the descriptor itself where there is no text. */
+/*
+ * The draft of an act on the path whose text is at `address`, relative to a descriptor; on the descriptor itself where no text was given. A
+ * text that is empty, or not there any more, may have been another one when the kernel read it: it is told as the caller's.
+ */
 static __always_inline struct act_draft *begin_call(u32 kind, s64 descriptor, u64 address)
 {
 	struct text_path place = place_of(descriptor);
-	int length = read_text(address);
 
-	if (length <= 0)
+	if (!address)
 		return place.dentry ? begin_watched(kind, place.mount, place.dentry) : NULL;
+	read_text(address);
 	if (desk_text_is_absolute())
 		place = (struct text_path){};
 	if (!is_text_watched(place.mount, place.dentry, WATCH_ALL) || !begin_text_act(kind, place.mount, place.dentry))

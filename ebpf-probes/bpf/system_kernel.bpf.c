@@ -63,7 +63,7 @@ int system_module_load(u64 *context)
 	if (is_call(&call, CALL_FINIT_MODULE)) {
 		tell(draft, MODULE_DESCRIPTOR, (u32)call.arguments[0]);
 		tell(draft, MODULE_FLAGS, (u32)call.arguments[2]);
-		tell_file(draft, open_file(call.arguments[0]));
+		tell_descriptor(draft, call.arguments[0]);
 	}
 	tell_text(draft, &module->name);
 	send_act(draft);
@@ -95,7 +95,7 @@ static __always_inline void tell_module(struct act_draft *draft, const struct ca
 	} else if (is_call(call, CALL_FINIT_MODULE)) {
 		tell(draft, MODULE_DESCRIPTOR, (u32)call->arguments[0]);
 		tell(draft, MODULE_FLAGS, (u32)call->arguments[2]);
-		tell_file(draft, open_file(call->arguments[0]));
+		tell_descriptor(draft, call->arguments[0]);
 	}
 }
 
@@ -307,7 +307,9 @@ static __always_inline int bpf_ended(const struct call *call)
 	if (id) {
 		tell(draft, BPF_ID, id);
 		record = (void *)draft->bytes;
-		if (!gets_by_id(command))
+		if (gets_by_id(command))
+			tell_descriptor_is_shared(draft);
+		else
 			record->act.header.flags |= SYSTEM_OF_CALLER;
 	}
 	if (command == BPF_PROG_LOAD && call->result >= 0) {
@@ -318,6 +320,7 @@ static __always_inline int bpf_ended(const struct call *call)
 			read_field(more, program->aux);
 			tell(draft, BPF_TYPE, type);
 			tell_text(draft, &more->name);
+			tell_descriptor_is_shared(draft);
 		}
 	}
 	send_act(draft);
@@ -336,6 +339,8 @@ static __always_inline int report_kexec(const struct call *call, struct file *fi
 	} else {
 		tell(draft, KEXEC_FLAGS, call->arguments[4]);
 		tell_file(draft, file);
+		if (ended)
+			tell_descriptor_is_shared(draft);
 	}
 	send_act(draft);
 	return 0;
@@ -416,6 +421,8 @@ static __always_inline int report_perf(const struct call *call, struct perf_even
 		tell(draft, PERF_TYPE, type);
 		tell(draft, PERF_CONFIG, config);
 		tell_target(draft, target);
+		if (ended)
+			tell_descriptor_is_shared(draft);
 	}
 	tell(draft, PERF_PID, (u32)call->arguments[1]);
 	tell(draft, PERF_CPU, (u32)call->arguments[2]);

@@ -32,3 +32,4 @@ mod network_races;
 mod opens;
 mod processes;
 mod recorder;
+mod system_races;
