@@ -61,12 +61,18 @@ static __always_inline struct text_path place_of(s64 descriptor)
 	return (struct text_path){ (u64)path.mnt, (u64)path.dentry };
 }
 
-/* Reads a path of the caller's to the desk. Returns its length without the NUL, negative where there is none. */
+/*
+ * Reads a path of the caller's to the desk. Returns its length without the NUL, negative where there is none: the desk's text is
+ * empty then.
+ */
 __noinline int read_text(u64 address)
 {
 	struct watch_desk *desk = watch_desk();
 
-	if (!desk || !address)
+	if (!desk)
+		return -1;
+	desk->text[0] = 0;
+	if (!address)
 		return -1;
 	return bpf_probe_read_user_str(desk->text, PATH_LIMIT, (void *)address) - 1;
 }
@@ -258,16 +264,11 @@ static __always_inline int report_pair(const struct call *call, s64 from_at, u64
 		note_tree_change();
 	if (failed_for_nothing(call) || (!is_call_watched(from_at, from) && !is_call_watched(to_at, to)))
 		return 0;
-	if (read_text(from) <= 0) {
-		/* linkat of a descriptor */
-		if (!place.dentry || !begin_file_act(call->kind, place.mount, place.dentry))
-			return 0;
-	} else {
-		if (desk_text_is_absolute())
-			place = (struct text_path){};
-		if (!begin_text_act(call->kind, place.mount, place.dentry))
-			return 0;
-	}
+	read_text(from); /* Empty for linkat of a descriptor. */
+	if (desk_text_is_absolute())
+		place = (struct text_path){};
+	if (!begin_text_act(call->kind, place.mount, place.dentry))
+		return 0;
 	draft = act_draft();
 	if (!draft)
 		return 0;
@@ -318,8 +319,7 @@ static __always_inline int report_symlink_call(const struct call *call, u64 text
 
 	if (failed_for_nothing(call) || (!is_call_watched(descriptor, address) && !is_call_watched(descriptor, text)))
 		return 0;
-	if (read_text(address) <= 0)
-		return 0;
+	read_text(address);
 	if (desk_text_is_absolute())
 		place = (struct text_path){};
 	if (!begin_text_act(FILE_SYMLINK, place.mount, place.dentry))
@@ -488,8 +488,9 @@ int file_call_mount(u64 *context)
 	if (!read_call(&call, context))
 		return 0;
 	note_tree_change();
-	if (failed_for_nothing(&call) || read_text(call.arguments[1]) <= 0)
+	if (failed_for_nothing(&call))
 		return 0;
+	read_text(call.arguments[1]);
 	if (desk_text_is_absolute())
 		place = (struct text_path){};
 	if (!begin_text_act(FILE_MOUNT, place.mount, place.dentry))
@@ -517,8 +518,9 @@ int file_call_umount(u64 *context)
 	if (!read_call(&call, context))
 		return 0;
 	note_tree_change();
-	if (failed_for_nothing(&call) || read_text(call.arguments[0]) <= 0)
+	if (failed_for_nothing(&call))
 		return 0;
+	read_text(call.arguments[0]);
 	if (desk_text_is_absolute())
 		place = (struct text_path){};
 	if (!begin_text_act(FILE_UMOUNT, place.mount, place.dentry))
@@ -533,8 +535,7 @@ int file_call_umount(u64 *context)
 }
 
 /*
- * move_mount(from directory, from, to directory, to, flags). After a success the descriptor of what was moved names where it is now: that is
- * how a mount that was just made is told by the kernel.
+ * move_mount(from directory, from, to directory, to, flags). After a success the descriptor of what was moved names where it is now.
  */
 SEC("tp_btf/sys_exit")
 int file_call_move_mount(u64 *context)
@@ -555,7 +556,8 @@ int file_call_move_mount(u64 *context)
 		return 0;
 	from = place_of(call.arguments[0]);
 	if (read_text(call.arguments[1]) <= 0 && call.result == 0) {
-		begun = from.dentry && begin_file_act(FILE_MOVE_MOUNT, from.mount, from.dentry);
+		/* That the text was empty before is the caller's word: so is the path. */
+		begun = from.dentry && begin_text_act(FILE_MOVE_MOUNT, from.mount, from.dentry);
 		if (!begun)
 			return 0;
 		draft = act_draft();

@@ -550,6 +550,36 @@ impl Binding {
     }
 }
 
+/// The text is there, and is empty when the call has ended: then the directory was not what was acted on.
+#[test]
+fn a_text_that_is_emptied_does_not_make_its_directory_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = File::open(folder.path()).unwrap();
+    let make = || {
+        // Not by opening it: that would be told.
+        let kind = nix::sys::stat::SFlag::S_IFREG;
+        let made =
+            nix::sys::stat::mknod(&folder.path().join("a"), kind, nix::sys::stat::Mode::S_IRWXU, 0);
+        made.is_ok()
+    };
+    let emptied = Flip { bytes: b"a", place: 0, values: [b'a', 0] };
+    let (pid, done) = race(&emptied, make, |shared| {
+        // SAFETY: a descriptor that is open, and a text that lives.
+        let result = unsafe { libc::unlinkat(directory.as_raw_fd(), shared.pointer(), 0) };
+        (result == 0).then(|| {
+            assert!(make());
+            b'a'
+        })
+    })
+    .unwrap();
+    let told = files(pid, |event| {
+        let is_it =
+            event.act == FileAct::Unlink && Path::new(&event.path).starts_with(folder.path());
+        is_it.then(|| if Path::new(&event.path) == folder.path() { 0 } else { b'a' })
+    });
+    judge("unlinkat", *b"aa", &told, &done);
+}
+
 fn private_mounts() -> bool {
     enter_private_mounts();
     true
