@@ -27,6 +27,9 @@ const LONGEST: Duration = Duration::from_secs(15);
 
 const TEXT_BYTES: usize = 512;
 
+/// A value stays for so many turns: for as long as a part of a call takes, now a short one, now a long one.
+const HOLDS: [u32; 8] = [0, 0, 0, 20, 60, 150, 400, 1000];
+
 /// What the child shares with this program.
 #[repr(C)]
 struct Shared {
@@ -125,9 +128,14 @@ fn flip_until_its_end(shared: &Shared, flip: &Flip<'_>, child: Pid) -> Option<i3
     let place = &shared.text[flip.place];
     thread::scope(|scope| {
         scope.spawn(|| {
-            while !over.load(Ordering::Relaxed) {
-                place.store(flip.values[1], Ordering::Relaxed);
-                place.store(flip.values[0], Ordering::Relaxed);
+            for hold in HOLDS.into_iter().cycle() {
+                if over.load(Ordering::Relaxed) {
+                    break;
+                }
+                for value in [flip.values[1], flip.values[0]] {
+                    place.store(value, Ordering::Relaxed);
+                    (0..hold).for_each(|_| std::hint::spin_loop());
+                }
             }
         });
         let status = wait_for(child);
