@@ -77,12 +77,12 @@ impl OwnFiles {
     /// What the configuration names. `config_file` is where it came from.
     pub fn find(config: &Config, config_file: Option<&Path>, proc_root: &Path) -> Self {
         let program = fs::read_link("/proc/self/exe").ok();
-        let named = named(config, config_file, program.as_deref());
+        let paths = named(config, config_file, program.as_deref());
         let mountinfo = fs::read("/proc/self/mountinfo").unwrap_or_default();
         let mounts = String::from_utf8_lossy(&mountinfo);
         let mut node_paths = NodePaths::new(proc_root);
         let mut files = Self::default();
-        for (path, whole) in named {
+        for (path, whole) in paths {
             let resolved = resolved(&path);
             for path in [&path, &resolved] {
                 files.here.extend(Place::new(path, whole, None));
@@ -112,7 +112,9 @@ impl OwnFiles {
         });
         let read: Vec<_> = memory.collect();
         write.extend(read.iter().cloned());
-        let good = |patterns: Vec<String>| patterns.into_iter().filter(is_pattern).collect();
+        let good = |patterns: Vec<String>| {
+            patterns.into_iter().filter(|pattern| is_pattern(pattern)).collect()
+        };
         WatchedPaths { read: good(read), write: good(write) }
     }
 
@@ -204,8 +206,8 @@ fn on_node(path: &Path, mounts: &str, node_paths: &mut NodePaths) -> Option<(Pat
 }
 
 /// What the kernel's filter takes: a path may be too deep, or have a star in it.
-fn is_pattern(pattern: &String) -> bool {
-    let alone = WatchedPaths { read: vec![], write: vec![pattern.clone()] };
+fn is_pattern(pattern: &str) -> bool {
+    let alone = WatchedPaths { read: vec![], write: vec![pattern.to_owned()] };
     let taken = FileFilter::new(&alone, vec![]);
     if let Err(error) = &taken {
         tracing::warn!(%error, "a file of the sensor's own can't be watched");

@@ -12,7 +12,7 @@ use uuid::Uuid;
 const NAME: &str = "running.json";
 
 /// So long after a start the end of the last run is a problem of the sensor's.
-const TOLD_FOR: Duration = Duration::from_secs(60 * 60);
+const TOLD_FOR: Duration = Duration::from_hours(1);
 
 /// A run, as its file tells of it.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,8 +3,8 @@ use crate::config::RulesConfig;
 
 const POD: &str = "/var/lib/kubelet/pods/6c1f/volumes/kubernetes.io~configmap/config";
 
-fn container(id: &str) -> Option<ContainerId> {
-    Some(ContainerId::from(id))
+fn container(id: &str) -> ContainerId {
+    ContainerId::from(id)
 }
 
 const RUN: u32 = 9;
@@ -34,8 +34,8 @@ fn act(act: FileAct, path: &str) -> FileEvent {
 fn a_file_is_known_by_the_nodes_path_and_in_the_sensors_container_by_its_own() {
     let files = files();
     let on_node = |file: &FileEvent| files.are_changed_by(file, None, false);
-    let at_home = |file: &FileEvent| files.are_changed_by(file, container("a").as_ref(), true);
-    let elsewhere = |file: &FileEvent| files.are_changed_by(file, container("b").as_ref(), false);
+    let at_home = |file: &FileEvent| files.are_changed_by(file, Some(&container("a")), true);
+    let elsewhere = |file: &FileEvent| files.are_changed_by(file, Some(&container("b")), false);
 
     let written = act(FileAct::Open, "/etc/defender/config/collector-ds.yaml");
     assert!(at_home(&written) && !on_node(&written) && !elsewhere(&written));
