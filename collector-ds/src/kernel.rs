@@ -12,6 +12,7 @@ mod error;
 mod features;
 mod loader;
 mod network_filter;
+mod own_objects;
 mod own_process;
 mod refusal;
 mod ring;
@@ -28,6 +29,7 @@ pub use ebpf_probes::{
 };
 pub use error::SensorError;
 pub use network_filter::{NetworkFilter, UnixSockets};
+pub use own_objects::OwnObjects;
 pub use own_process::OwnProcess;
 pub use sensor::{KernelConfig, Sensor};
 pub(crate) use snapshot::Mount;

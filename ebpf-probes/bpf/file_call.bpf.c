@@ -61,12 +61,18 @@ static __always_inline struct text_path place_of(s64 descriptor)
 	return (struct text_path){ (u64)path.mnt, (u64)path.dentry };
 }
 
-/* Reads a path of the caller's to the desk. Returns its length without the NUL, negative where there is none. */
+/*
+ * Reads a path of the caller's to the desk. Returns its length without the NUL, negative where there is none: the desk's text is
+ * empty then.
+ */
 __noinline int read_text(u64 address)
 {
 	struct watch_desk *desk = watch_desk();
 
-	if (!desk || !address)
+	if (!desk)
+		return -1;
+	desk->text[0] = 0;
+	if (!address)
 		return -1;
 	return bpf_probe_read_user_str(desk->text, PATH_LIMIT, (void *)address) - 1;
 }
@@ -109,14 +115,17 @@ __noinline int begin_text_act(u32 kind, u64 mount, u64 dentry)
 	return 1;
 }
 
-/* The draft of an act on the path whose text is at `address`, relative to a descriptor; on the descriptor itself where there is no text. */
+/*
+ * The draft of an act on the path whose text is at `address`, relative to a descriptor; on the descriptor itself where no text was given. A
+ * text that is empty, or not there any more, may have been another one when the kernel read it: it is told as the caller's.
+ */
 static __always_inline struct act_draft *begin_call(u32 kind, s64 descriptor, u64 address)
 {
 	struct text_path place = place_of(descriptor);
-	int length = read_text(address);
 
-	if (length <= 0)
+	if (!address)
 		return place.dentry ? begin_watched(kind, place.mount, place.dentry) : NULL;
+	read_text(address);
 	if (desk_text_is_absolute())
 		place = (struct text_path){};
 	if (!is_text_watched(place.mount, place.dentry, WATCH_ALL) || !begin_text_act(kind, place.mount, place.dentry))
@@ -229,16 +238,11 @@ static __always_inline int report_pair(const struct call *call, s64 from_at, u64
 		note_tree_change();
 	if (failed_for_nothing(call) || (!is_call_watched(from_at, from) && !is_call_watched(to_at, to)))
 		return 0;
-	if (read_text(from) <= 0) {
-		/* linkat of a descriptor */
-		if (!place.dentry || !begin_file_act(call->kind, place.mount, place.dentry))
-			return 0;
-	} else {
-		if (desk_text_is_absolute())
-			place = (struct text_path){};
-		if (!begin_text_act(call->kind, place.mount, place.dentry))
-			return 0;
-	}
+	read_text(from); /* Empty for linkat of a descriptor. */
+	if (desk_text_is_absolute())
+		place = (struct text_path){};
+	if (!begin_text_act(call->kind, place.mount, place.dentry))
+		return 0;
 	draft = act_draft();
 	if (!draft)
 		return 0;
@@ -273,8 +277,7 @@ static __always_inline int report_symlink_call(const struct call *call, u64 text
 
 	if (failed_for_nothing(call) || (!is_call_watched(descriptor, address) && !is_call_watched(descriptor, text)))
 		return 0;
-	if (read_text(address) <= 0)
-		return 0;
+	read_text(address);
 	if (desk_text_is_absolute())
 		place = (struct text_path){};
 	if (!begin_text_act(FILE_SYMLINK, place.mount, place.dentry))
@@ -387,8 +390,7 @@ static __always_inline struct act_draft *begin_mount_call(const struct call *cal
 {
 	struct text_path place = place_of(descriptor);
 
-	if (read_text(text) <= 0)
-		return NULL;
+	read_text(text);
 	if (desk_text_is_absolute())
 		place = (struct text_path){};
 	if (!begin_text_act(call->kind, place.mount, place.dentry))
@@ -396,7 +398,7 @@ static __always_inline struct act_draft *begin_mount_call(const struct call *cal
 	return act_draft();
 }
 
-/* The same of a mount that was just made: its descriptor names where it is now. The kernel tells the path. */
+/* The same of a mount that was just made: its descriptor names where it is now. That the text was empty before is the caller's word: so is the path. */
 static __always_inline struct act_draft *begin_made_mount(const struct call *call)
 {
 	struct text_path from = place_of(call->arguments[0]);
@@ -406,7 +408,7 @@ static __always_inline struct act_draft *begin_made_mount(const struct call *cal
 	struct act_draft *draft;
 	const char *name = NULL;
 
-	if (!dentry || !begin_file_act(call->kind, from.mount, from.dentry))
+	if (!dentry || !begin_text_act(call->kind, from.mount, from.dentry))
 		return NULL;
 	draft = act_draft();
 	if (!draft)
@@ -426,6 +428,8 @@ static __always_inline struct act_draft *begin_move_mount(const struct call *cal
 
 	if (read_text(arguments[1]) <= 0 && call->result == 0)
 		return begin_made_mount(call);
+	if (read_text(arguments[3]) <= 0)
+		return NULL;
 	draft = begin_mount_call(call, arguments[2], arguments[3]);
 	if (draft)
 		append_other_call(draft, arguments[0], arguments[1]);

@@ -135,6 +135,7 @@ struct fdtable {
 };
 
 struct files_struct {
+	atomic_t count; /* How many tasks share it. */
 	struct fdtable *fdt;
 };
 

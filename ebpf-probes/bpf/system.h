@@ -39,7 +39,8 @@ enum system_flags {
 	SYSTEM_DETACHED = 1 << 4,  /* The path's file lies in no mounted tree. */
 	SYSTEM_TRUNCATED = 1 << 5, /* The path lacks its upper part. */
 	SYSTEM_OTHER_TRUNCATED = 1 << 6,
-	SYSTEM_OF_CALLER = 1 << 7, /* Texts and addresses are the caller's memory, which may change meanwhile. */
+	SYSTEM_OF_CALLER = 1 << 7, /* Texts and addresses are the caller's memory, or what a descriptor stood for that threads share: they may
+				      have been changed meanwhile. */
 };
 
 #define SYSTEM_VALUES 8
@@ -183,6 +184,23 @@ static __always_inline void tell_path(struct act_draft *draft, struct path *path
 	record->path_length = append_system_path(draft, path, 0, SYSTEM_TRUNCATED);
 }
 
+/*
+ * What a descriptor stands for is looked up once the call has ended. Another thread may have put another file there by then,
+ * if there is one that shares descriptors: the record says so.
+ */
+static __always_inline void tell_descriptor_is_shared(struct act_draft *draft)
+{
+	struct system_record *record = (void *)draft->bytes;
+	struct task_struct *task = bpf_get_current_task();
+	struct files_struct *files = NULL;
+	int count = 0;
+
+	read_field(files, task->files);
+	read_field(count, files->count.counter);
+	if (count > 1)
+		record->act.header.flags |= SYSTEM_OF_CALLER;
+}
+
 static __always_inline void tell_file(struct act_draft *draft, struct file *file)
 {
 	struct path path = {};
@@ -191,6 +209,13 @@ static __always_inline void tell_file(struct act_draft *draft, struct file *file
 		return;
 	read_field(path, file->f_path);
 	tell_path(draft, &path);
+}
+
+/* The file of a descriptor that the call was given. */
+static __always_inline void tell_descriptor(struct act_draft *draft, u32 descriptor)
+{
+	tell_file(draft, open_file(descriptor));
+	tell_descriptor_is_shared(draft);
 }
 
 static __always_inline void tell_text(struct act_draft *draft, const void *text)

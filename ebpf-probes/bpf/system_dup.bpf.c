@@ -78,6 +78,8 @@ static __always_inline int report_dup(const struct call *call, u32 new, struct f
 	tell(draft, DUP_OLD, (u32)call->arguments[0]);
 	tell(draft, DUP_NEW, new);
 	tell_ends(draft, end, family);
+	if (ended)
+		tell_descriptor_is_shared(draft);
 	send_act(draft);
 	return 0;
 }

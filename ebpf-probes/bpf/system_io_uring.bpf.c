@@ -142,8 +142,10 @@ static __always_inline void tell_operation_file(struct act_draft *draft, struct 
 	if (field_exists(request->cqe.fd)) {
 		read_field(descriptor, request->cqe.fd);
 		tell(draft, OPERATION_DESCRIPTOR, (u32)descriptor);
-		if (descriptor >= 0 && !(flags & REQ_F_FIXED_FILE))
+		if (descriptor >= 0 && !(flags & REQ_F_FIXED_FILE)) {
 			file = open_file(descriptor);
+			tell_descriptor_is_shared(draft);
+		}
 	} else {
 		read_field(file, request->file);
 	}

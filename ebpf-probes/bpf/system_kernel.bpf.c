@@ -19,6 +19,7 @@ enum module_values {
 enum bpf_values {
 	BPF_COMMAND,
 	BPF_TYPE, /* Of the program, or of the map. */
+	BPF_ID,	  /* Of the program, map or link that the command is about. */
 };
 
 /* Values of SYSTEM_KEXEC_LOAD. */
@@ -62,7 +63,7 @@ int system_module_load(u64 *context)
 	if (is_call(&call, CALL_FINIT_MODULE)) {
 		tell(draft, MODULE_DESCRIPTOR, (u32)call.arguments[0]);
 		tell(draft, MODULE_FLAGS, (u32)call.arguments[2]);
-		tell_file(draft, open_file(call.arguments[0]));
+		tell_descriptor(draft, call.arguments[0]);
 	}
 	tell_text(draft, &module->name);
 	send_act(draft);
@@ -94,7 +95,7 @@ static __always_inline void tell_module(struct act_draft *draft, const struct ca
 	} else if (is_call(call, CALL_FINIT_MODULE)) {
 		tell(draft, MODULE_DESCRIPTOR, (u32)call->arguments[0]);
 		tell(draft, MODULE_FLAGS, (u32)call->arguments[2]);
-		tell_file(draft, open_file(call->arguments[0]));
+		tell_descriptor(draft, call->arguments[0]);
 	}
 }
 
@@ -112,9 +113,105 @@ static __always_inline void tell_module(struct act_draft *draft, const struct ca
 #define BPF_MAP_NAME_OFFSET 28
 #define BPF_PROGRAM_NAME_OFFSET 48
 
+#define BPF_MAP_UPDATE_ELEM 2
+#define BPF_MAP_DELETE_ELEM 3
+#define BPF_PROG_DETACH 9
+#define BPF_PROG_GET_FD_BY_ID 13
+#define BPF_MAP_GET_FD_BY_ID 14
+#define BPF_MAP_LOOKUP_AND_DELETE_ELEM 21
+#define BPF_MAP_FREEZE 22
+#define BPF_MAP_LOOKUP_AND_DELETE_BATCH 25
+#define BPF_MAP_UPDATE_BATCH 26
+#define BPF_MAP_DELETE_BATCH 27
+#define BPF_LINK_UPDATE 29
+#define BPF_LINK_GET_FD_BY_ID 30
+#define BPF_LINK_DETACH 34
+/* Of union bpf_attr. */
+#define BPF_BATCH_MAP_OFFSET 36
+#define BPF_DETACHED_PROGRAM_OFFSET 4
+
+/* The sensor's own maps, by their ids. User space fills it: commands that change an element of these are told. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 256);
+	__type(key, u32);
+	__type(value, u32);
+} own_maps SEC(".maps");
+
 static __always_inline int is_told(u64 command)
 {
 	return command < 64 && BPF_TOLD_COMMANDS >> command & 1;
+}
+
+static __always_inline int is_of_batch(u32 command)
+{
+	return command == BPF_MAP_UPDATE_BATCH || command == BPF_MAP_DELETE_BATCH ||
+	       command == BPF_MAP_LOOKUP_AND_DELETE_BATCH;
+}
+
+static __always_inline int changes_map(u32 command)
+{
+	return command == BPF_MAP_UPDATE_ELEM || command == BPF_MAP_DELETE_ELEM ||
+	       command == BPF_MAP_LOOKUP_AND_DELETE_ELEM || command == BPF_MAP_FREEZE || is_of_batch(command);
+}
+
+static __always_inline int is_about_program(u32 command)
+{
+	return command == BPF_PROG_GET_FD_BY_ID || command == BPF_PROG_DETACH;
+}
+
+static __always_inline int is_about_link(u32 command)
+{
+	return command == BPF_LINK_GET_FD_BY_ID || command == BPF_LINK_DETACH || command == BPF_LINK_UPDATE;
+}
+
+static __always_inline int gets_by_id(u32 command)
+{
+	return command == BPF_PROG_GET_FD_BY_ID || command == BPF_MAP_GET_FD_BY_ID || command == BPF_LINK_GET_FD_BY_ID;
+}
+
+static __always_inline int is_about_object(u32 command)
+{
+	return gets_by_id(command) || is_about_program(command) || is_about_link(command) || changes_map(command);
+}
+
+/* Where the attributes of a command that is about a program, map or link name it: by its id, or by a descriptor. */
+static __always_inline u32 object_offset(u32 command)
+{
+	if (command == BPF_PROG_DETACH)
+		return BPF_DETACHED_PROGRAM_OFFSET;
+	return is_of_batch(command) ? BPF_BATCH_MAP_OFFSET : 0;
+}
+
+/*
+ * The id of what a descriptor stands for; the command says what that is. A descriptor of another kind of file is what the
+ * kernel refuses: the number is nothing then.
+ */
+static __always_inline u32 object_id(u32 command, u32 descriptor)
+{
+	struct file *file = open_file(descriptor);
+	struct bpf_prog_aux *more = NULL;
+	void *object = NULL;
+	u32 id = 0;
+
+	if (!file)
+		return 0;
+	read_field(object, file->private_data);
+	if (is_about_program(command)) {
+		read_field(more, ((struct bpf_prog *)object)->aux);
+		read_field(id, more->id);
+	} else if (is_about_link(command)) {
+		read_field(id, ((struct bpf_link *)object)->id);
+	} else {
+		read_field(id, ((struct bpf_map *)object)->id);
+	}
+	return id;
+}
+
+/* Whether a command that is given all the time is told: it changes a map of the sensor's. */
+static __always_inline int is_own_map_changed(u32 command, u32 id)
+{
+	return changes_map(command) && bpf_map_lookup_elem(&own_maps, &id) != NULL;
 }
 
 static __always_inline int is_own(void)
@@ -145,9 +242,14 @@ static __always_inline int system_bpf(u64 *context)
 	u32 command = context[0];
 	struct act_draft *draft;
 	struct call call;
-	u32 type = 0;
+	u32 type = 0, id = 0;
 
-	if (!is_told(command) || is_own())
+	if (is_about_object(command)) {
+		bpf_probe_read_kernel(&id, sizeof(id), attributes + object_offset(command));
+		if (!gets_by_id(command))
+			id = object_id(command, id);
+	}
+	if ((!is_told(command) && !is_own_map_changed(command, id)) || is_own())
 		return 0;
 	current_call(&call);
 	draft = begin_system(SYSTEM_BPF, &call, 0);
@@ -162,26 +264,54 @@ static __always_inline int system_bpf(u64 *context)
 		if ((u32)context[2] >= offset + BPF_OBJECT_NAME)
 			tell_text(draft, attributes + offset);
 	}
+	if (id)
+		tell(draft, BPF_ID, id);
 	send_act(draft);
 	return 0;
 }
 SECURITY_HOOK(system_bpf, bpf)
+
+/*
+ * At the end of the call. What was got by its id is what the new descriptor stands for; which one a command was about that
+ * was given a descriptor, the caller's memory says.
+ */
+static __always_inline u32 object_of_call(const struct call *call, u32 command)
+{
+	u32 descriptor = 0;
+
+	if (gets_by_id(command))
+		return call->result >= 0 ? object_id(command, call->result) : 0;
+	if (!is_about_object(command))
+		return 0;
+	bpf_probe_read_user(&descriptor, sizeof(descriptor), (void *)call->arguments[1] + object_offset(command));
+	return object_id(command, descriptor);
+}
 
 static __always_inline int bpf_ended(const struct call *call)
 {
 	u32 command = call->arguments[0];
 	struct bpf_prog *program = NULL;
 	struct bpf_prog_aux *more = NULL;
+	u32 id = object_of_call(call, command);
+	struct system_record *record;
 	struct act_draft *draft;
 	struct file *file;
 	u32 type = 0;
 
-	if (!is_told(command) || is_own())
+	if ((!is_told(command) && !is_own_map_changed(command, id)) || is_own())
 		return 0;
 	draft = begin_system(SYSTEM_BPF, call, 1);
 	if (!draft)
 		return 0;
 	tell(draft, BPF_COMMAND, command);
+	if (id) {
+		tell(draft, BPF_ID, id);
+		record = (void *)draft->bytes;
+		if (gets_by_id(command))
+			tell_descriptor_is_shared(draft);
+		else
+			record->act.header.flags |= SYSTEM_OF_CALLER;
+	}
 	if (command == BPF_PROG_LOAD && call->result >= 0) {
 		file = open_file(call->result);
 		if (file) {
@@ -190,6 +320,7 @@ static __always_inline int bpf_ended(const struct call *call)
 			read_field(more, program->aux);
 			tell(draft, BPF_TYPE, type);
 			tell_text(draft, &more->name);
+			tell_descriptor_is_shared(draft);
 		}
 	}
 	send_act(draft);
@@ -208,6 +339,8 @@ static __always_inline int report_kexec(const struct call *call, struct file *fi
 	} else {
 		tell(draft, KEXEC_FLAGS, call->arguments[4]);
 		tell_file(draft, file);
+		if (ended)
+			tell_descriptor_is_shared(draft);
 	}
 	send_act(draft);
 	return 0;
@@ -288,6 +421,8 @@ static __always_inline int report_perf(const struct call *call, struct perf_even
 		tell(draft, PERF_TYPE, type);
 		tell(draft, PERF_CONFIG, config);
 		tell_target(draft, target);
+		if (ended)
+			tell_descriptor_is_shared(draft);
 	}
 	tell(draft, PERF_PID, (u32)call->arguments[1]);
 	tell(draft, PERF_CPU, (u32)call->arguments[2]);

@@ -80,6 +80,7 @@ static __always_inline int memfd_ended(const struct call *call)
 		read_field(dentry, file->f_path.dentry);
 		read_field(name, dentry->d_name.name);
 		tell_text(draft, name + MEMFD_PREFIX);
+		tell_descriptor_is_shared(draft);
 	} else {
 		tell_callers_text(draft, (void *)call->arguments[0]);
 	}
@@ -158,6 +159,8 @@ static __always_inline int report_mmap(const struct call *call, struct file *fil
 	tell(draft, MEMORY_LENGTH, call->arguments[1]);
 	tell(draft, MEMORY_FLAGS, (u32)call->arguments[3]);
 	tell_file(draft, file);
+	if (ended && file)
+		tell_descriptor_is_shared(draft);
 	send_act(draft);
 	return 0;
 }

@@ -199,8 +199,10 @@ static __always_inline void tell_setns(struct act_draft *draft, const struct cal
 	tell(draft, NAMESPACE_DESCRIPTOR, (u32)call->arguments[0]);
 	if (call->result)
 		return;
-	if (!asked)
+	if (!asked) {
 		asked = descriptor_type(call->arguments[0]);
+		tell_descriptor_is_shared(draft);
+	}
 	read_field(now, task->nsproxy);
 	take_namespaces(&told, now, NULL, asked);
 	if (asked & CLONE_NEWUSER)

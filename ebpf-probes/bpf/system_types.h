@@ -192,7 +192,16 @@ struct module {
 };
 
 struct bpf_prog_aux {
+	u32 id;
 	char name[16];
+};
+
+struct bpf_map {
+	u32 id;
+};
+
+struct bpf_link {
+	u32 id;
 };
 
 struct bpf_prog {

@@ -46,6 +46,8 @@ pub mod maps {
     pub const OWN_PID: &str = "own_pid";
     /// See [`OWN_PID`].
     pub const OWN_PID_NAMESPACE: &str = "own_pid_namespace";
+    /// The ids of the sensor's own maps: what others change of them is told.
+    pub const OWN_MAPS: &str = "own_maps";
     /// The programs that handle system calls.
     pub const CALL_HANDLERS: &str = "call_handlers";
     /// The program that looks at the end of every system call, and its tracepoint.

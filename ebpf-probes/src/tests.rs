@@ -253,6 +253,7 @@ fn the_object_holds_each_program_and_map_by_its_name() {
         maps::FOLDED,
         maps::OWN_PID,
         maps::OWN_PID_NAMESPACE,
+        maps::OWN_MAPS,
         maps::WATCHED_PATHS,
         maps::IGNORED_CGROUPS,
         maps::WATCHED_NAME_LENGTHS,

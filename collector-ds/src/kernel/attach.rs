@@ -18,6 +18,7 @@ use ebpf_probes::{Call, CallShape, Hook, Probe, maps};
 use event_model::{ProbeCoverage, ProbeState};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// `NATIVE_CALLS` of `bpf/call.h`: numbers of 32-bit calls begin here.
@@ -295,17 +296,33 @@ fn verified(object: &Ebpf) -> Vec<(String, u32)> {
     verified
 }
 
+/// The root of every hierarchy of cgroups has this inode (`kernfs_create_root`), and no other cgroup has it.
+const ROOT_INODE: u64 = 1;
+
 /// The directory of the root of cgroup v2: what is attached there concerns all sockets.
 fn root_cgroup() -> Result<File, Refusal> {
-    let unsupported = |reason: String| (ProbeState::Unsupported, reason);
-    let directory = unified_root(Path::new("/proc"))
-        .ok_or_else(|| unsupported("cgroup v2 is not mounted where it can be seen".to_owned()))?;
-    File::open(&directory).map_err(|error| {
-        unsupported(format!(
-            "the root of cgroup v2, {}, can't be opened: {error}",
-            directory.display()
-        ))
-    })
+    match unified_root(Path::new("/proc")) {
+        Some(directory) => open_root(&directory),
+        None => Err(unsupported("cgroup v2 is not mounted where it can be seen".to_owned())),
+    }
+}
+
+/// The root of a cgroup namespace is a cgroup like others: a program there would see the packets of few processes.
+fn open_root(directory: &Path) -> Result<File, Refusal> {
+    let path = directory.display();
+    let unreadable =
+        |error| unsupported(format!("the root of cgroup v2, {path}, can't be opened: {error}"));
+    let root = File::open(directory).map_err(unreadable)?;
+    match root.metadata().map_err(unreadable)?.ino() {
+        ROOT_INODE => Ok(root),
+        _ => Err(unsupported(format!(
+            "{path} is the root of a cgroup namespace and not the node's: run the sensor where /proc/1 is the node's (hostPID)"
+        ))),
+    }
+}
+
+const fn unsupported(reason: String) -> Refusal {
+    (ProbeState::Unsupported, reason)
 }
 
 #[allow(clippy::needless_pass_by_value)] // As map_err calls it.
@@ -327,4 +344,27 @@ pub fn coverage(
 fn bpf_is_security_module() -> bool {
     fs::read_to_string("/sys/kernel/security/lsm")
         .is_ok_and(|modules| modules.trim().split(',').any(|module| module == "bpf"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_is_not_the_root_of_its_hierarchy_is_refused_with_the_reason() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let (state, reason) = open_root(folder.path()).map(drop).expect_err("no root");
+        assert_eq!(state, ProbeState::Unsupported);
+        assert!(reason.contains("is the root of a cgroup namespace"), "{reason}");
+        let (state, reason) =
+            open_root(&folder.path().join("missing")).map(drop).expect_err("no directory");
+        assert_eq!(state, ProbeState::Unsupported);
+        assert!(reason.contains("can't be opened"), "{reason}");
+    }
+
+    #[test]
+    fn the_root_of_a_hierarchy_is_taken() {
+        // kernfs numbers the root of sysfs as it does that of a hierarchy of cgroups.
+        assert!(open_root(Path::new("/sys")).is_ok());
+    }
 }

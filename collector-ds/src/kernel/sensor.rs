@@ -2,7 +2,7 @@ use super::attach::Link;
 use super::drops::Drops;
 use super::loader::{Loaded, RingSizes, load};
 use super::ring::Ring;
-use super::{Capabilities, FileFilter, NetworkFilter, SensorError, WallClock};
+use super::{Capabilities, FileFilter, NetworkFilter, OwnObjects, SensorError, WallClock};
 use aya::maps::{MapData, MapError, PerCpuArray, ProgramArray};
 use ebpf_probes::{KernelRecord, RecordKind};
 use event_model::ProbeCoverage;
@@ -55,6 +55,7 @@ pub struct Sensor {
     verified: Vec<(String, u32)>,
     _handlers: ProgramArray<MapData>,
     capabilities: Capabilities,
+    own_objects: OwnObjects,
     clock: WallClock,
 }
 
@@ -79,6 +80,7 @@ impl Sensor {
             verified,
             _handlers: handlers,
             capabilities,
+            own_objects: loaded.own_objects,
             clock: WallClock::now(),
         };
         Ok((sensor, coverage))
@@ -155,6 +157,11 @@ impl Sensor {
     /// How many instructions the verifier went through for each loaded program: what a program costs when it is loaded.
     pub fn verified_instructions(&self) -> &[(String, u32)] {
         &self.verified
+    }
+
+    /// The programs, maps and links that it has in the kernel.
+    pub const fn own_objects(&self) -> &OwnObjects {
+        &self.own_objects
     }
 
     /// What does not work although the programs run, with the way out.

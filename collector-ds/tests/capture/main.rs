@@ -33,3 +33,4 @@ mod opens;
 mod processes;
 mod recorder;
 mod repeats;
+mod system_races;

@@ -3,6 +3,7 @@ use crate::arguments::Arguments;
 use crate::config::{self, KnownKeys, ServiceConfig};
 use crate::{About, Service, logs, metrics, panics, signals};
 use anyhow::Context;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
@@ -48,7 +49,7 @@ where
     } else {
         logs::start(config.shared().log)
             .inspect_err(|error| complain(&about, error))
-            .and_then(|()| serve(&about, runtime, started, config, application))
+            .and_then(|()| serve(&about, runtime, started, arguments.config, config, application))
             .inspect_err(|error| {
                 tracing::error!(error = format!("{error:#}"), "{} failed", about.name);
             })
@@ -84,6 +85,7 @@ fn serve<C, F, A>(
     about: &About,
     runtime: Runtime,
     started: SystemTime,
+    config_file: Option<PathBuf>,
     config: C,
     application: A,
 ) -> anyhow::Result<()>
@@ -94,7 +96,7 @@ where
 {
     panics::log_them();
     let metrics = metrics::install(about)?;
-    let service = Service::default();
+    let service = Service::configured_by(config_file);
     let grace = config.shared().shutdown.grace();
     signals::watch(service.shutdown(), grace)?;
     let runtime = build(runtime).context("cannot start the runtime")?;
