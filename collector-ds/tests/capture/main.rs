@@ -30,5 +30,6 @@ mod network;
 mod network_filter;
 mod network_races;
 mod opens;
+mod outcomes;
 mod processes;
 mod recorder;

@@ -1,6 +1,6 @@
 //! Files that are opened.
 
-use crate::recorder::recorder;
+use crate::recorder::{outcomes_are_told, recorder};
 use event_model::{FileAct, PathSource};
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::MetadataExt;
@@ -19,6 +19,7 @@ fn a_file_that_is_made_is_told_with_its_path_and_its_flags() {
     assert_eq!(event.inode, file.metadata().unwrap().ino());
     assert_eq!(event.path_source, PathSource::Kernel);
     assert_eq!(event.mode, file.metadata().unwrap().mode());
+    assert_eq!(event.error, outcomes_are_told("open").then_some(0));
 }
 
 #[test]

@@ -1,0 +1,181 @@
+//! What becomes of acts: that each is told with its outcome, those included that the kernel refuses somebody without privileges.
+
+use crate::acts::{exit_now, in_fork};
+use crate::recorder::{hook_of, outcomes_are_told, recorder};
+use event_model::{FileAct, SystemAct};
+use nix::libc;
+use std::ffi::{CString, c_char, c_int};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+const NOBODY: u64 = 65534;
+
+/// Kinds that are not told before they are done, and so have their outcome, or have none: what is given to a ring.
+const OF_ITSELF: [&str; 3] = ["kill", "io_uring_setup", "io_uring"];
+
+/// A folder of root's that others may look into, with a file in it.
+fn roots_folder() -> (tempfile::TempDir, PathBuf) {
+    recorder();
+    let folder = tempfile::Builder::new()
+        .permissions(fs::Permissions::from_mode(0o755))
+        .tempdir()
+        .expect("a folder can be made");
+    let file = folder.path().join("file");
+    fs::write(&file, "content").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    (folder, file)
+}
+
+fn c(path: &Path) -> CString {
+    CString::new(path.to_str().unwrap()).unwrap()
+}
+
+/// Does something as nobody, in a process of its own.
+fn as_nobody(act: impl FnOnce()) -> u32 {
+    in_fork(|| {
+        // SAFETY: plain numbers.
+        unsafe { libc::syscall(libc::SYS_setresuid, NOBODY, NOBODY, NOBODY) };
+        act();
+        exit_now(0);
+    })
+    .0
+}
+
+/// Nobody's act on a path of root's is told with the error.
+fn assert_refused(
+    act: FileAct,
+    path: &Path,
+    error: c_int,
+    call: impl FnOnce(*const c_char) -> c_int,
+) {
+    let text = c(path);
+    let pid = as_nobody(|| {
+        call(text.as_ptr());
+    });
+    let what = format!("{} of {}", act.name(), path.display());
+    let event = recorder()
+        .file_act(pid, &what, |event| event.act == act && event.path == path.to_str().unwrap());
+    let expected = u16::try_from(error).unwrap();
+    assert_eq!(event.error, outcomes_are_told(act.name()).then_some(expected), "{event:?}");
+}
+
+#[test]
+fn the_outcome_of_every_act_is_told_where_a_hook_can() {
+    recorder();
+    let acts = FileAct::ALL.into_iter().map(FileAct::name);
+    for kind in acts.chain(SystemAct::ALL.iter().map(|act| act.name())) {
+        let hook = hook_of(kind);
+        // Without its better hook (before 5.13) chattr is one of all too many ioctls.
+        let excepted = OF_ITSELF.contains(&kind) || hook.contains("file_ioctl");
+        assert!(excepted || outcomes_are_told(kind), "{kind}: {hook}");
+    }
+}
+
+#[test]
+fn acts_on_files_that_are_refused_are_told_with_the_error() {
+    let (folder, file) = roots_folder();
+    let other = folder.path().join("other");
+    let to = c(&other);
+    // SAFETY of all: the texts live until the calls return.
+    assert_refused(FileAct::Unlink, &file, libc::EACCES, |path| unsafe { libc::unlink(path) });
+    assert_refused(FileAct::Rename, &file, libc::EACCES, |path| unsafe {
+        libc::rename(path, to.as_ptr())
+    });
+    assert_refused(FileAct::Mkdir, &other, libc::EACCES, |path| unsafe {
+        libc::mkdir(path, 0o700)
+    });
+    assert_refused(FileAct::Mknod, &other, libc::EACCES, |path| unsafe {
+        libc::mknod(path, libc::S_IFIFO | 0o600, 0)
+    });
+    assert_refused(FileAct::Symlink, &other, libc::EACCES, |path| unsafe {
+        libc::symlink(c"/etc/passwd".as_ptr(), path)
+    });
+    assert_refused(FileAct::Chmod, &file, libc::EPERM, |path| unsafe { libc::chmod(path, 0o777) });
+    assert_refused(FileAct::Chown, &file, libc::EPERM, |path| unsafe {
+        libc::chown(path, 65534, 0)
+    });
+    assert_refused(FileAct::Utimes, &file, libc::EACCES, |path| unsafe {
+        libc::utimes(path, std::ptr::null())
+    });
+    assert_refused(FileAct::Mount, folder.path(), libc::EPERM, |path| unsafe {
+        libc::mount(c"none".as_ptr(), path, c"tmpfs".as_ptr(), 0, std::ptr::null())
+    });
+}
+
+#[test]
+fn an_open_that_is_refused_is_told_with_the_error() {
+    let (_folder, file) = roots_folder();
+    // SAFETY: the text lives until the call returns.
+    assert_refused(FileAct::Open, &file, libc::EACCES, |path| unsafe {
+        libc::open(path, libc::O_RDONLY)
+    });
+}
+
+/// A call of nobody's, by its number, is told with what it returned.
+fn assert_system_refused(act: SystemAct, error: c_int, number: libc::c_long, arguments: [u64; 3]) {
+    let [first, second, third] = arguments;
+    let pid = as_nobody(|| {
+        // SAFETY: plain numbers, or addresses of memory that lives until the call returns.
+        unsafe { libc::syscall(number, first, second, third, 0, 0) };
+    });
+    let refused = |result: i64| result == -i64::from(error);
+    let event = recorder().system_act(pid, act.name(), |event| {
+        // To become nobody is an act itself.
+        event.act == act && event.result.is_some_and(refused)
+    });
+    assert!(event.result.is_some_and(refused), "{event:?}");
+}
+
+#[test]
+fn acts_on_the_system_that_are_refused_are_told_with_the_error() {
+    recorder();
+    if !outcomes_are_told("setuid") {
+        println!("this kernel tells permitted acts alone");
+        return;
+    }
+    let root = c"/".as_ptr() as u64;
+    assert_system_refused(SystemAct::Setuid, libc::EPERM, libc::SYS_setuid, [0, 0, 0]);
+    assert_system_refused(SystemAct::Setgid, libc::EPERM, libc::SYS_setresgid, [1, 2, 3]);
+    assert_system_refused(SystemAct::Chroot, libc::EPERM, libc::SYS_chroot, [root, 0, 0]);
+    assert_system_refused(SystemAct::PivotRoot, libc::EPERM, libc::SYS_pivot_root, [root, root, 0]);
+    let new_network = u64::try_from(libc::CLONE_NEWNET).unwrap();
+    assert_system_refused(SystemAct::Unshare, libc::EPERM, libc::SYS_unshare, [new_network, 0, 0]);
+    let tracer = u64::from(std::process::id());
+    assert_system_refused(SystemAct::Ptrace, libc::EPERM, libc::SYS_ptrace, [0x4206, tracer, 0]);
+    // struct __user_cap_header_struct of this thread, and the two halves of three sets.
+    let (header, sets): ([u32; 2], [u32; 6]) = ([0x2008_0522, 0], [1, 1, 0, 0, 0, 0]);
+    let arguments = [header.as_ptr() as u64, sets.as_ptr() as u64, 0];
+    assert_system_refused(SystemAct::Capset, libc::EPERM, libc::SYS_capset, arguments);
+}
+
+#[test]
+fn each_act_of_a_call_has_the_outcome_of_the_call() {
+    recorder();
+    let memory = 3 * 4096;
+    let (pid, _) = in_fork(|| {
+        // SAFETY: the kernel chooses where; what is changed is ours. The middle page is another area.
+        unsafe {
+            let (write, none) = (libc::PROT_READ | libc::PROT_WRITE, std::ptr::null_mut());
+            let area =
+                libc::mmap(none, memory, write, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0);
+            libc::mprotect(area.byte_add(4096), 4096, libc::PROT_READ);
+            libc::mprotect(area, memory, libc::PROT_READ | libc::PROT_EXEC);
+        }
+        exit_now(0);
+    });
+    let event = recorder().system_act(pid, "mprotect", |event| event.act == SystemAct::Mprotect);
+    assert_eq!(event.result, outcomes_are_told("mprotect").then_some(0));
+    let told = recorder().all(|record| match record {
+        collector_ds::kernel::KernelRecord::Act(act) if act.process.pid == pid => {
+            match &act.event {
+                event_model::EventKind::System(event) if event.act == SystemAct::Mprotect => {
+                    Some(event.result)
+                }
+                _ => None,
+            }
+        }
+        _ => None,
+    });
+    assert!(told.iter().all(|result| *result == event.result), "{told:?}");
+}
