@@ -2,7 +2,8 @@
 
 use crate::acts::{exit_now, in_fork};
 use crate::recorder::{hook_of, outcomes_are_told, recorder};
-use event_model::{FileAct, SystemAct};
+use collector_ds::kernel::KernelRecord;
+use event_model::{EventKind, FileAct, NetworkAct, SystemAct};
 use nix::libc;
 use std::ffi::{CString, c_char, c_int};
 use std::fs;
@@ -150,6 +151,20 @@ fn acts_on_the_system_that_are_refused_are_told_with_the_error() {
 }
 
 #[test]
+fn a_raw_socket_that_is_refused_is_told_with_the_error() {
+    recorder();
+    let pid = as_nobody(|| {
+        // SAFETY: plain numbers.
+        unsafe { libc::socket(libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_ICMP) };
+    });
+    let error = recorder().act_of(pid, "a raw socket", |record| match &record.event {
+        EventKind::Network(event) if event.act == NetworkAct::Socket => Some(event.error),
+        _ => None,
+    });
+    assert_eq!(error, Some(libc::EPERM.try_into().unwrap()));
+}
+
+#[test]
 fn each_act_of_a_call_has_the_outcome_of_the_call() {
     recorder();
     let memory = 3 * 4096;
@@ -167,14 +182,10 @@ fn each_act_of_a_call_has_the_outcome_of_the_call() {
     let event = recorder().system_act(pid, "mprotect", |event| event.act == SystemAct::Mprotect);
     assert_eq!(event.result, outcomes_are_told("mprotect").then_some(0));
     let told = recorder().all(|record| match record {
-        collector_ds::kernel::KernelRecord::Act(act) if act.process.pid == pid => {
-            match &act.event {
-                event_model::EventKind::System(event) if event.act == SystemAct::Mprotect => {
-                    Some(event.result)
-                }
-                _ => None,
-            }
-        }
+        KernelRecord::Act(act) if act.process.pid == pid => match &act.event {
+            EventKind::System(event) if event.act == SystemAct::Mprotect => Some(event.result),
+            _ => None,
+        },
         _ => None,
     });
     assert!(told.iter().all(|result| *result == event.result), "{told:?}");
