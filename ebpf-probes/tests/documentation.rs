@@ -24,8 +24,8 @@ fn cells(probe: &Probe) -> [String; 6] {
             cells[cell].push(format!("{place}: {name}"));
         }
     }
-    let [lsm, function, tracepoint, packets, calls] = cells.map(|hooks| hooks.join("; "));
-    [lsm, function, tracepoint, packets, calls, returns(probe)]
+    let [lsm, function, tracepoint, packets, ends] = cells.map(|hooks| hooks.join("; "));
+    [lsm, function, tracepoint, packets, ends, returns(probe)]
 }
 
 fn returns(probe: &Probe) -> String {

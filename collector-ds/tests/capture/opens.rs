@@ -45,7 +45,7 @@ fn a_file_opened_through_a_link_is_told_by_its_own_path() {
 struct Handle {
     bytes: u32,
     kind: i32,
-    handle: [u8; 128],
+    opaque: [u8; 128],
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn a_file_opened_by_its_handle_is_told_by_its_path() {
     let path = folder.path().join("handled");
     fs::write(&path, "content").unwrap();
     let text = CString::new(path.to_str().unwrap()).unwrap();
-    let mut handle = Handle { bytes: 128, kind: 0, handle: [0; 128] };
+    let mut handle = Handle { bytes: 128, kind: 0, opaque: [0; 128] };
     let mut mount = 0_i32;
     let directory = File::open(folder.path()).unwrap();
     // SAFETY: the text, the handle and the number live until the calls return, and the handle is as large as it says.

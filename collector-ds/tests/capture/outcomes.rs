@@ -5,7 +5,7 @@ use crate::recorder::{hook_of, outcomes_are_told, recorder};
 use collector_ds::kernel::KernelRecord;
 use event_model::{EventKind, FileAct, NetworkAct, SystemAct};
 use nix::libc;
-use std::ffi::{CString, c_char, c_int};
+use std::ffi::{CString, c_int};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -43,17 +43,29 @@ fn as_nobody(act: impl FnOnce()) -> u32 {
     .0
 }
 
-/// Nobody's act on a path of root's is told with the error.
+/// A system call of nobody's. Returns its process.
+fn call_as_nobody(number: libc::c_long, arguments: [u64; 3]) -> u32 {
+    let [first, second, third] = arguments;
+    as_nobody(|| {
+        // SAFETY: callers pass numbers, or addresses of memory that the child has a copy of.
+        unsafe { libc::syscall(number, first, second, third, 0, 0) };
+    })
+}
+
+/// Nobody's act on a path of root's, which the call takes at first, is told with the error.
 fn assert_refused(
     act: FileAct,
     path: &Path,
     error: c_int,
-    call: impl FnOnce(*const c_char) -> c_int,
+    number: libc::c_long,
+    arguments: [u64; 2],
 ) {
     let text = c(path);
-    let pid = as_nobody(|| {
-        call(text.as_ptr());
-    });
+    let pid = call_as_nobody(number, [text.as_ptr() as u64, arguments[0], arguments[1]]);
+    assert_told(pid, act, path, error);
+}
+
+fn assert_told(pid: u32, act: FileAct, path: &Path, error: c_int) {
     let what = format!("{} of {}", act.name(), path.display());
     let event = recorder()
         .file_act(pid, &what, |event| event.act == act && event.path == path.to_str().unwrap());
@@ -78,48 +90,37 @@ fn acts_on_files_that_are_refused_are_told_with_the_error() {
     let (folder, file) = roots_folder();
     let other = folder.path().join("other");
     let to = c(&other);
-    // SAFETY of all: the texts live until the calls return.
-    assert_refused(FileAct::Unlink, &file, libc::EACCES, |path| unsafe { libc::unlink(path) });
-    assert_refused(FileAct::Rename, &file, libc::EACCES, |path| unsafe {
-        libc::rename(path, to.as_ptr())
-    });
-    assert_refused(FileAct::Mkdir, &other, libc::EACCES, |path| unsafe {
-        libc::mkdir(path, 0o700)
-    });
-    assert_refused(FileAct::Mknod, &other, libc::EACCES, |path| unsafe {
-        libc::mknod(path, libc::S_IFIFO | 0o600, 0)
-    });
-    assert_refused(FileAct::Symlink, &other, libc::EACCES, |path| unsafe {
-        libc::symlink(c"/etc/passwd".as_ptr(), path)
-    });
-    assert_refused(FileAct::Chmod, &file, libc::EPERM, |path| unsafe { libc::chmod(path, 0o777) });
-    assert_refused(FileAct::Chown, &file, libc::EPERM, |path| unsafe {
-        libc::chown(path, 65534, 0)
-    });
-    assert_refused(FileAct::Utimes, &file, libc::EACCES, |path| unsafe {
-        libc::utimes(path, std::ptr::null())
-    });
-    assert_refused(FileAct::Mount, folder.path(), libc::EPERM, |path| unsafe {
-        libc::mount(c"none".as_ptr(), path, c"tmpfs".as_ptr(), 0, std::ptr::null())
-    });
+    let (to, pipe) = (to.as_ptr() as u64, u64::from(libc::S_IFIFO));
+    assert_refused(FileAct::Unlink, &file, libc::EACCES, libc::SYS_unlink, [0, 0]);
+    assert_refused(FileAct::Rename, &file, libc::EACCES, libc::SYS_rename, [to, 0]);
+    assert_refused(FileAct::Mkdir, &other, libc::EACCES, libc::SYS_mkdir, [0o700, 0]);
+    assert_refused(FileAct::Mknod, &other, libc::EACCES, libc::SYS_mknod, [pipe | 0o600, 0]);
+    assert_refused(FileAct::Chmod, &file, libc::EPERM, libc::SYS_chmod, [0o777, 0]);
+    assert_refused(FileAct::Chown, &file, libc::EPERM, libc::SYS_chown, [NOBODY, 0]);
+    assert_refused(FileAct::Utimes, &file, libc::EACCES, libc::SYS_utimes, [0, 0]);
+    let text = c"/etc/passwd".as_ptr() as u64;
+    let pid = call_as_nobody(libc::SYS_symlink, [text, to, 0]);
+    assert_told(pid, FileAct::Symlink, &other, libc::EACCES);
+}
+
+#[test]
+fn a_mount_that_is_refused_is_told_with_the_error() {
+    let (folder, _) = roots_folder();
+    let at = c(folder.path());
+    let (source, kind) = (c"none".as_ptr() as u64, c"tmpfs".as_ptr() as u64);
+    let pid = call_as_nobody(libc::SYS_mount, [source, at.as_ptr() as u64, kind]);
+    assert_told(pid, FileAct::Mount, folder.path(), libc::EPERM);
 }
 
 #[test]
 fn an_open_that_is_refused_is_told_with_the_error() {
     let (_folder, file) = roots_folder();
-    // SAFETY: the text lives until the call returns.
-    assert_refused(FileAct::Open, &file, libc::EACCES, |path| unsafe {
-        libc::open(path, libc::O_RDONLY)
-    });
+    assert_refused(FileAct::Open, &file, libc::EACCES, libc::SYS_open, [0, 0]);
 }
 
 /// A call of nobody's, by its number, is told with what it returned.
 fn assert_system_refused(act: SystemAct, error: c_int, number: libc::c_long, arguments: [u64; 3]) {
-    let [first, second, third] = arguments;
-    let pid = as_nobody(|| {
-        // SAFETY: plain numbers, or addresses of memory that lives until the call returns.
-        unsafe { libc::syscall(number, first, second, third, 0, 0) };
-    });
+    let pid = call_as_nobody(number, arguments);
     let refused = |result: i64| result == -i64::from(error);
     let event = recorder().system_act(pid, act.name(), |event| {
         // To become nobody is an act itself.
