@@ -19,23 +19,23 @@ static __always_inline int is_not_permitted(s64 result)
 	return result == -EPERM || result == -EACCES;
 }
 
-static __always_inline void read_returned_call(struct call *call, u64 *context, u16 kind)
+/* From the task's registers: of calls that a kernel may be built without, the types of older ones don't know what the function is handed. */
+static __always_inline void read_returned_call(struct call *call, s64 result, u16 kind)
 {
-	call->number = call_number(context);
+	current_call(call);
 	call->kind = kind;
-	call->result = context[1];
-	read_arguments(call, context);
+	call->result = result;
 }
 
 /* The same where the kernel refuses some before it asks its security modules: those are told as the end of system calls would. */
 #define RETURN_OR_REFUSAL(name, kind, ended)                                                                           \
 	SEC("fexit/__x64_sys_" #name) int name##_returned(u64 *context)                                                \
 	{                                                                                                              \
-		struct call call = {};                                                                                 \
+		struct call call;                                                                                      \
                                                                                                                        \
 		if (tell_outcome(context[1]) || !is_not_permitted(context[1]))                                         \
 			return 0;                                                                                      \
-		read_returned_call(&call, context, kind);                                                              \
+		read_returned_call(&call, context[1], kind);                                                            \
 		return ended(&call);                                                                                   \
 	}
 
@@ -92,3 +92,15 @@ RETURN_OR_REFUSAL(bpf, SYSTEM_BPF, bpf_ended)
 RETURN_OR_REFUSAL(kexec_load, SYSTEM_KEXEC_LOAD, kexec_ended)
 RETURN_OR_REFUSAL(kexec_file_load, SYSTEM_KEXEC_LOAD, kexec_ended)
 RETURN_OR_REFUSAL(perf_event_open, SYSTEM_PERF_EVENT_OPEN, perf_ended)
+
+/* Who may not have such a socket is refused before one is made. */
+SEC("fexit/__x64_sys_socket")
+int network_socket_refused(u64 *context)
+{
+	struct call call;
+
+	if (!is_not_permitted(context[1]))
+		return 0;
+	read_returned_call(&call, context[1], NETWORK_SOCKET);
+	return report_socket(call.arguments[0], call.arguments[1], call.arguments[2], &call);
+}

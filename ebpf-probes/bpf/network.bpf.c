@@ -63,20 +63,6 @@ int network_socket_returned(u64 *context)
 	return report_socket(context[1], context[2], context[3], &call);
 }
 
-/* Who may not have such a socket is refused before one is made. */
-SEC("fexit/__x64_sys_socket")
-int network_socket_refused(u64 *context)
-{
-	struct call call = {};
-
-	if ((s64)context[1] != -EPERM)
-		return 0;
-	call.number = call_number(context);
-	call.result = context[1];
-	read_arguments(&call, context);
-	return report_socket(call.arguments[0], call.arguments[1], call.arguments[2], &call);
-}
-
 SEC("lsm/socket_post_create")
 int network_socket_lsm(u64 *context)
 {
