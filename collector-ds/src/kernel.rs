@@ -12,6 +12,7 @@ mod error;
 mod features;
 mod loader;
 mod network_filter;
+mod outcomes;
 mod own_objects;
 mod own_process;
 mod refusal;

@@ -4,6 +4,7 @@
 #define DEFENDER_ACT_H
 
 #include "bpf.h"
+#include "outcome.h"
 #include "output.h"
 #include "path.h"
 #include "task.h"
@@ -74,6 +75,12 @@ static __always_inline struct act_draft *begin_act(u32 kind, u64 size)
 	return draft;
 }
 
+static __always_inline void tell_result(struct act_head *head, s64 result)
+{
+	head->result = result;
+	head->header.flags |= ACT_RESULT_KNOWN;
+}
+
 /* Sends the record, as far as `used`. */
 static __always_inline void send_act(struct act_draft *draft)
 {
@@ -86,6 +93,7 @@ static __always_inline void send_act(struct act_draft *draft)
 		count_drop(kind);
 		return;
 	}
+	await_outcome(head);
 	head->header.size = size;
 	send_to(&act_ring, kind, draft->bytes, size);
 }

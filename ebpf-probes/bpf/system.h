@@ -115,6 +115,26 @@ static __always_inline void current_call(struct call *call)
 		call->number = number;
 }
 
+static __always_inline u32 current_call_number(void)
+{
+	void *registers = current_registers();
+	struct pt_regs___x86 *x86 = registers;
+	struct pt_regs___arm64 *arm64 = registers;
+	unsigned long long number = 0;
+
+	if (!field_exists(x86->orig_ax)) {
+		int given = -1;
+
+		read_field(given, arm64->syscallno);
+		number = given;
+	} else {
+		read_field(number, x86->orig_ax);
+		if (is_compat() && number < NATIVE_CALLS)
+			number += NATIVE_CALLS;
+	}
+	return number < 2 * NATIVE_CALLS ? number : NO_CALL;
+}
+
 /* Whether a call has one of these numbers: on x86_64, on arm64, and of 32-bit programs on x86_64. */
 static __always_inline int is_call(const struct call *call, u32 x86_64, u32 arm64, u32 i386)
 {

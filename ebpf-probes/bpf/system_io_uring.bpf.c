@@ -41,7 +41,9 @@ int system_ring_made(u64 *context)
 	struct call call;
 
 	current_call(&call);
-	draft = begin_system(SYSTEM_IO_URING_SETUP, &call, 0);
+	/* The ring is made: the call returns its descriptor. */
+	call.result = (u32)context[0];
+	draft = begin_system(SYSTEM_IO_URING_SETUP, &call, 1);
 	if (!draft)
 		return 0;
 	tell(draft, RING_FLAGS, (u32)context[4]);

@@ -383,26 +383,25 @@ static __always_inline int report_keyctl(const struct call *call, int ended)
 	return 0;
 }
 
-static __always_inline int system_keyctl(void)
+static __always_inline int keyctl_returned(s64 result)
 {
 	struct call call;
 
 	current_call(&call);
-	return report_keyctl(&call, 0);
+	call.result = result;
+	return report_keyctl(&call, 1);
 }
 
-SEC("fentry/__x64_sys_keyctl")
-int system_keyctl_function(u64 *context)
+SEC("fexit/__x64_sys_keyctl")
+int system_keyctl_returned(u64 *context)
 {
-	(void)context;
-	return system_keyctl();
+	return keyctl_returned(context[1]);
 }
 
-SEC("fentry/__ia32_compat_sys_keyctl")
-int system_keyctl_compat(u64 *context)
+SEC("fexit/__ia32_compat_sys_keyctl")
+int system_keyctl_compat_returned(u64 *context)
 {
-	(void)context;
-	return system_keyctl();
+	return keyctl_returned(context[1]);
 }
 
 static __always_inline int report_perf(const struct call *call, struct perf_event *event, int ended)
@@ -453,10 +452,25 @@ static __always_inline int perf_ended(const struct call *call)
 	return report_perf(call, event, 1);
 }
 
+static __always_inline int kexec_ended(const struct call *call)
+{
+	return report_kexec(call, is_call(call, CALL_KEXEC_LOAD) ? NULL : open_file(call->arguments[0]), 1);
+}
+
+static __always_inline int module_ended(const struct call *call)
+{
+	struct act_draft *draft = begin_system(call->kind, call, 1);
+
+	if (!draft)
+		return 0;
+	tell_module(draft, call);
+	send_act(draft);
+	return 0;
+}
+
 SEC("tp_btf/sys_exit")
 int system_kernel_call(u64 *context)
 {
-	struct act_draft *draft;
 	struct call call = {};
 
 	if (!read_call(&call, context))
@@ -464,15 +478,10 @@ int system_kernel_call(u64 *context)
 	if (call.kind == SYSTEM_BPF)
 		return bpf_ended(&call);
 	if (call.kind == SYSTEM_KEXEC_LOAD)
-		return report_kexec(&call, is_call(&call, CALL_KEXEC_LOAD) ? NULL : open_file(call.arguments[0]), 1);
+		return kexec_ended(&call);
 	if (call.kind == SYSTEM_KEYCTL)
 		return report_keyctl(&call, 1);
 	if (call.kind == SYSTEM_PERF_EVENT_OPEN)
 		return perf_ended(&call);
-	draft = begin_system(call.kind, &call, 1);
-	if (!draft)
-		return 0;
-	tell_module(draft, &call);
-	send_act(draft);
-	return 0;
+	return module_ended(&call);
 }

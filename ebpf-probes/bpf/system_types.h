@@ -291,7 +291,6 @@ enum bpf_func_id___registers {
 	BPF_FUNC_task_pt_regs = 175,
 };
 
-static u64 (*bpf_get_current_pid_tgid)(void) = (void *)14;
 /* Since 5.15. */
 static void *(*bpf_task_pt_regs)(struct task_struct *task) = (void *)175;
 

@@ -19,6 +19,8 @@ pub mod maps {
     pub const ACT_DRAFTS: &str = "act_drafts";
     /// Which program handles which system call, and as what kind: `struct call_route`, by number.
     pub const CALL_ROUTES: &str = "call_routes";
+    /// Which calls have a program at their return: not 0, by number as [`CALL_ROUTES`].
+    pub const RETURNING_CALLS: &str = "returning_calls";
     /// Which paths are wanted: flags by hash, of `bpf/file_watch.h`. The number of entries is to be set before loading.
     pub const WATCHED_PATHS: &str = "watched_paths";
     /// Cgroups whose acts on files are not. As the former.

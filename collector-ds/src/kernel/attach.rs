@@ -14,7 +14,7 @@ use aya::programs::{
     ProgramError,
 };
 use aya::{Btf, Ebpf, Pod};
-use ebpf_probes::{Call, CallShape, Hook, Probe, maps};
+use ebpf_probes::{Call, CallReturn, CallShape, Hook, Probe, maps};
 use event_model::{ProbeCoverage, ProbeState};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -57,6 +57,7 @@ pub struct Attacher<'kernel> {
     links: Vec<Link>,
     routes: Array<MapData, CallRoute>,
     handlers: ProgramArray<MapData>,
+    returning: Array<MapData, u32>,
     /// What became of the programs that were tried: probes may share one.
     tried: BTreeMap<&'static str, Result<(), Refusal>>,
     /// The places of programs in `handlers`, or why they have none. Several kinds may share one.
@@ -83,12 +84,14 @@ impl<'kernel> Attacher<'kernel> {
     ) -> Result<Self, SensorError> {
         let routes = super::loader::take(&mut object, maps::CALL_ROUTES)?;
         let handlers = super::loader::take(&mut object, maps::CALL_HANDLERS)?;
+        let returning = super::loader::take(&mut object, maps::RETURNING_CALLS)?;
         Ok(Self {
             object,
             btf,
             links: vec![],
             routes,
             handlers,
+            returning,
             tried: BTreeMap::new(),
             placed: BTreeMap::new(),
             bpf_is_security_module: bpf_is_security_module(),
@@ -102,7 +105,10 @@ impl<'kernel> Attacher<'kernel> {
         let mut refused = None;
         for hook in probe.hooks {
             match self.hook(probe, hook) {
-                Ok(()) => return coverage(probe, hook.to_string(), ProbeState::Active, None),
+                Ok(()) => {
+                    let hook = hook.to_string() + &self.returns(probe, hook);
+                    return coverage(probe, hook, ProbeState::Active, None);
+                }
                 Err(refusal) => {
                     tracing::debug!(probe = probe.kind.name(), %hook, reason = refusal.1, "a hook does not serve");
                     refused = Some((hook, refusal));
@@ -113,6 +119,29 @@ impl<'kernel> Attacher<'kernel> {
             Some((hook, (state, reason))) => coverage(probe, hook.to_string(), state, Some(reason)),
             None => coverage(probe, "none".to_owned(), ProbeState::Unsupported, None),
         }
+    }
+
+    /// Attaches the returns of the calls that do what the hook tells of before it is done. Returns which, to be appended to the hook.
+    /// Where one is refused, acts of its call are told all the same, without an outcome.
+    fn returns(&mut self, probe: &Probe, hook: &Hook) -> String {
+        if !hook.speaks_before() {
+            return String::new();
+        }
+        let mut names = vec![];
+        for CallReturn { program, function, call } in probe.returns() {
+            let Some(number) = call.native else { continue };
+            let returned = Hook::Return { program, function };
+            let attached = self
+                .hook(probe, &returned)
+                .and_then(|()| self.returning.set(u32::from(number), 1, 0).map_err(failed));
+            match attached {
+                Ok(()) => names.push(call.name),
+                Err((_, reason)) => {
+                    tracing::debug!(probe = probe.kind.name(), hook = %returned, reason, "a call's outcome is not told");
+                }
+            }
+        }
+        if names.is_empty() { String::new() } else { format!(" return/{}", names.join("+")) }
     }
 
     /// Looks at system calls from now on, where a probe needs it. A refusal is told of all that do.

@@ -1,6 +1,7 @@
 use super::attach::Link;
 use super::drops::Drops;
 use super::loader::{Loaded, RingSizes, load};
+use super::outcomes::Outcomes;
 use super::ring::Ring;
 use super::{Capabilities, FileFilter, NetworkFilter, OwnObjects, SensorError, WallClock};
 use aya::maps::{MapData, MapError, PerCpuArray, ProgramArray};
@@ -8,7 +9,7 @@ use ebpf_probes::{KernelRecord, RecordKind};
 use event_model::ProbeCoverage;
 use std::collections::BTreeSet;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The kernel does not wake us for single records: we look into the ring this often. It bounds what
 /// reading adds to the time from an act to its alert.
@@ -49,6 +50,7 @@ impl KernelConfig {
 pub struct Sensor {
     process_ring: Ring,
     act_ring: Ring,
+    outcomes: Outcomes,
     drops: PerCpuArray<MapData, u64>,
     folded: PerCpuArray<MapData, u64>,
     _links: Vec<Link>,
@@ -74,6 +76,7 @@ impl Sensor {
         let sensor = Self {
             process_ring: Ring::new(loaded.process_ring),
             act_ring: Ring::new(loaded.act_ring),
+            outcomes: Outcomes::default(),
             drops,
             folded,
             _links: links,
@@ -101,16 +104,22 @@ impl Sensor {
     /// Hands up to `limit` records to `sink` without waiting. Returns how many there were: fewer than `limit` means that
     /// the rings are empty.
     ///
-    /// The records of a thread come in the order in which it made them, whichever ring they are in.
+    /// The records of a thread come in the order in which it made them, whichever ring they are in. An act that was told
+    /// before it was done comes when its call has returned, after what other threads did meanwhile; at the latest after a second.
     pub fn poll(&mut self, limit: usize, mut sink: impl FnMut(KernelRecord)) -> usize {
+        let now = Instant::now();
         self.clock = WallClock::now();
-        for taken in 0..limit {
-            let Some(ring) = self.ring_of_the_oldest() else { return taken };
+        let mut taken = 0;
+        while taken < limit
+            && let Some(ring) = self.ring_of_the_oldest()
+        {
             if let Some(record) = ring.take() {
-                sink(record);
+                self.outcomes.take(record, now, &mut sink);
             }
+            taken += 1;
         }
-        limit
+        self.outcomes.give_up(now, &mut sink);
+        taken
     }
 
     /// Each ring is in order. Whatever a thread wrote before the record that we see in one ring is in sight in

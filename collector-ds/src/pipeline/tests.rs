@@ -127,6 +127,7 @@ impl Node {
             thread: pid,
             cgroup,
             call: None,
+            outcome_follows: false,
             file_system_path: None,
             event,
         };

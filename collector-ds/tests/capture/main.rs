@@ -30,6 +30,7 @@ mod network;
 mod network_filter;
 mod network_races;
 mod opens;
+mod outcomes;
 mod processes;
 mod recorder;
 mod repeats;

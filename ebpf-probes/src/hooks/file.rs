@@ -1,4 +1,4 @@
-use super::{Call, CallShape, Hook, Probe, calls};
+use super::{Call, CallShape, Hook, Probe, calls, entry};
 use crate::RecordKind;
 use event_model::FileAct;
 
@@ -22,6 +22,11 @@ pub const PROBES: &[Probe] = &[
     probe(
         FileAct::Open,
         &[
+            together(&[
+                OPENED_BY_HANDLE,
+                returned("file_opened", "do_filp_open"),
+                returned("file_opened_entry", "dentry_open"),
+            ]),
             lsm("file_open_lsm", "file_open"),
             function("file_open_function", "security_file_open"),
             together(&[ring("file_ring_opened", "io_uring_complete"), RING_REQUEST, OPENS]),
@@ -146,7 +151,7 @@ pub const PROBES: &[Probe] = &[
     probe(
         FileAct::Utimes,
         &[
-            function("utimes_function", "vfs_utimes"),
+            returned("utimes_returned", "vfs_utimes"),
             together(&[
                 calls(CallShape::Path, &[calls::UTIME, calls::UTIMES]),
                 calls(
@@ -159,6 +164,7 @@ pub const PROBES: &[Probe] = &[
     probe(
         FileAct::Setxattr,
         &[
+            returned("setxattr_returned", "vfs_setxattr"),
             lsm("setxattr_lsm", "inode_setxattr"),
             function("setxattr_function", "security_inode_setxattr"),
             together(&[
@@ -171,7 +177,7 @@ pub const PROBES: &[Probe] = &[
     probe(
         FileAct::Chattr,
         &[
-            function("chattr_function", "vfs_fileattr_set"),
+            returned("chattr_returned", "vfs_fileattr_set"),
             lsm("chattr_ioctl_lsm", "file_ioctl"),
             function("chattr_ioctl_function", "security_file_ioctl"),
             together(&[
@@ -214,7 +220,7 @@ const OPENS: Hook = together(&[
     calls(CallShape::OpenAt2, &[calls::OPENAT2]),
     calls(CallShape::OpenHandle, &[calls::OPEN_BY_HANDLE_AT]),
 ]);
-
+const OPENED_BY_HANDLE: Hook = returned("file_opened_by_handle", entry!("open_by_handle_at"));
 /// Requests to an io_uring, since 6.3.
 const RING_REQUEST: Hook = ring("file_ring_request", "io_uring_submit_req");
 /// Before.
@@ -230,6 +236,10 @@ const fn lsm(program: &'static str, hook: &'static str) -> Hook {
 
 const fn function(program: &'static str, function: &'static str) -> Hook {
     Hook::Function { program, function }
+}
+
+const fn returned(program: &'static str, function: &'static str) -> Hook {
+    Hook::Return { program, function }
 }
 
 const fn ring(program: &'static str, tracepoint: &'static str) -> Hook {
