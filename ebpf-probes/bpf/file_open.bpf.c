@@ -52,10 +52,14 @@ static __always_inline struct act_draft *begin_open(struct file *file, u32 asked
 	return draft;
 }
 
+/* Of a file whose type the verifier knows. */
 static __always_inline int report_open(struct file *file)
 {
-	struct act_draft *draft = begin_open(file, 0);
+	struct act_draft *draft;
 
+	if (is_known_unwatched(file->f_path.mnt, file->f_path.dentry, access_of(file->f_flags, file->f_mode)))
+		return 0;
+	draft = begin_open(file, 0);
 	if (draft)
 		send_act(draft);
 	return 0;

@@ -54,6 +54,14 @@ static __always_inline int report_opened(struct file *file, u64 flags)
 	return 0;
 }
 
+/* Of a file whose type the verifier knows: most opens end here. */
+static __always_inline int report_typed(struct file *file, u64 flags)
+{
+	u32 access = access_of(file->f_flags | (flags & FORGOTTEN_FLAGS), file->f_mode);
+
+	return is_known_unwatched(file->f_path.mnt, file->f_path.dentry, access) ? 0 : report_opened(file, flags);
+}
+
 /* (directory, name, how) */
 SEC("fexit/do_filp_open")
 int file_opened(u64 *context)
@@ -64,7 +72,7 @@ int file_opened(u64 *context)
 	keep_bounds(file);
 	if (file >= FIRST_ERROR)
 		return report_failed_open(argument(context, 3), argument(context, 0), argument(context, 1), how->open_flag);
-	return report_opened((void *)file, how->open_flag);
+	return report_typed((void *)file, how->open_flag);
 }
 
 /* By the kernel on behalf of a process: queues of messages, files that a watcher of a file system is handed. (path, flags, credentials) */
@@ -74,7 +82,7 @@ int file_opened_entry(u64 *context)
 	u64 file = context[3];
 
 	keep_bounds(file);
-	return file >= FIRST_ERROR ? 0 : report_opened((void *)file, (u32)context[1]);
+	return file >= FIRST_ERROR ? 0 : report_typed((void *)file, (u32)context[1]);
 }
 
 /* By a handle, without a path. */

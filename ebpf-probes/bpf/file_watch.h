@@ -37,6 +37,7 @@ enum watch {
 #define WATCH_ANY 3ULL	    /* Stands for the hash of a name: the child for all others. */
 #define WATCH_LEVELS 32	    /* The tree is less deep. */
 #define WATCH_NAMES_KEPT 64 /* A power of two. */
+#define WATCHED_CHILDREN_WORDS 64
 #define LISTING_STRIDE 8    /* Steps of one function call. */
 #define LISTING_STRIDES 12  /* Directories that lie deeper are not known, and files in them always told. */
 #define MOUNTED_FILE_LIMIT 4
@@ -60,6 +61,8 @@ struct {
 
 /* The lengths of names that are wanted in every directory: a bit each, the last for 63 and more. Set by user space. */
 volatile const u64 watched_name_lengths = 0;
+/* Which names are children of nodes, by some bits of a hash: see may_be_child. Set by user space. */
+volatile const u64 watched_children[WATCHED_CHILDREN_WORDS] = {};
 /* Whether ignored_cgroups has any. Set by user space. */
 volatile const u32 cgroups_are_ignored = 0;
 
@@ -71,7 +74,7 @@ struct known_directory {
 	u64 mount;
 	u64 dentry;
 	u64 root; /* The process's. */
-	u64 name; /* Of the dentry, and its parent: the directory is the one it was. */
+	u64 name; /* Of the dentry, and its parent: the directory is the one it was. See name_of_directory. */
 	u64 node;
 	u64 rooted_node; /* The same, walked down from the process's root, where that is not the namespace's. */
 	u64 state;	 /* Flags, count of changes, and time: see pack_state. */
@@ -144,6 +147,14 @@ static __always_inline struct path root_of_current(void)
 	}
 	read_field(root, fs->root);
 	return root;
+}
+
+/* Typed where the kernel hands out a typed pointer to the current task. */
+static __always_inline u64 root_dentry_of_current(void)
+{
+	if (helper_exists(get_current_task_btf))
+		return (u64)bpf_get_current_task_btf()->fs->root.dentry;
+	return (u64)root_of_current().dentry;
 }
 
 /* What tells an entry from others: its parent, and the hash and length of its name. They lie side by side in all kernels so far. */
@@ -326,6 +337,101 @@ static __always_inline u64 check_of(const struct known_directory *known)
 }
 
 /*
+ * How far a directory's entry lies from its mount, and its parent's from it. Distances, because of pointers whose type it knows the verifier
+ * permits subtraction alone.
+ */
+static __always_inline u64 distance(const void *from, const void *to)
+{
+	u64 distance = (u64)to;
+
+	asm volatile("%0 -= %1" : "+r"(distance) : "r"(from));
+	return distance;
+}
+
+static __always_inline u32 slot_of_directory(const void *mount, const void *dentry)
+{
+	return (distance(mount, dentry) >> 5) * WATCH_FACTOR >> (64 - KNOWN_DIRECTORIES_SHIFT);
+}
+
+/* By the kernel's hash of the name, which depends on the parent too. */
+static __always_inline u64 name_of_directory(const void *dentry, const void *parent, u32 hash)
+{
+	return distance(dentry, parent) ^ (u64)hash << 32;
+}
+
+/* The beginning of a name that stands in its entry, the rest of the word zero. False where it stands elsewhere: long ones do. */
+static __always_inline int read_first_word(u64 *word, struct dentry *dentry, u32 length)
+{
+	u64 offset;
+
+	if (field_exists(((struct dentry___array_name *)0)->d_iname))
+		offset = field_offset(struct dentry___array_name, d_iname);
+	else if (field_exists(((struct dentry___union_name *)0)->d_shortname))
+		offset = field_offset(struct dentry___union_name, d_shortname);
+	else
+		return 0;
+	*word = *(u64 *)((u64)dentry + offset);
+	/* Here: behind the comparison the compiler would read from the name's address, which has no type. */
+	keep_bounds(*word);
+	if ((u64)dentry->d_name.name != (u64)dentry + offset)
+		return 0;
+	if (length < sizeof(*word))
+		*word &= (1ULL << length * 8) - 1;
+	return 1;
+}
+
+/* Whether a name of such a length and beginning may be a child of a node. */
+static __always_inline int may_be_child(u64 node, u32 length, u64 word)
+{
+	u64 bit = watch_mix(node ^ length, word) >> 52;
+
+	return watched_children[bit / 64 % WATCHED_CHILDREN_WORDS] >> bit % 64 & 1;
+}
+
+/* Whether a file of a remembered directory may be wanted for its name. */
+static __always_inline int may_be_named(const struct known_directory *known, struct dentry *dentry)
+{
+	u32 length = ((struct qstr___halves *)&dentry->d_name)->len;
+	u64 word;
+
+	return (known->state | known->state >> 8) & WATCH_ANY_NAME || !read_first_word(&word, dentry, length) ||
+	       may_be_child(WATCH_NAMES, length, word) || (known->node && may_be_child(known->node, length, word)) ||
+	       (known->rooted_node && may_be_child(known->rooted_node, length, word));
+}
+
+/*
+ * Whether a file is certainly not wanted: its directory is remembered, and neither it nor the name is. For programs that were handed typed
+ * pointers, which they follow without calling anybody. Most opens end here.
+ */
+static __always_inline int is_known_unwatched(struct vfsmount *mount, struct dentry *dentry, u32 access)
+{
+	struct dentry *directory = dentry->d_parent;
+	struct qstr___halves *directory_name = (void *)&directory->d_name;
+	struct known_directory *slot, known;
+	u32 number;
+	u64 check;
+	u64 name;
+
+	if (dentry == mount->mnt_root)
+		return 0;
+	number = slot_of_directory(mount, directory);
+	slot = bpf_map_lookup_elem(&known_directories, &number);
+	if (!slot)
+		return 0;
+	/* Another task may come in between: what was copied is checked. */
+	known = *slot;
+	/* Here: behind the comparisons the compiler would compute with the pointers themselves. */
+	check = check_of(&known);
+	keep_bounds(check);
+	if (known.dentry != (u64)directory || known.mount != (u64)mount || known.root != root_dentry_of_current())
+		return 0;
+	name = name_of_directory(directory, directory->d_parent, directory_name->hash);
+	if (known.name != name || !is_fresh(known.state) || known.check != check)
+		return 0;
+	return !((known.state | known.state >> 8) & ((access & WATCH_BELOW) | WATCH_UNKNOWN)) && !may_be_named(&known, dentry);
+}
+
+/*
  * The state of a directory: its flags, and in the next eight bits those of the node that is rooted at the process's root. The nodes
  * are left at the desk.
  */
@@ -339,13 +445,13 @@ __noinline int enter_directory(u64 mount, u64 dentry_address)
 	u64 name;
 	u32 flags;
 	u32 rooted_flags = 0;
-	u32 slot = ((dentry_address >> 6) ^ (mount >> 5)) * WATCH_FACTOR >> (64 - KNOWN_DIRECTORIES_SHIFT);
+	u32 slot = slot_of_directory((void *)mount, dentry);
 
 	known = bpf_map_lookup_elem(&known_directories, &slot);
 	if (!desk || !known)
 		return WATCH_UNKNOWN;
 	identity = identity_of(dentry);
-	name = watch_mix(identity.parent, identity.hash_len);
+	name = name_of_directory(dentry, (void *)identity.parent, identity.hash_len);
 	if (known->dentry == dentry_address && known->mount == mount && known->root == (u64)root.dentry &&
 	    known->name == name && is_fresh(known->state) && known->check == check_of(known)) {
 		desk->node = known->node;

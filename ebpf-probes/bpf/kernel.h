@@ -54,6 +54,12 @@ struct qstr {
 	const unsigned char *name;
 };
 
+/* The two halves of hash_len. A typed pointer leads to these alone, for they stand first in a union. */
+struct qstr___halves {
+	u32 hash;
+	u32 len;
+};
+
 struct file_system_type {
 	const char *name;
 };
@@ -102,6 +108,18 @@ struct dentry {
 	struct qstr d_name;
 	struct inode *d_inode;
 	struct super_block *d_sb;
+};
+
+/* Where short names stand up to 6.13. */
+struct dentry___array_name {
+	unsigned char d_iname[32];
+};
+
+/* And since. */
+struct dentry___union_name {
+	struct {
+		u64 words[5];
+	} d_shortname;
 };
 
 struct vfsmount {

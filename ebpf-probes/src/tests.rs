@@ -263,6 +263,7 @@ fn the_object_holds_each_program_and_map_by_its_name() {
         maps::WATCHED_PATHS,
         maps::IGNORED_CGROUPS,
         maps::WATCHED_NAME_LENGTHS,
+        maps::WATCHED_CHILDREN,
         maps::CGROUPS_ARE_IGNORED,
         maps::WANTED_KINDS,
     ];

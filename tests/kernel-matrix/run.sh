@@ -3,102 +3,19 @@
 #
 #   tests/kernel-matrix/run.sh [--capture PROGRAM] [--refresh] [--record] [SERIES...]
 #
-# SERIES is 5.10, 6.1 or 6.12; 6.1 and 6.12 unless told otherwise. PROGRAM is the compiled capture test; without it,
+# SERIES is 5.10, 6.1 or 6.12; all of them unless told otherwise. PROGRAM is the compiled capture test; without it,
 # it is built. Kernels are Debian's packages, fetched once into ${XDG_CACHE_HOME:-~/.cache}/defender/kernels and not
 # installed; --refresh fetches them anew. No root is needed, and no KVM.
 #
 # verified.tsv holds how many instructions each kernel's verifier went through for each program. A program that differs
-# by over a tenth, or is new, is shown; --record writes the file anew.
+# by over a tenth, or is new, is shown; --record writes the file anew. Kernels before 5.16 do not tell.
 #
 # Ends with "N passed, N failed", and with an error if anything failed, took too long or gave no verdict.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
-repository=$(cd "$here/../.." && pwd)
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/defender/kernels
+. "$here/machine.sh"
 seconds_a_kernel=1500
-mirror=http://deb.debian.org/debian
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-
-die() {
-    echo "kernel-matrix: $*" >&2
-    exit 1
-}
-
-# What the script itself needs, and the package that has it.
-require_tools() {
-    local tool package
-    while read -r tool package; do
-        command -v "$tool" >/dev/null || die "$tool is missing: apt-get install $package"
-    done <<-'TOOLS'
-		qemu-system-x86_64 qemu-system-x86
-		busybox busybox-static
-		cpio cpio
-		dpkg-deb dpkg
-		xz xz-utils
-		strip binutils
-	TOOLS
-    if ldd "$(command -v busybox)" >/dev/null 2>&1; then
-        die "busybox needs shared libraries: apt-get install busybox-static"
-    fi
-}
-
-# Where Debian has a series.
-source_of() {
-    case $1 in
-    5.10) echo "http://deb.debian.org/debian-security bullseye-security main" ;;
-    6.1) echo "$mirror bookworm main" ;;
-    6.12) echo "$mirror bookworm-backports main" ;;
-    *) die "unknown series $1: choose among 5.10, 6.1, 6.12" ;;
-    esac
-}
-
-# apt with lists and caches of its own, so that the machine's are left alone.
-own_apt() {
-    local command=$1
-    shift
-    "$command" -q -o Dir::Etc::sourcelist="$scratch/apt/sources.list" -o Dir::Etc::sourceparts=/dev/null \
-        -o Dir::State::lists="$scratch/apt/lists" -o Dir::Cache="$scratch/apt/cache" \
-        -o APT::Sandbox::User= -o Acquire::Languages=none -o Acquire::Retries=3 "$@"
-}
-
-# The newest kernel of a series: $cache/SERIES/{vmlinuz,overlay.ko,package}.
-fetch() {
-    local series=$1 package
-    [ -e "$cache/$series/package" ] && return
-    [ -e "$keyring" ] || die "$keyring is missing: apt-get install debian-archive-keyring"
-    rm -rf "$scratch/apt"
-    mkdir -p "$scratch/apt/lists/partial" "$scratch/apt/cache/archives/partial" "$scratch/kernel"
-    echo "deb [arch=amd64 signed-by=$keyring] $(source_of "$series")" >"$scratch/apt/sources.list"
-    own_apt apt-get update >"$scratch/apt/log" 2>&1 || die "$(cat "$scratch/apt/log")"
-    package=$(own_apt apt-cache pkgnames "linux-image-$series" |
-        grep -E "^linux-image-${series//./\\.}\.[0-9.]*[^-]*(-[0-9]+)?-amd64$" | sort -V | tail -n 1) ||
-        die "Debian has no kernel $series in $(source_of "$series")"
-    (cd "$scratch/kernel" && own_apt apt-get download "$package" >"$scratch/apt/log" 2>&1) ||
-        die "$(cat "$scratch/apt/log")"
-    unpack "$series" "$scratch"/kernel/*.deb
-    rm -rf "$scratch/kernel"
-}
-
-# A folder that is there is whole: it is filled elsewhere and moved.
-unpack() {
-    local series=$1 archive=$2 whole=$scratch/unpacked module
-    mkdir -p "$whole"
-    dpkg-deb --fsys-tarfile "$archive" | tar -x -C "$whole" --wildcards './boot/vmlinuz-*' '*/overlay.ko*'
-    mkdir -p "$cache/new"
-    mv "$whole"/boot/vmlinuz-* "$cache/new/vmlinuz"
-    module=$(find "$whole" -name 'overlay.ko*')
-    case $module in
-    *.xz) xz -dc "$module" >"$cache/new/overlay.ko" ;;
-    *) mv "$module" "$cache/new/overlay.ko" ;;
-    esac
-    basename "$archive" .deb >"$cache/new/package"
-    rm -rf "$whole" "${cache:?}/$series"
-    mv "$cache/new" "$cache/$series"
-}
 
 # Shows programs whose verification grew or shrank by over a tenth.
 compare_verified() {
@@ -123,30 +40,6 @@ build_capture() {
     messages=$(cd "$repository" && cargo test --quiet --no-run --package collector-ds --test capture \
         --message-format json) || die "the capture test can't be built"
     sed -n 's/.*"executable":"\([^"]*\/capture-[^"]*\)".*/\1/p' <<<"$messages" | tail -n 1
-}
-
-# The files of the machine, but for the kernel's module: the capture test with its libraries, busybox as everything else.
-prepare_files() {
-    local capture=$1 files=$scratch/files applet library
-    mkdir -p "$files"/{bin,dev,etc,proc,root,sys,tmp,usr}
-    cp "$(command -v busybox)" "$files/bin/busybox"
-    for applet in sh mount mkdir insmod uname cut echo poweroff true sleep kill; do
-        ln -s busybox "$files/bin/$applet"
-    done
-    cp "$here/init" "$files/init"
-    strip -o "$files/capture" "$capture"
-    while read -r library; do
-        install -D "$library" "$files$library"
-    done < <(ldd "$capture" | grep -o '/[^ ]*')
-}
-
-run_machine() {
-    local series=$1 log=$2
-    cp "$cache/$series/overlay.ko" "$scratch/files/overlay.ko"
-    (cd "$scratch/files" && find . | cpio --quiet -o -H newc) >"$scratch/initramfs"
-    timeout "$seconds_a_kernel" qemu-system-x86_64 -accel tcg -smp 2 -m 1024 -nographic -no-reboot -nodefaults \
-        -serial stdio -kernel "$cache/$series/vmlinuz" -initrd "$scratch/initramfs" \
-        -append "console=ttyS0 quiet panic=-1" </dev/null 2>&1 | tr -d '\r' >"$log" || true
 }
 
 # Prints what a machine said, and adds to the totals.
@@ -189,18 +82,19 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-[ ${#all_series[@]} -gt 0 ] || all_series=(6.1 6.12)
+[ ${#all_series[@]} -gt 0 ] || all_series=(5.10 6.1 6.12)
 
 require_tools
 [ -n "$capture" ] || capture=$(build_capture)
 [ -x "$capture" ] || die "there is no program $capture"
-prepare_files "$capture"
+begin_files "$here/init" mount mkdir insmod uname cut echo poweroff true sleep kill
+add_program "$capture" capture
 passed=0
 failed=0
 for series in "${all_series[@]}"; do
     fetch "$series"
     echo "$(cat "$cache/$series/package"):"
-    run_machine "$series" "$scratch/log"
+    boot "$series" "$scratch/log" "$seconds_a_kernel" "" -smp 2
     judge "$series" "$scratch/log"
     [ -z "$record" ] || record_verified "$series" "$scratch/log"
     compare_verified "$series" "$scratch/log"

@@ -71,10 +71,33 @@ pub struct FileFilter {
     pub(super) nodes: BTreeMap<u64, u32>,
     /// The variable `watched_name_lengths`.
     pub(super) name_lengths: u64,
+    pub(super) children: Children,
     /// Acts from these are not told.
     pub(super) ignored_cgroups: Vec<CgroupKey>,
     /// See [`Self::counting_repeats`], in nanoseconds.
     pub(super) repeats: u64,
+}
+
+/// The variable `watched_children`: which names can be children of nodes, a bit for many of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Children([u64; 64]);
+
+impl Default for Children {
+    fn default() -> Self {
+        Self([0; 64])
+    }
+}
+
+impl Children {
+    /// As `may_be_child` of `bpf/file_watch.h` looks for it.
+    fn add(&mut self, node: u64, name: &str) {
+        let (length, name) = (name.len() as u64, name.as_bytes());
+        let mut word = [0; mem::size_of::<u64>()];
+        let beginning = &name[..name.len().min(word.len())];
+        word[..beginning.len()].copy_from_slice(beginning);
+        let bit = mix(node ^ length, u64::from_ne_bytes(word)) >> 52;
+        self.0[(bit / 64) as usize] |= 1 << (bit % 64);
+    }
 }
 
 impl FileFilter {
@@ -101,7 +124,7 @@ impl FileFilter {
         }
         let mut left = MAXIMUM_NODES;
         root.spread(&mut left)?;
-        root.encode(ROOT, &mut filter.nodes);
+        root.encode(ROOT, &mut filter);
         Ok(filter)
     }
 
@@ -122,6 +145,7 @@ impl FileFilter {
             .map_max_entries(maps::IGNORED_CGROUPS, entries(self.ignored_cgroups.len()))
             .override_global(maps::WATCHED_NAME_LENGTHS, &self.name_lengths, true)
             .override_global(maps::REPEAT_NANOSECONDS, &self.repeats, true)
+            .override_global(maps::WATCHED_CHILDREN, &self.children.0, true)
             .override_global(maps::CGROUPS_ARE_IGNORED, cgroups_are_ignored, true);
     }
 
@@ -153,6 +177,7 @@ impl FileFilter {
         check_name(pattern, name)?;
         *self.nodes.entry(mix(NAMES, hash(name.as_bytes()))).or_default() |= at;
         self.name_lengths |= 1 << name.len().min(63);
+        self.children.add(NAMES, name);
         Ok(())
     }
 }
@@ -247,14 +272,15 @@ impl Node {
         }
     }
 
-    fn encode(&self, key: u64, nodes: &mut BTreeMap<u64, u32>) {
+    fn encode(&self, key: u64, filter: &mut FileFilter) {
         let any = if self.any.is_some() { ANY_NAME } else { 0 };
-        *nodes.entry(key).or_default() |= self.flags | any;
+        *filter.nodes.entry(key).or_default() |= self.flags | any;
         for (name, child) in &self.children {
-            child.encode(mix(key, hash(name.as_bytes())), nodes);
+            filter.children.add(key, name);
+            child.encode(mix(key, hash(name.as_bytes())), filter);
         }
         if let Some(child) = &self.any {
-            child.encode(mix(key, ANY), nodes);
+            child.encode(mix(key, ANY), filter);
         }
     }
 }

@@ -50,6 +50,10 @@ impl Report {
         self.rows.push(Row { what: what.into(), value, unit, goal });
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// Prints the table and writes target/bench/NAME.json.
     pub fn publish(&self, name: &str) -> Result<()> {
         println!("{:<64} {:>12} {:<12} {:<10} MET", "WHAT", "VALUE", "UNIT", "GOAL");

@@ -168,3 +168,39 @@ fn by_default_secrets_are_watched_and_what_programs_do_all_day_is_not() {
         assert!(!writes(path), "{path}");
     }
 }
+
+/// As `read_first_word` and `may_be_child` of `bpf/file_watch.h` do it.
+fn may_be_child(filter: &FileFilter, node: u64, name: &str) -> bool {
+    let first = name.bytes().take(8).enumerate();
+    let word = first.fold(0, |word, (place, byte)| word | u64::from(byte) << (place * 8));
+    let bit = mix(node ^ name.len() as u64, word) >> 52;
+    filter.children.0[usize::try_from(bit / 64).unwrap()] >> (bit % 64) & 1 == 1
+}
+
+#[test]
+fn the_quick_answer_passes_over_no_name_of_the_tree() {
+    let filter = filter(&["/etc/shadow", "/home/*/.ssh/", "**/id_ed25519"], &["/usr/lib/"]);
+    let etc = mix(ROOT, hash(b"etc"));
+    let anyone = mix(mix(ROOT, hash(b"home")), ANY);
+    for (node, name) in [
+        (ROOT, "etc"),
+        (ROOT, "usr"),
+        (etc, "shadow"),
+        (anyone, ".ssh"),
+        (NAMES, "id_ed25519"),
+        // No more than the beginning and the length are looked at.
+        (NAMES, "id_ed25520"),
+    ] {
+        assert!(may_be_child(&filter, node, name), "{name}");
+    }
+    for (node, name) in [(etc, "hosts"), (ROOT, "shadow"), (NAMES, "id_ed2551")] {
+        assert!(!may_be_child(&filter, node, name), "{name}");
+    }
+}
+
+#[test]
+fn the_quick_answer_serves_nine_of_ten_names_with_the_paths_that_are_watched_by_default() {
+    let filter = FileFilter::new(&watched_by_default(), vec![]).unwrap();
+    let set: u32 = filter.children.0.iter().map(|word| word.count_ones()).sum();
+    assert!(set > 50 && set < 4096 / 10, "{set}");
+}
