@@ -33,6 +33,5 @@ pub use network_filter::{NetworkFilter, UnixSockets};
 pub use own_objects::OwnObjects;
 pub use own_process::OwnProcess;
 pub use sensor::{KernelConfig, Sensor};
-pub(crate) use snapshot::Mount;
-pub use snapshot::{Snapshot, cgroups_at, snapshot};
+pub use snapshot::{Membership, Mount, Snapshot, Stat, Status, cgroups_at, snapshot};
 pub use watched_paths::{FileFilter, PatternError, WatchedPaths, watched_by_default};
