@@ -217,6 +217,9 @@ impl Watch {
                 break;
             }
         }
+        let now = Instant::now();
+        let pipeline = &mut self.pipeline;
+        self.sensor.give_up_waiting(|record| pipeline.take(record, now));
         self.report_losses();
         self.report_status();
     }

@@ -55,6 +55,13 @@ impl Outcomes {
         }
     }
 
+    /// Hands on all that waits: at the end.
+    pub fn give_up_all(&mut self, sink: &mut impl FnMut(KernelRecord)) {
+        while !self.order.is_empty() {
+            self.release_oldest(sink);
+        }
+    }
+
     fn hold(&mut self, act: Box<ActRecord>, now: Instant, sink: &mut impl FnMut(KernelRecord)) {
         if self.order.len() >= MOST_WAITING {
             self.release_oldest(sink);
@@ -176,6 +183,17 @@ mod tests {
         assert_eq!(seen.0, told(&[("/a", None)]));
         seen.take(&mut outcomes, outcome(1, UNLINK, 0), now);
         assert_eq!(seen.0.len(), 1, "its outcome comes too late");
+    }
+
+    #[test]
+    fn at_the_end_all_that_waits_is_told() {
+        let (mut outcomes, mut seen, now) = (Outcomes::default(), Told::default(), Instant::now());
+        for (thread, path) in [(1, "/a"), (2, "/b"), (1, "/c")] {
+            seen.take(&mut outcomes, act(thread, path), now);
+        }
+        outcomes.give_up_all(&mut |record| seen.note(record));
+        assert_eq!(seen.0, told(&[("/a", None), ("/b", None), ("/c", None)]));
+        assert!(outcomes.waiting.is_empty());
     }
 
     #[test]

@@ -122,6 +122,11 @@ impl Sensor {
         taken
     }
 
+    /// Hands on the acts whose outcome has not come: for the end, when the rings are empty.
+    pub fn give_up_waiting(&mut self, mut sink: impl FnMut(KernelRecord)) {
+        self.outcomes.give_up_all(&mut sink);
+    }
+
     /// Each ring is in order. Whatever a thread wrote before the record that we see in one ring is in sight in
     /// the other, provided that we look there afterwards.
     fn ring_of_the_oldest(&mut self) -> Option<&mut Ring> {
