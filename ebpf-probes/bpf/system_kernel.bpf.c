@@ -113,19 +113,19 @@ static __always_inline void tell_module(struct act_draft *draft, const struct ca
 #define BPF_MAP_NAME_OFFSET 28
 #define BPF_PROGRAM_NAME_OFFSET 48
 
-#define BPF_MAP_UPDATE_ELEM 2
-#define BPF_MAP_DELETE_ELEM 3
 #define BPF_PROG_DETACH 9
-#define BPF_PROG_GET_FD_BY_ID 13
-#define BPF_MAP_GET_FD_BY_ID 14
-#define BPF_MAP_LOOKUP_AND_DELETE_ELEM 21
-#define BPF_MAP_FREEZE 22
-#define BPF_MAP_LOOKUP_AND_DELETE_BATCH 25
-#define BPF_MAP_UPDATE_BATCH 26
-#define BPF_MAP_DELETE_BATCH 27
-#define BPF_LINK_UPDATE 29
-#define BPF_LINK_GET_FD_BY_ID 30
-#define BPF_LINK_DETACH 34
+/* Commands that get a descriptor for an id: PROG_, MAP_ and LINK_GET_FD_BY_ID. */
+#define BPF_GETTING_COMMANDS (1ULL << 13 | 1ULL << 14 | 1ULL << 30)
+/* MAP_LOOKUP_AND_DELETE_BATCH, MAP_UPDATE_BATCH, MAP_DELETE_BATCH. */
+#define BPF_BATCH_COMMANDS (1ULL << 25 | 1ULL << 26 | 1ULL << 27)
+/* And MAP_UPDATE_ELEM, MAP_DELETE_ELEM, MAP_LOOKUP_AND_DELETE_ELEM, MAP_FREEZE. */
+#define BPF_CHANGING_COMMANDS (BPF_BATCH_COMMANDS | 1ULL << 2 | 1ULL << 3 | 1ULL << 21 | 1ULL << 22)
+/* PROG_DETACH, PROG_GET_FD_BY_ID. */
+#define BPF_PROGRAM_COMMANDS (1ULL << BPF_PROG_DETACH | 1ULL << 13)
+/* LINK_UPDATE, LINK_GET_FD_BY_ID, LINK_DETACH. */
+#define BPF_LINK_COMMANDS (1ULL << 29 | 1ULL << 30 | 1ULL << 34)
+#define BPF_OBJECT_COMMANDS                                                                                            \
+	(BPF_GETTING_COMMANDS | BPF_CHANGING_COMMANDS | BPF_PROGRAM_COMMANDS | BPF_LINK_COMMANDS)
 /* Of union bpf_attr. */
 #define BPF_BATCH_MAP_OFFSET 36
 #define BPF_DETACHED_PROGRAM_OFFSET 4
@@ -138,41 +138,9 @@ struct {
 	__type(value, u32);
 } own_maps SEC(".maps");
 
-static __always_inline int is_told(u64 command)
+static __always_inline int is_among(u64 command, u64 commands)
 {
-	return command < 64 && BPF_TOLD_COMMANDS >> command & 1;
-}
-
-static __always_inline int is_of_batch(u32 command)
-{
-	return command == BPF_MAP_UPDATE_BATCH || command == BPF_MAP_DELETE_BATCH ||
-	       command == BPF_MAP_LOOKUP_AND_DELETE_BATCH;
-}
-
-static __always_inline int changes_map(u32 command)
-{
-	return command == BPF_MAP_UPDATE_ELEM || command == BPF_MAP_DELETE_ELEM ||
-	       command == BPF_MAP_LOOKUP_AND_DELETE_ELEM || command == BPF_MAP_FREEZE || is_of_batch(command);
-}
-
-static __always_inline int is_about_program(u32 command)
-{
-	return command == BPF_PROG_GET_FD_BY_ID || command == BPF_PROG_DETACH;
-}
-
-static __always_inline int is_about_link(u32 command)
-{
-	return command == BPF_LINK_GET_FD_BY_ID || command == BPF_LINK_DETACH || command == BPF_LINK_UPDATE;
-}
-
-static __always_inline int gets_by_id(u32 command)
-{
-	return command == BPF_PROG_GET_FD_BY_ID || command == BPF_MAP_GET_FD_BY_ID || command == BPF_LINK_GET_FD_BY_ID;
-}
-
-static __always_inline int is_about_object(u32 command)
-{
-	return gets_by_id(command) || is_about_program(command) || is_about_link(command) || changes_map(command);
+	return command < 64 && commands >> command & 1;
 }
 
 /* Where the attributes of a command that is about a program, map or link name it: by its id, or by a descriptor. */
@@ -180,14 +148,14 @@ static __always_inline u32 object_offset(u32 command)
 {
 	if (command == BPF_PROG_DETACH)
 		return BPF_DETACHED_PROGRAM_OFFSET;
-	return is_of_batch(command) ? BPF_BATCH_MAP_OFFSET : 0;
+	return is_among(command, BPF_BATCH_COMMANDS) ? BPF_BATCH_MAP_OFFSET : 0;
 }
 
 /*
  * The id of what a descriptor stands for; the command says what that is. A descriptor of another kind of file is what the
- * kernel refuses: the number is nothing then.
+ * kernel refuses: the number is nothing then. Global, so that the verifier looks at it once.
  */
-static __always_inline u32 object_id(u32 command, u32 descriptor)
+__noinline u32 bpf_object_id(u32 command, u32 descriptor)
 {
 	struct file *file = open_file(descriptor);
 	struct bpf_prog_aux *more = NULL;
@@ -197,10 +165,10 @@ static __always_inline u32 object_id(u32 command, u32 descriptor)
 	if (!file)
 		return 0;
 	read_field(object, file->private_data);
-	if (is_about_program(command)) {
+	if (is_among(command, BPF_PROGRAM_COMMANDS)) {
 		read_field(more, ((struct bpf_prog *)object)->aux);
 		read_field(id, more->id);
-	} else if (is_about_link(command)) {
+	} else if (is_among(command, BPF_LINK_COMMANDS)) {
 		read_field(id, ((struct bpf_link *)object)->id);
 	} else {
 		read_field(id, ((struct bpf_map *)object)->id);
@@ -208,10 +176,12 @@ static __always_inline u32 object_id(u32 command, u32 descriptor)
 	return id;
 }
 
-/* Whether a command that is given all the time is told: it changes a map of the sensor's. */
-static __always_inline int is_own_map_changed(u32 command, u32 id)
+/* Commands that change elements are given all the time: they are told where the map is the sensor's. */
+static __always_inline int is_told(u32 command, u32 id)
 {
-	return changes_map(command) && bpf_map_lookup_elem(&own_maps, &id) != NULL;
+	if (is_among(command, BPF_CHANGING_COMMANDS))
+		return bpf_map_lookup_elem(&own_maps, &id) != NULL;
+	return is_among(command, BPF_TOLD_COMMANDS);
 }
 
 static __always_inline int is_own(void)
@@ -244,12 +214,12 @@ static __always_inline int system_bpf(u64 *context)
 	struct call call;
 	u32 type = 0, id = 0;
 
-	if (is_about_object(command)) {
+	if (is_among(command, BPF_OBJECT_COMMANDS)) {
 		bpf_probe_read_kernel(&id, sizeof(id), attributes + object_offset(command));
-		if (!gets_by_id(command))
-			id = object_id(command, id);
+		if (!is_among(command, BPF_GETTING_COMMANDS))
+			id = bpf_object_id(command, id);
 	}
-	if ((!is_told(command) && !is_own_map_changed(command, id)) || is_own())
+	if (!is_told(command, id) || is_own())
 		return 0;
 	current_call(&call);
 	draft = begin_system(SYSTEM_BPF, &call, 0);
@@ -279,12 +249,12 @@ static __always_inline u32 object_of_call(const struct call *call, u32 command)
 {
 	u32 descriptor = 0;
 
-	if (gets_by_id(command))
-		return call->result >= 0 ? object_id(command, call->result) : 0;
-	if (!is_about_object(command))
+	if (is_among(command, BPF_GETTING_COMMANDS))
+		return call->result >= 0 ? bpf_object_id(command, call->result) : 0;
+	if (!is_among(command, BPF_OBJECT_COMMANDS))
 		return 0;
 	bpf_probe_read_user(&descriptor, sizeof(descriptor), (void *)call->arguments[1] + object_offset(command));
-	return object_id(command, descriptor);
+	return bpf_object_id(command, descriptor);
 }
 
 static __always_inline int bpf_ended(const struct call *call)
@@ -298,7 +268,7 @@ static __always_inline int bpf_ended(const struct call *call)
 	struct file *file;
 	u32 type = 0;
 
-	if ((!is_told(command) && !is_own_map_changed(command, id)) || is_own())
+	if (!is_told(command, id) || is_own())
 		return 0;
 	draft = begin_system(SYSTEM_BPF, call, 1);
 	if (!draft)
@@ -307,7 +277,7 @@ static __always_inline int bpf_ended(const struct call *call)
 	if (id) {
 		tell(draft, BPF_ID, id);
 		record = (void *)draft->bytes;
-		if (gets_by_id(command))
+		if (is_among(command, BPF_GETTING_COMMANDS))
 			tell_descriptor_is_shared(draft);
 		else
 			record->act.header.flags |= SYSTEM_OF_CALLER;
