@@ -13,7 +13,7 @@ set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/machine.sh"
-seconds_a_machine=300
+seconds_a_machine=900
 
 # Debian's own, but for what the sets differ in.
 modules=lockdown,yama,loadpin,safesetid,apparmor
