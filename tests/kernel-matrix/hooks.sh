@@ -8,12 +8,13 @@
 # measures are instructions, the kernel's and its own. The sensor has the rules that we ship; it is stopped while acts
 # are measured, and reads its ring between them: what is counted are its programs in the kernel alone.
 #
-# Prints "cost SERIES HOOKS ACT bare|sensed INSTRUCTIONS"; HOOKS is lsm, function or calls.
+# Prints "cost SERIES HOOKS ACT bare|sensed INSTRUCTIONS"; HOOKS is lsm, function or calls. DEFENDER_HOOKS names those that
+# are to be measured, all without it. Debian's 5.10 has no security hooks for eBPF.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/machine.sh"
-seconds_a_machine=300
+seconds_a_machine=900
 
 # Debian's own, but for what the sets differ in.
 modules=lockdown,yama,loadpin,safesetid,apparmor
@@ -46,6 +47,7 @@ echo "root:x:0:0:root:/root:/bin/sh" >"$scratch/files/etc/passwd"
 for series in "$@"; do
     fetch "$series"
     for hooks in ${DEFENDER_HOOKS:-lsm function calls}; do
+        [ "$series $hooks" != "5.10 lsm" ] || continue
         boot "$series" "$scratch/log" "$seconds_a_machine" "$(parameters_of "$hooks")" -smp 1 -icount shift=0,sleep=off
         sed -n "s/^cost /cost $series $hooks /p; s/^hook /hook $series $hooks /p" "$scratch/log"
         if [ "$(grep -c '^cost .* sensed' "$scratch/log")" -ne 7 ]; then

@@ -64,6 +64,7 @@ pub struct Attacher<'kernel> {
     placed: BTreeMap<&'static str, Result<u16, Refusal>>,
     bpf_is_security_module: bool,
     end_of_calls: bool,
+    functions_are_closed: bool,
 }
 
 /// What stays attached.
@@ -96,6 +97,7 @@ impl<'kernel> Attacher<'kernel> {
             placed: BTreeMap::new(),
             bpf_is_security_module: bpf_is_security_module(),
             end_of_calls,
+            functions_are_closed: functions_are_closed(),
         })
     }
 
@@ -190,6 +192,12 @@ impl<'kernel> Attacher<'kernel> {
 
     fn attach(&mut self, hook: &Hook) -> Result<(), Refusal> {
         let attached = match *hook {
+            Hook::Lsm { .. } | Hook::Function { .. } | Hook::Return { .. }
+                if self.functions_are_closed =>
+            {
+                let reason = "kernel.ftrace_enabled is 0: no program in a function of the kernel runs. With 1, and the sensor started anew, it serves";
+                return Err((ProbeState::Unsupported, reason.to_owned()));
+            }
             Hook::Tracepoint { program, tracepoint } => self.tracepoint(program, tracepoint),
             Hook::Lsm { .. } if !self.bpf_is_security_module => {
                 let reason = "bpf is not among the kernel's active security modules";
@@ -373,6 +381,12 @@ pub fn coverage(
 fn bpf_is_security_module() -> bool {
     fs::read_to_string("/sys/kernel/security/lsm")
         .is_ok_and(|modules| modules.trim().split(',').any(|module| module == "bpf"))
+}
+
+/// Programs for functions of the kernel, which security hooks are too, attach even while this is switched off, and never run. Kernels
+/// that have no such switch place programs without its help.
+fn functions_are_closed() -> bool {
+    fs::read_to_string("/proc/sys/kernel/ftrace_enabled").is_ok_and(|enabled| enabled.trim() == "0")
 }
 
 #[cfg(test)]

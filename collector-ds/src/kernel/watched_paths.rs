@@ -96,7 +96,10 @@ impl Children {
         let beginning = &name[..name.len().min(word.len())];
         word[..beginning.len()].copy_from_slice(beginning);
         let bit = mix(node ^ length, u64::from_ne_bytes(word)) >> 52;
-        self.0[(bit / 64) as usize] |= 1 << (bit % 64);
+        let place = usize::try_from(bit / 64).ok();
+        if let Some(bits) = place.and_then(|place| self.0.get_mut(place)) {
+            *bits |= 1 << (bit % 64);
+        }
     }
 }
 
