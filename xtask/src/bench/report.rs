@@ -43,11 +43,17 @@ struct Row {
 #[derive(Default)]
 pub struct Report {
     rows: Vec<Row>,
+    notes: Vec<String>,
 }
 
 impl Report {
     pub fn add(&mut self, what: impl Into<String>, value: f64, unit: &'static str, goal: Goal) {
         self.rows.push(Row { what: what.into(), value, unit, goal });
+    }
+
+    /// Adds what stands below the table, such as why rows are missing.
+    pub fn note(&mut self, note: String) {
+        self.notes.push(note);
     }
 
     /// Prints the table and writes target/bench/NAME.json.
@@ -59,6 +65,9 @@ impl Report {
                 "{what:<64} {value:>12.2} {unit:<12} {:<10} {met}",
                 goal.text().unwrap_or_default()
             );
+        }
+        for note in &self.notes {
+            println!("{note}");
         }
         let folder = folders::repository().join("target/bench");
         fs::create_dir_all(&folder)?;
@@ -72,7 +81,7 @@ impl Report {
         let rows = self.rows.iter().map(|Row { what, value, unit, goal }| {
             json!({ "what": what, "value": value, "unit": unit, "goal": goal.text(), "met": goal.met(*value) })
         });
-        json!({ "rows": rows.collect::<Vec<_>>() })
+        json!({ "rows": rows.collect::<Vec<_>>(), "notes": self.notes })
     }
 }
 

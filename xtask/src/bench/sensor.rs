@@ -1,9 +1,11 @@
 //! What the sensor costs the node: the same work bare and under the sensor, in turns.
 
+mod peers;
 mod work;
 
 use super::report::{Goal, Report};
 use anyhow::Result;
+use peers::Peers;
 use std::path::Path;
 use std::time::Duration;
 use suite::Machine;
@@ -29,10 +31,13 @@ pub fn run(binaries: &Path) -> Result<Report> {
     machine.wait_ready()?;
     let limits =
         Cgroup::limited(&format!("defender-bench-{}", std::process::id()), MILLICORES, BYTES)?;
-    let rounds = measure(&machine, &limits, binaries);
+    let mut peers = Peers::find()?;
+    let rounds = measure(&machine, &limits, binaries, &mut peers);
     machine.stop()?;
     limits.remove()?;
-    Ok(report(&rounds?))
+    let mut report = report(&rounds?);
+    peers.report(&mut report);
+    Ok(report)
 }
 
 /// One pair: the same works without the sensor and with it.
@@ -48,18 +53,24 @@ struct Pair {
     cpu: f64,
 }
 
-fn measure(machine: &Machine, limits: &Cgroup, binaries: &Path) -> Result<Vec<Round>> {
+fn measure(
+    machine: &Machine,
+    limits: &Cgroup,
+    binaries: &Path,
+    peers: &mut Peers,
+) -> Result<Vec<Round>> {
     let launch = Launch { cgroup: Some(limits.clone()), ..machine.launch(Name::CollectorDs)? };
     for work in &WORKS {
         work.nanoseconds(binaries)?; // warms the caches
     }
-    (0..PAIRS).map(|pair| round(pair, &launch, binaries)).collect()
+    (0..PAIRS).map(|pair| round(pair, &launch, binaries, peers)).collect()
 }
 
-fn round(pair: usize, launch: &Launch, binaries: &Path) -> Result<Round> {
+fn round(pair: usize, launch: &Launch, binaries: &Path, peers: &mut Peers) -> Result<Round> {
     println!("pair {} of {PAIRS}", pair + 1);
     let bare: Vec<f64> =
         WORKS.iter().map(|work| work.nanoseconds(binaries)).collect::<Result<_>>()?;
+    peers.round(&bare, binaries)?;
     let mut sensor = launch.start()?;
     sensor.wait_ready(READY_WITHIN)?;
     let works: Result<Vec<Pair>> =
