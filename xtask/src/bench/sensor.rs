@@ -1,12 +1,14 @@
 //! What the sensor costs the node: the same work bare and under the sensor, in turns.
 
 mod files;
+mod peers;
 mod sustained;
 mod work;
 
 use super::report::{Goal, Report};
 use anyhow::{Context, Result};
 use files::WatchedFiles;
+use peers::Peers;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -40,13 +42,15 @@ pub fn run(binaries: &Path) -> Result<Report> {
         Cgroup::limited(&format!("defender-bench-{}", std::process::id()), MILLICORES, BYTES)?;
     let launch = Launch { cgroup: Some(limits.clone()), ..machine.launch(Name::CollectorDs)? };
     let bench = Bench { binaries: binaries.to_owned(), files: WatchedFiles::make()? };
-    let rounds = measure(&launch, &bench);
+    let mut peers = Peers::find()?;
+    let rounds = measure(&launch, &bench, &mut peers);
     let sustained = rounds.and_then(|rounds| Ok((rounds, sustained::measure(&launch, &bench)?)));
     machine.stop()?;
     limits.remove()?;
     let (rounds, sustained) = sustained?;
     let mut report = report(&rounds);
     sustained.add_to(&mut report);
+    peers.report(&mut report);
     Ok(report)
 }
 
@@ -65,13 +69,14 @@ struct Measured {
     cpu: f64,
 }
 
-fn measure(launch: &Launch, bench: &Bench) -> Result<Vec<Round>> {
+fn measure(launch: &Launch, bench: &Bench, peers: &mut Peers) -> Result<Vec<Round>> {
     let hooked = with_one_call(launch)?;
     all_works(bench)?; // warms the caches
     let mut bare = all_works(bench)?;
     let mut rounds = vec![];
     for pair in 1..=PAIRS {
         println!("pair {pair} of {PAIRS}");
+        peers.round(&bare, bench)?;
         let (hooked, ..) = under(&hooked, bench)?;
         let (sensed, resident_mib, ready_seconds) = under(launch, bench)?;
         // What the machine did before and after, for it is not always as quick.
