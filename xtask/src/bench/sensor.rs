@@ -107,6 +107,7 @@ fn with_one_call(launch: &Launch) -> Result<Launch> {
     let rules = file.with_file_name("no-rules");
     fs::create_dir_all(&rules)?;
     configuration["rules"]["paths"] = json!([rules]);
+    configuration["inventory"] = json!({ "enabled": false });
     configuration["kernel"] = json!({ "acts": ["keyctl"], "files": { "read": [], "write": [] } });
     let configuration = {
         let other = file.with_file_name("one-call.yaml");
@@ -122,14 +123,15 @@ fn under(launch: &Launch, bench: &Bench) -> Result<(Vec<(f64, f64)>, f64, f64)> 
     let mut sensor = launch.start()?;
     sensor.wait_ready(READY_WITHIN)?;
     let ready_seconds = begin.elapsed().as_secs_f64();
+    wait_idle(&sensor)?;
     let works: Result<Vec<_>> = WORKS.iter().map(|work| sense(work, &sensor, bench)).collect();
     let resident_mib = sensor.resident_mib()?;
     sensor.stop(READY_WITHIN)?;
     Ok((works?, resident_mib, ready_seconds))
 }
 
+/// The sensor is idle before, and after.
 fn sense(work: &Work, sensor: &Program, bench: &Bench) -> Result<(f64, f64)> {
-    wait_idle(sensor)?;
     let before = sensor.cpu_seconds()?;
     let sensed = work.nanoseconds(bench)?;
     wait_idle(sensor)?;

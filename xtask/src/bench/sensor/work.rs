@@ -50,7 +50,7 @@ pub const WORKS: [Work; 9] = [
     },
     Work {
         what: "open+close for writing, watched, one file",
-        count: 200_000,
+        count: 100_000,
         act: &["write", "/etc/hosts"],
         ratio: Goal::None,
         cpu: Goal::AtMost(0.3),
