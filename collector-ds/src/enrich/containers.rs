@@ -6,11 +6,11 @@ pub mod metadata;
 #[cfg(test)]
 mod tests;
 
-use cgroup_path::{ContainerCgroup, parse as parse_cgroup_path};
-pub use foldhash::{HashMap, HashMapExt};
+pub use cgroup_path::{ContainerCgroup, parse as parse_cgroup_path};
 
 use ebpf_probes::{CgroupKey, CgroupRecord};
 use event_model::{Container, ContainerId, Pod};
+use foldhash::{HashMap, HashMapExt};
 use known::Known;
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;

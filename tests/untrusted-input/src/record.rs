@@ -46,7 +46,7 @@ fn is_bounded(record: &KernelRecord, length: usize) {
         KernelRecord::Exec(exec) => (exec_text(exec), 1),
         KernelRecord::CgroupMade(CgroupRecord { path, .. })
         | KernelRecord::CgroupRemoved(CgroupRecord { path, .. }) => (path.len(), 1),
-        KernelRecord::Fork(_) | KernelRecord::Exit(_) => (0, 1),
+        KernelRecord::Fork(_) | KernelRecord::Exit(_) | KernelRecord::Outcome(_) => (0, 1),
         KernelRecord::Act(act) => {
             let in_file_system = act.file_system_path.as_ref().map_or(0, String::len);
             match &act.event {

@@ -41,6 +41,7 @@ fn evaluate(engine: &Engine) {
         container: None,
         host: &host,
         remote_name: None,
+        is_on_sensor: true,
     };
     let alerts: Vec<Alert> =
         engine.evaluate(&act).map(|one| one.into_alert(&act, Timestamp(2))).collect();

@@ -77,11 +77,12 @@ fn measure(launch: &Launch, bench: &Bench, peers: &mut Peers) -> Result<Vec<Roun
     for pair in 1..=PAIRS {
         println!("pair {pair} of {PAIRS}");
         peers.round(&bare, bench)?;
-        let (hooked, ..) = under(&hooked, bench)?;
-        let (sensed, resident_mib, ready_seconds) = under(launch, bench)?;
+        let hooked = under(&hooked, bench)?;
+        let sensed = under(launch, bench)?;
         // What the machine did before and after, for it is not always as quick.
         let after = all_works(bench)?;
-        let works = sensed.iter().zip(&hooked).zip(bare.iter().zip(&after)).map(
+        let Sensed { works, resident_mib, ready_seconds } = sensed;
+        let works = works.iter().zip(&hooked.works).zip(bare.iter().zip(&after)).map(
             |(((sensed, cpu), (hooked, _)), (before, after))| Measured {
                 bare: f64::midpoint(*before, *after),
                 hooked: *hooked,
@@ -117,8 +118,15 @@ fn with_one_call(launch: &Launch) -> Result<Launch> {
     Ok(Launch { configuration, ..launch.clone() })
 }
 
-/// Each work's time and the sensor's CPU, its resident memory, and how long it took to be ready.
-fn under(launch: &Launch, bench: &Bench) -> Result<(Vec<(f64, f64)>, f64, f64)> {
+/// What was measured under one sensor.
+struct Sensed {
+    /// Of each work the nanoseconds for one, and those of the sensor's CPU.
+    works: Vec<(f64, f64)>,
+    resident_mib: f64,
+    ready_seconds: f64,
+}
+
+fn under(launch: &Launch, bench: &Bench) -> Result<Sensed> {
     let begin = Instant::now();
     let mut sensor = launch.start()?;
     sensor.wait_ready(READY_WITHIN)?;
@@ -127,7 +135,7 @@ fn under(launch: &Launch, bench: &Bench) -> Result<(Vec<(f64, f64)>, f64, f64)> 
     let works: Result<Vec<_>> = WORKS.iter().map(|work| sense(work, &sensor, bench)).collect();
     let resident_mib = sensor.resident_mib()?;
     sensor.stop(READY_WITHIN)?;
-    Ok((works?, resident_mib, ready_seconds))
+    Ok(Sensed { works: works?, resident_mib, ready_seconds })
 }
 
 /// The sensor is idle before, and after.
