@@ -393,14 +393,14 @@ fn a_connection_has_the_name_that_dns_told_its_container() {
 fn a_flood_of_acts_is_told_in_part_and_looked_at_whole() {
     let mut node = node();
     node.exec(7, "find", CgroupKey::default());
-    for _ in 0..30_000 {
+    for _ in 0..50_000 {
         node.act(7, CgroupKey::default(), open("/usr/lib/x"));
     }
     node.act(7, CgroupKey::default(), open("/etc/shadow"));
     node.pipeline.tick(node.now);
     let sent = node.sent.take();
     let count = |wanted: &str| outline(&sent).iter().filter(|line| *line == wanted).count();
-    assert_eq!((count("open 7"), count("alert Password file read")), (20_000, 1));
+    assert_eq!((count("open 7"), count("alert Password file read")), (40_000, 1));
     let lost = sent.iter().find_map(|record| match record {
         Record::Loss(loss) => Some((loss.kind.as_str(), loss.count)),
         _ => None,
