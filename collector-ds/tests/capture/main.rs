@@ -10,6 +10,7 @@ mod arguments;
 mod cgroups;
 mod change_races;
 mod clones;
+mod descriptor_races;
 mod dns;
 mod ends;
 mod file_acts;
