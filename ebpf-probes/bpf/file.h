@@ -39,6 +39,7 @@ enum file_flags {
 	FILE_OTHER_TRUNCATED = 1 << 7,
 	FILE_HAS_OWNER = 1 << 8,
 	FILE_HAS_GROUP = 1 << 9,
+	FILE_OF_CALLER = 1 << 10, /* Another thread may have changed what was named since. */
 };
 
 struct file_record {

@@ -165,6 +165,22 @@ static __always_inline void tell_settings(struct act_draft *draft, u32 kind, u64
 	}
 }
 
+/*
+ * Another thread may have put another file behind the descriptor since, if there is one that shares descriptors. The name of
+ * an attribute is the caller's memory, which other processes may share as well.
+ */
+static __always_inline void tell_descriptor_may_differ(struct act_draft *draft, u32 kind)
+{
+	struct task_struct *task = bpf_get_current_task();
+	struct files_struct *files = NULL;
+	int count = 0;
+
+	read_field(files, task->files);
+	read_field(count, files->count.counter);
+	if (count > 1 || kind == FILE_SETXATTR)
+		file_record(draft)->act.header.flags |= FILE_OF_CALLER;
+}
+
 static __always_inline int failed_for_nothing(const struct call *call)
 {
 	return call->result == -ENOENT || call->result == -EFAULT;
@@ -180,6 +196,8 @@ static __always_inline int report_call(const struct call *call, s64 descriptor, 
 	if (!draft)
 		return 0;
 	tell_settings(draft, call->kind, first, second);
+	if (!text)
+		tell_descriptor_may_differ(draft, call->kind);
 	tell_call((struct act_head *)draft->bytes, call);
 	send_act(draft);
 	return 0;
@@ -303,6 +321,7 @@ static __always_inline int ioctl_call(const struct call *call)
 	draft = begin_set_flags(file, call->arguments[1], call->arguments[2]);
 	if (!draft)
 		return 0;
+	tell_descriptor_may_differ(draft, call->kind);
 	tell_call((struct act_head *)draft->bytes, call);
 	send_act(draft);
 	return 0;

@@ -5,9 +5,12 @@
 #![allow(clippy::unwrap_used)] // A test that can't go on ends, in its helpers too.
 
 mod acts;
+mod address_races;
 mod arguments;
 mod cgroups;
+mod change_races;
 mod clones;
+mod descriptor_races;
 mod dns;
 mod ends;
 mod file_acts;
@@ -26,12 +29,16 @@ mod loading;
 mod loopback;
 mod loss;
 mod memory;
+mod mount_races;
 mod network;
 mod network_filter;
 mod network_races;
 mod opens;
 mod outcomes;
+mod path_races;
 mod processes;
+mod races;
 mod recorder;
 mod repeats;
+mod ring_races;
 mod system_races;

@@ -45,8 +45,8 @@ pub enum PathSource {
     /// The kernel's own directory entries: what was really acted on.
     #[default]
     Kernel,
-    /// The caller's memory, read after the act: a second thread may have changed it. Such paths come from
-    /// kernels that offer no better hook.
+    /// The caller's memory, read after the act, or what a descriptor stood for by then that threads share: a second
+    /// thread may have changed it. Such paths come from kernels that offer no better hook.
     Caller,
 }
 

@@ -13,6 +13,7 @@ const TRUNCATED: u16 = 1 << 6;
 const OTHER_TRUNCATED: u16 = 1 << 7;
 const HAS_OWNER: u16 = 1 << 8;
 const HAS_GROUP: u16 = 1 << 9;
+const OF_CALLER: u16 = 1 << 10;
 
 /// The act, and the path of the file inside its file system, where that is known.
 pub fn read(
@@ -28,7 +29,11 @@ pub fn read(
     let event = FileEvent {
         act,
         path: join(kernels, parts.text)?,
-        path_source: if parts.text.is_empty() { PathSource::Kernel } else { PathSource::Caller },
+        path_source: if parts.text.is_empty() && !head.has(OF_CALLER) {
+            PathSource::Kernel
+        } else {
+            PathSource::Caller
+        },
         host_path: None,
         other_path: parts.other_path(act, head.has(OTHER_TRUNCATED))?,
         flags,
