@@ -152,10 +152,16 @@ impl Program {
 
     /// The sum of a metric over all its labels; 0 where it does not stand there.
     pub fn metric(&self, name: &str) -> Result<f64> {
+        self.metric_where(name, "")
+    }
+
+    /// The same of the lines that have `label`, such as `reason="ring_full"`.
+    pub fn metric_where(&self, name: &str, label: &str) -> Result<f64> {
         let text = self.metrics()?;
         let values = text.lines().filter_map(|line| {
             let rest = line.strip_prefix(name)?;
-            rest.starts_with(['{', ' ']).then(|| rest.rsplit(' ').next()?.parse::<f64>().ok())?
+            let counts = rest.starts_with(['{', ' ']) && rest.contains(label);
+            counts.then(|| rest.rsplit(' ').next()?.parse::<f64>().ok())?
         });
         Ok(values.fold(0.0, |sum, value| sum + value))
     }

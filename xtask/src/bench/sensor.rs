@@ -23,6 +23,7 @@ const READY_WITHIN: Duration = Duration::from_mins(1);
 
 /// What the sensor does by itself, such as its first inventory, is over when it uses no more than this of a CPU.
 const IDLE: f64 = 0.02;
+const SETTLES_WITHIN: Duration = Duration::from_secs(1);
 const LOOK_INTERVAL: Duration = Duration::from_millis(300);
 const IDLE_WITHIN: Duration = Duration::from_mins(1);
 
@@ -132,19 +133,30 @@ fn under(launch: &Launch, bench: &Bench) -> Result<Sensed> {
     sensor.wait_ready(READY_WITHIN)?;
     let ready_seconds = begin.elapsed().as_secs_f64();
     wait_idle(&sensor)?;
-    let works: Result<Vec<_>> = WORKS.iter().map(|work| sense(work, &sensor, bench)).collect();
+    let idle = idle_rate(&sensor)?;
+    let works: Result<Vec<_>> =
+        WORKS.iter().map(|work| sense(work, &sensor, idle, bench)).collect();
     let resident_mib = sensor.resident_mib()?;
     sensor.stop(READY_WITHIN)?;
     Ok(Sensed { works: works?, resident_mib, ready_seconds })
 }
 
-/// The sensor is idle before, and after.
-fn sense(work: &Work, sensor: &Program, bench: &Bench) -> Result<(f64, f64)> {
+/// What the sensor uses beyond `idle`, its CPU of a second without work, is the work's.
+fn sense(work: &Work, sensor: &Program, idle: f64, bench: &Bench) -> Result<(f64, f64)> {
+    let begin = Instant::now();
     let before = sensor.cpu_seconds()?;
     let sensed = work.nanoseconds(bench)?;
-    wait_idle(sensor)?;
-    let cpu = (sensor.cpu_seconds()? - before) * 1e9 / f64::from(work.count);
-    Ok((sensed, cpu))
+    // The last records are on their way for a while.
+    std::thread::sleep(SETTLES_WITHIN);
+    let used = sensor.cpu_seconds()? - before - idle * begin.elapsed().as_secs_f64();
+    Ok((sensed, used.max(0.0) * 1e9 / f64::from(work.count)))
+}
+
+/// The sensor's CPU in a second without work: it looks into its rings, and its inventory goes on slowly.
+fn idle_rate(sensor: &Program) -> Result<f64> {
+    let (begin, before) = (Instant::now(), sensor.cpu_seconds()?);
+    std::thread::sleep(2 * SETTLES_WITHIN);
+    Ok((sensor.cpu_seconds()? - before) / begin.elapsed().as_secs_f64())
 }
 
 /// Waits until the sensor has nothing left to do.
