@@ -115,8 +115,7 @@ __noinline int append_act_path(u64 mount, u64 dentry, u64 root_mount, u64 root_d
 
 	if (!draft)
 		return WALK_TRUNCATED;
-	begin_walk(&draft->walk, mount, dentry, root_mount, root_dentry);
-	draft->walk.begin = draft->used;
+	begin_walk(&draft->walk, draft->used, mount, dentry, root_mount, root_dentry);
 	for (int stride = 0; stride < WALK_STRIDES; stride++) {
 		int end = stride_up_act_path();
 

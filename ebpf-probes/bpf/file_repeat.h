@@ -3,7 +3,7 @@
 #ifndef DEFENDER_FILE_REPEAT_H
 #define DEFENDER_FILE_REPEAT_H
 
-#include "file_watch.h"
+#include "file.h"
 
 #define REPEAT_SLOTS_SHIFT 9
 
@@ -68,7 +68,7 @@ static __always_inline int is_repeated_open(const struct path *path, u32 flags, 
 	if (!told)
 		return 0;
 	if (told->digest == digest && now - told->time < repeat_nanoseconds) {
-		count_folded(RECORD_FILE);
+		count_folded(FILE_OPEN);
 		return 1;
 	}
 	told->digest = digest;

@@ -27,12 +27,13 @@ struct path_walk {
 	u64 crossing; /* What was used when the walk first left a mount; U64_MAX before. */
 };
 
-static __always_inline void begin_walk(struct path_walk *walk, u64 mount, u64 dentry, u64 root_mount, u64 root_dentry)
+static __always_inline void begin_walk(struct path_walk *walk, u64 used, u64 mount, u64 dentry, u64 root_mount, u64 root_dentry)
 {
 	walk->mount = (void *)mount;
 	walk->dentry = (void *)dentry;
 	walk->root_mount = root_mount;
 	walk->root_dentry = root_dentry;
+	walk->begin = used;
 	walk->crossing = U64_MAX;
 }
 

@@ -111,12 +111,9 @@ fn with_one_call(launch: &Launch) -> Result<Launch> {
     configuration["rules"]["paths"] = json!([rules]);
     configuration["inventory"] = json!({ "enabled": false });
     configuration["kernel"] = json!({ "acts": ["keyctl"], "files": { "read": [], "write": [] } });
-    let configuration = {
-        let other = file.with_file_name("one-call.yaml");
-        fs::write(&other, serde_json::to_string_pretty(&configuration)?)?;
-        other
-    };
-    Ok(Launch { configuration, ..launch.clone() })
+    let other = file.with_file_name("one-call.yaml");
+    fs::write(&other, serde_json::to_string_pretty(&configuration)?)?;
+    Ok(Launch { configuration: other, ..launch.clone() })
 }
 
 /// What was measured under one sensor.
