@@ -117,8 +117,9 @@ fn a_tcp_connection_is_told_as_it_was_made() {
     });
     both_were_taken(made.iter().map(|(_, remote)| *remote));
     let told = acts_of(recorder, thread, NetworkAct::Connect);
-    let told: Vec<_> =
-        told.iter().map(|event| (event.local.unwrap(), event.remote.unwrap())).collect();
+    // An attempt that nobody answered for a second is told before its outcome is known: the listener's queue was full.
+    let told = told.iter().filter(|event| event.error.is_some());
+    let told: Vec<_> = told.map(|event| (event.local.unwrap(), event.remote.unwrap())).collect();
     assert_eq!(told.len(), CALLS);
     assert!(told == made, "{:?}", told.iter().zip(&made).find(|(told, made)| told != made));
 }
