@@ -16,6 +16,7 @@ use crate::enrich::processes::{ProcessLimits, Processes};
 use crate::enrich::users::Users;
 use crate::inventory::Inventory;
 use crate::kernel::{KernelConfig, Sensor, SensorError};
+use crate::own::{LastRun, Own};
 use crate::pipeline::Pipeline;
 use crate::publish::{StatusFacts, StatusReporter};
 use anyhow::Context;
@@ -24,6 +25,7 @@ use event_model::{Component, Host, Record, SourceDescription, SourceId};
 use node_link::{LinkConfig, Outbox};
 use service_runtime::{Part, Service};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Instant;
 use tokio::sync::watch::Receiver;
 use tokio::task::JoinHandle;
@@ -41,7 +43,8 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     let mut status = StatusReporter::new(description);
 
     let probes = service.part("probes");
-    let (sensor, coverage) = match Sensor::load(&kernel_config(&config, &rules)?) {
+    let own = Own::find(&config, service.config_file(), &proc_root(&config));
+    let (sensor, coverage) = match Sensor::load(&kernel_config(&config, &rules, &own)?) {
         Ok(loaded) => loaded,
         Err(error) => return Err(report_blindness(&error, &probes, &mut status, &way_out)),
     };
@@ -61,19 +64,23 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     );
     let (audit, following) = follow_audit_file(&config, &way_out.outbox, &service)?;
     let questions = metadata.clone();
+    let last_run = Rc::new(LastRun::look(&config.audit.state_directory, host.boot_id));
     let pipeline = Pipeline::new(
         enricher(&config.host_root, &proc_root(&config)),
         rules,
         host,
         Box::new(move |container| questions.ask(container)),
+        own.with_objects(sensor.own_objects().clone()),
         way_out.outbox,
     );
-    let beside = Beside { metadata, inventory, audit };
+    let beside = Beside { metadata, inventory, audit, last_run: Rc::clone(&last_run) };
     let watch = Watch::new(sensor, coverage, pipeline, beside, status, proc_root(&config));
     let watched = watch.run(findings, views, way_out.connected, service.shutdown()).await;
     // Its last lines are to be on their way before the link ends.
     following.await.context("following the audit file")?;
-    watched
+    watched?;
+    last_run.end();
+    Ok(())
 }
 
 /// Starts to follow the audit file, where one is configured.
@@ -106,7 +113,7 @@ fn load_rules(config: &Config, service: &Service) -> anyhow::Result<Rules> {
 }
 
 /// Acts are looked at where a rule needs them or the configuration names them.
-fn kernel_config(config: &Config, rules: &Rules) -> anyhow::Result<KernelConfig> {
+fn kernel_config(config: &Config, rules: &Rules, own: &Own) -> anyhow::Result<KernelConfig> {
     let mut acts = config.acts()?;
     acts.extend(rules.wanted_acts());
     let names: Vec<_> = acts.iter().map(|kind| kind.name()).collect();
@@ -115,21 +122,23 @@ fn kernel_config(config: &Config, rules: &Rules) -> anyhow::Result<KernelConfig>
         ring_bytes: config.kernel.ring_bytes.get(),
         act_ring_bytes: config.kernel.act_ring_bytes.get(),
         acts,
+        end_of_calls: config.kernel.end_of_calls,
         network: config.kernel.network.filter(),
-        files: watched_files(config, rules).filter(&proc_root(config))?,
+        files: watched_files(config, rules, own).filter(&proc_root(config))?,
     })
 }
 
-/// The files that the configuration names, and those that rules ask for by name.
-fn watched_files(config: &Config, rules: &Rules) -> FilesConfig {
+/// The files that the configuration names, those that rules ask for by name, and the sensor's own.
+fn watched_files(config: &Config, rules: &Rules, own: &Own) -> FilesConfig {
     let wanted = rules.wanted_paths();
     if !wanted.unbounded.is_empty() {
         let rules = wanted.unbounded.join(", ");
         tracing::info!(rules, "of acts on files, these rules see those that kernel.files names");
     }
+    let own = own.watched();
     let mut files = config.kernel.files.clone();
-    files.read.extend(wanted.read.iter().cloned());
-    files.write.extend(wanted.write.iter().cloned());
+    files.read.extend(wanted.read.iter().cloned().chain(own.read));
+    files.write.extend(wanted.write.iter().cloned().chain(own.write));
     files
 }
 

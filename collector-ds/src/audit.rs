@@ -19,7 +19,7 @@ mod tests;
 
 pub use config::AuditConfig;
 pub use follower::Follower;
-pub use lines::Line;
+pub use lines::{Line, Lines};
 pub use position::PositionFile;
 
 use crate::inventory::Root;

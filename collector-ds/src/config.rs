@@ -15,6 +15,7 @@ use service_runtime::{
 };
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The port of the admin server, unless `admin.listen` says otherwise.
 const ADMIN_PORT: u16 = 9101;
@@ -92,6 +93,9 @@ pub struct KernelConfig {
     pub act_ring_bytes: Bytes,
     /// Which acts to report, by the names of their events, such as `open` and `connect`.
     pub acts: Vec<String>,
+    /// Whether a program may look at the end of every system call of the node where the kernel has no better hook for an
+    /// act. False costs no call anything, and such acts are not seen.
+    pub end_of_calls: bool,
     /// Which files the acts on files are reported of.
     pub files: FilesConfig,
     /// Which acts on sockets to leave out.
@@ -109,6 +113,9 @@ pub struct FilesConfig {
     pub write: Vec<String>,
     /// Cgroups whose processes' acts on files are not reported, as paths below the root of the hierarchy.
     pub ignored_cgroups: Vec<PathBuf>,
+    /// An open like one before it within this time (of the same file, by the same process, program and user, for the same) is
+    /// counted, not reported; 0 reports each.
+    pub repeat_milliseconds: u64,
 }
 
 impl Default for Config {
@@ -159,9 +166,10 @@ impl Default for ContainerRuntimesConfig {
 impl Default for KernelConfig {
     fn default() -> Self {
         Self {
-            ring_bytes: Bytes::mebibytes(4),
-            act_ring_bytes: Bytes::mebibytes(4),
+            ring_bytes: Bytes::mebibytes(2),
+            act_ring_bytes: Bytes::mebibytes(2),
             acts: vec![],
+            end_of_calls: true,
             files: FilesConfig::default(),
             network: NetworkConfig::default(),
         }
@@ -171,7 +179,7 @@ impl Default for KernelConfig {
 impl Default for FilesConfig {
     fn default() -> Self {
         let WatchedPaths { read, write } = kernel::watched_by_default();
-        Self { read, write, ignored_cgroups: vec![] }
+        Self { read, write, ignored_cgroups: vec![], repeat_milliseconds: 1000 }
     }
 }
 
@@ -182,6 +190,7 @@ impl FilesConfig {
         let ignored = self.ignored_cgroups.iter();
         let ignored = ignored.flat_map(|path| kernel::cgroups_at(proc_root, path)).collect();
         FileFilter::new(&paths, ignored)
+            .map(|filter| filter.counting_repeats(Duration::from_millis(self.repeat_milliseconds)))
             .map_err(|error| ConfigProblem::new("kernel.files", error.to_string()))
     }
 }

@@ -70,6 +70,8 @@ impl Enricher {
                 Enriched::Nothing
             }
             KernelRecord::Act(record) => self.other_act(*record, now),
+            // The sensor has joined them to their acts.
+            KernelRecord::Outcome(_) => Enriched::Nothing,
         }
     }
 

@@ -16,6 +16,7 @@ pub mod detect;
 pub mod enrich;
 pub mod inventory;
 pub mod kernel;
+pub mod own;
 pub mod pipeline;
 pub mod publish;
 

@@ -14,7 +14,8 @@ use crate::detect::Rules;
 use crate::enrich::containers::metadata::Finding;
 use crate::enrich::{Enriched, Enricher};
 use crate::inventory::NodeView;
-use crate::kernel::{OwnProcess, Snapshot};
+use crate::kernel::Snapshot;
+use crate::own::Own;
 use crate::publish::Outlet;
 use detection::Act;
 use ebpf_probes::{KernelRecord, RecordKind};
@@ -42,7 +43,7 @@ pub struct Pipeline<O> {
     allowance: Allowance,
     /// When all entities were last told anew because some had been lost.
     told_again_at: Option<Instant>,
-    own_process: Option<OwnProcess>,
+    own: Own,
 }
 
 impl<O: Outlet> Pipeline<O> {
@@ -52,6 +53,7 @@ impl<O: Outlet> Pipeline<O> {
         rules: Rules,
         host: Host,
         ask_runtime: AskRuntime,
+        own: Own,
         outlet: O,
     ) -> Self {
         outlet.send(Record::Host(host.clone()));
@@ -65,7 +67,7 @@ impl<O: Outlet> Pipeline<O> {
             names: Names::default(),
             allowance: Allowance::default(),
             told_again_at: None,
-            own_process: OwnProcess::find(),
+            own,
         }
     }
 
@@ -109,6 +111,7 @@ impl<O: Outlet> Pipeline<O> {
         for id in self.enricher.resync(snapshot, now) {
             self.container_began(&id, now);
         }
+        self.own.settle(self.enricher.processes.living().map(Arc::as_ref));
     }
 
     /// A runtime told of a container: the entity is sent again where that completed it.
@@ -172,7 +175,7 @@ impl<O: Outlet> Pipeline<O> {
         if leaves && is_told_with_its_process(&event.kind) {
             self.announce(event.container.as_ref(), process);
         }
-        if self.rules.look_at(&event.kind) && !self.is_own_reading(&event, process) {
+        if self.rules.look_at(&event.kind) && !self.own.reads(process, &event.kind) {
             self.detect(&event, process);
         }
         self.send_if(leaves, event);
@@ -193,10 +196,6 @@ impl<O: Outlet> Pipeline<O> {
         self.enricher.processes.announce(process, |process| send_process(outlet, process));
     }
 
-    fn is_own_reading(&self, event: &Event, process: &Process) -> bool {
-        self.own_process.is_some_and(|own| own.reads(process, &event.kind))
-    }
-
     fn detect(&mut self, event: &Event, process: &Process) {
         let ancestors: Vec<&Process> =
             self.enricher.processes.ancestors(process).map(Arc::as_ref).collect();
@@ -209,6 +208,7 @@ impl<O: Outlet> Pipeline<O> {
             container: container.and_then(|id| self.enricher.containers.get(id)).map(Arc::as_ref),
             host: &self.host,
             remote_name: remote_name.as_deref(),
+            is_on_sensor: self.own.is_reached_by(event, process, &self.enricher.processes),
         };
         for alert in self.rules.alerts(&act) {
             self.counters.alerted(alert.priority);

@@ -4,6 +4,7 @@
 #define DEFENDER_ACT_H
 
 #include "bpf.h"
+#include "outcome.h"
 #include "output.h"
 #include "path.h"
 #include "task.h"
@@ -18,6 +19,7 @@
 struct act_draft {
 	u64 owner;
 	u64 used;
+	struct path_walk walk;
 	u8 bytes[ACT_BYTES];
 };
 
@@ -73,6 +75,12 @@ static __always_inline struct act_draft *begin_act(u32 kind, u64 size)
 	return draft;
 }
 
+static __always_inline void tell_result(struct act_head *head, s64 result)
+{
+	head->result = result;
+	head->header.flags |= ACT_RESULT_KNOWN;
+}
+
 /* Sends the record, as far as `used`. */
 static __always_inline void send_act(struct act_draft *draft)
 {
@@ -85,18 +93,37 @@ static __always_inline void send_act(struct act_draft *draft)
 		count_drop(kind);
 		return;
 	}
+	await_outcome(head);
 	head->header.size = size;
 	send_to(&act_ring, kind, draft->bytes, size);
 }
 
-/* As append_exec_path. */
+/* A function of its own without pointers as arguments, because the verifier then checks it once for all callers. */
+__noinline int stride_up_act_path(void)
+{
+	struct act_draft *draft = act_draft();
+
+	if (!draft)
+		return WALK_TRUNCATED;
+	return stride_up(draft->bytes, &draft->used, ACT_BYTES, &draft->walk);
+}
+
+/* Appends a path, as seen from a root. Returns walk_end. */
 __noinline int append_act_path(u64 mount, u64 dentry, u64 root_mount, u64 root_dentry)
 {
 	struct act_draft *draft = act_draft();
 
 	if (!draft)
 		return WALK_TRUNCATED;
-	return walk_up(draft->bytes, &draft->used, ACT_BYTES, (struct path_walk){ mount, dentry, root_mount, root_dentry, NULL });
+	begin_walk(&draft->walk, mount, dentry, root_mount, root_dentry);
+	draft->walk.begin = draft->used;
+	for (int stride = 0; stride < WALK_STRIDES; stride++) {
+		int end = stride_up_act_path();
+
+		if (end != WALK_GOES_ON)
+			return end;
+	}
+	return WALK_TRUNCATED;
 }
 
 /* Appends a text of the kernel's with its NUL. Returns its length, 0 where it can't be read. */

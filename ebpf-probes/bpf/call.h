@@ -9,13 +9,39 @@
 #include "act.h"
 
 #define NATIVE_CALLS 512 /* Numbers of 32-bit calls (int 0x80) follow, for a 64-bit program may make them too. */
+#define X32_CALL 0x40000000 /* __X32_SYSCALL_BIT of arch/x86/include/uapi/asm/unistd.h */
 #define TS_COMPAT 0x0002 /* arch/x86/include/asm/thread_info.h */
 #define CALL_HANDLERS 64
 
-/* Who handles a call: the index of a program in call_handlers, 0 for nobody; and the kind that its record gets. */
+/* Which arguments a call has, for programs that handle many. As CallShape of src/hooks/calls.rs. */
+enum call_shape {
+	CALL_BY_NUMBER, /* The program tells calls apart by their numbers. */
+	CALL_OPENAT,
+	CALL_OPEN,
+	CALL_CREAT,
+	CALL_OPENAT2,
+	CALL_OPEN_HANDLE,
+	CALL_PATH,
+	CALL_AT,
+	CALL_SETXATTRAT,
+	CALL_DESCRIPTOR,
+	CALL_PAIR,
+	CALL_PAIR_AT,
+	CALL_RENAMEAT,
+	CALL_SYMLINK,
+	CALL_SYMLINKAT,
+	CALL_IOCTL,
+	CALL_MOUNT,
+	CALL_UMOUNT,
+	CALL_MOVE_MOUNT,
+};
+
+/* Who handles a call. */
 struct call_route {
-	u16 handler;
-	u16 kind;
+	u16 handler; /* The index of a program in call_handlers, 0 for nobody. */
+	u16 kind;    /* Of the record that it gives. */
+	u16 shape;
+	u16 either; /* Of a native number: whether anybody handles it, or the 32-bit call of the same number. */
 };
 
 /* By number of the call. User space fills it. */
@@ -37,6 +63,7 @@ struct {
 struct call {
 	u32 number; /* Index in call_routes. */
 	u16 kind;
+	u16 shape;
 	s64 result;
 	u64 arguments[6]; /* As the caller passed them: registers, which no other thread can change. */
 };
@@ -57,16 +84,21 @@ static __always_inline int is_compat(void)
 	return status & TS_COMPAT;
 }
 
-static __always_inline u32 call_number(u64 *context)
+/* The number as the caller passed it, which says nothing yet of its width. Calls of the x32 ABI have the same numbers up to NATIVE_CALLS. */
+static __always_inline u32 bare_call_number(u64 *context)
 {
 	struct pt_regs___x86 *x86 = (void *)context[0];
 	struct pt_regs___arm64 *arm64 = (void *)context[0];
-	u32 number;
 
-	if (!field_exists(x86->orig_ax))
-		return arm64->syscallno;
-	number = x86->orig_ax;
-	return is_compat() && number < NATIVE_CALLS ? number + NATIVE_CALLS : number;
+	return field_exists(x86->orig_ax) ? x86->orig_ax & ~X32_CALL : (u32)arm64->syscallno;
+}
+
+/* Index in call_routes. */
+static __always_inline u32 call_number(u64 *context)
+{
+	u32 number = bare_call_number(context);
+
+	return number < NATIVE_CALLS && is_compat() ? number + NATIVE_CALLS : number;
 }
 
 static __always_inline void read_arguments(struct call *call, u64 *context)
@@ -108,6 +140,7 @@ static __always_inline int read_call(struct call *call, u64 *context)
 		return 0;
 	call->number = number;
 	call->kind = route->kind;
+	call->shape = route->shape;
 	call->result = (s64)context[1];
 	read_arguments(call, context);
 	return route->handler != 0;

@@ -18,6 +18,7 @@
  */
 struct exec_draft {
 	u64 used; /* Bytes of parts. */
+	struct path_walk walk;
 	struct exec_record record;
 	u8 parts[PARTS_LIMIT];
 };
@@ -36,14 +37,32 @@ static __always_inline struct exec_draft *this_cpu_draft(void)
 	return bpf_map_lookup_elem(&exec_drafts, &cpu);
 }
 
-/* A function of its own with plain numbers as arguments, because the verifier then checks it once for all callers. */
+/* As stride_up_act_path. */
+__noinline int stride_up_exec_path(void)
+{
+	struct exec_draft *draft = this_cpu_draft();
+
+	if (!draft)
+		return WALK_TRUNCATED;
+	return stride_up(draft->parts, &draft->used, PARTS_LIMIT, &draft->walk);
+}
+
+/* As append_act_path. */
 __noinline int append_exec_path(u64 mount, u64 dentry, u64 root_mount, u64 root_dentry)
 {
 	struct exec_draft *draft = this_cpu_draft();
 
 	if (!draft)
 		return WALK_TRUNCATED;
-	return walk_up(draft->parts, &draft->used, PARTS_LIMIT, (struct path_walk){ mount, dentry, root_mount, root_dentry, NULL });
+	begin_walk(&draft->walk, mount, dentry, root_mount, root_dentry);
+	draft->walk.begin = draft->used;
+	for (int stride = 0; stride < WALK_STRIDES; stride++) {
+		int end = stride_up_exec_path();
+
+		if (end != WALK_GOES_ON)
+			return end;
+	}
+	return WALK_TRUNCATED;
 }
 
 /* Appends a string of the kernel's with its NUL. Returns its length, 0 where it can't be read. */

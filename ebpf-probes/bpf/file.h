@@ -87,19 +87,26 @@ static __always_inline u32 add_walk_flags(struct file_record *record, int end)
 	return end & WALK_TRUNCATED;
 }
 
-/* The way from a directory up to the root of its file system, whatever is mounted. */
-static __always_inline void append_way_to_file_system(struct act_draft *draft, struct dentry *dentry)
+/* Appends a directory's name. Returns its parent, 0 at the root of the file system. */
+__noinline u64 append_directory_name(u64 address)
 {
-	for (int step = 0; step < FILE_SYSTEM_LEVELS; step++) {
-		struct dentry *parent = NULL;
-		const unsigned char *name = NULL;
+	struct act_draft *draft = act_draft();
+	struct dentry *dentry = (void *)address;
+	struct dentry *parent = NULL;
+	const unsigned char *name = NULL;
 
-		read_field(parent, dentry->d_parent);
-		read_field(name, dentry->d_name.name);
-		if (parent == dentry || !append_kernel_text(draft, name, COMPONENT_LIMIT))
-			return;
-		dentry = parent;
-	}
+	read_field(parent, dentry->d_parent);
+	read_field(name, dentry->d_name.name);
+	if (!draft || parent == dentry || !append_kernel_text(draft, name, COMPONENT_LIMIT))
+		return 0;
+	return (u64)parent;
+}
+
+/* The way from a directory up to the root of its file system, whatever is mounted. */
+static __always_inline void append_way_to_file_system(u64 dentry)
+{
+	for (int step = 0; step < FILE_SYSTEM_LEVELS && dentry; step++)
+		dentry = append_directory_name(dentry);
 }
 
 /* Appends the path of a file as the current process sees it, and what of the file system lies above its mount. */
@@ -110,7 +117,6 @@ __noinline int append_file_path(u64 mount_address, u64 dentry)
 	struct path root = root_of_current();
 	struct dentry *top = root.dentry;
 	struct file_record *record;
-	u64 crossing = U64_MAX;
 	u64 before;
 	int end;
 
@@ -118,18 +124,17 @@ __noinline int append_file_path(u64 mount_address, u64 dentry)
 		return 0;
 	record = (void *)draft->bytes;
 	before = draft->used;
-	end = walk_up(draft->bytes, &draft->used, ACT_BYTES,
-		      (struct path_walk){ mount_address, dentry, (u64)root.mnt, (u64)root.dentry, &crossing });
+	end = append_act_path(mount_address, dentry, (u64)root.mnt, (u64)root.dentry);
 	if (add_walk_flags(record, end))
 		record->act.header.flags |= FILE_TRUNCATED;
 	record->path_length = draft->used - before;
 	record->inside_length = record->path_length;
-	if (crossing != U64_MAX)
-		record->inside_length = crossing - before;
-	if (crossing != U64_MAX || !(end & WALK_MET_ROOT))
+	if (draft->walk.crossing != U64_MAX)
+		record->inside_length = draft->walk.crossing - before;
+	if (draft->walk.crossing != U64_MAX || !(end & WALK_MET_ROOT))
 		read_field(top, mount->mnt_root);
 	before = draft->used;
-	append_way_to_file_system(draft, top);
+	append_way_to_file_system((u64)top);
 	record->above_length = draft->used - before;
 	return 0;
 }

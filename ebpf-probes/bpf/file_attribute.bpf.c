@@ -166,9 +166,24 @@ int setxattr_function(u64 *context)
 	return report_setxattr(context);
 }
 
-/* Since 5.13. All flags that the file is to have. */
-SEC("fentry/vfs_fileattr_set")
-int chattr_function(u64 *context)
+/* What the two hooks above don't see: the outcome, and that the caller might not do it. ([mapping,] entry, name, value, size, flags) */
+SEC("fexit/vfs_setxattr")
+int setxattr_returned(u64 *context)
+{
+	u32 first = is_mapped() ? 1 : 0;
+	struct act_draft *draft = begin_at_entry(argument(context, first), FILE_SETXATTR);
+
+	if (!draft)
+		return 0;
+	append_name(draft, argument(context, first + 1));
+	tell_result(&file_record(draft)->act, (int)argument(context, first + 5));
+	send_act(draft);
+	return 0;
+}
+
+/* Since 5.13. All flags that the file is to have. (mapping, entry, flags) */
+SEC("fexit/vfs_fileattr_set")
+int chattr_returned(u64 *context)
 {
 	struct act_draft *draft = begin_at_entry(argument(context, 1), FILE_CHATTR);
 	struct file_kattr___file *attributes = (void *)argument(context, 2);
@@ -182,6 +197,7 @@ int chattr_function(u64 *context)
 	else
 		read_field(flags, older->flags);
 	file_record(draft)->flags = flags;
+	tell_result(&file_record(draft)->act, (int)context[3]);
 	send_act(draft);
 	return 0;
 }

@@ -61,12 +61,18 @@ static __always_inline struct text_path place_of(s64 descriptor)
 	return (struct text_path){ (u64)path.mnt, (u64)path.dentry };
 }
 
-/* Reads a path of the caller's to the desk. Returns its length without the NUL, negative where there is none. */
+/*
+ * Reads a path of the caller's to the desk. Returns its length without the NUL, negative where there is none: the desk's text is
+ * empty then.
+ */
 __noinline int read_text(u64 address)
 {
 	struct watch_desk *desk = watch_desk();
 
-	if (!desk || !address)
+	if (!desk)
+		return -1;
+	desk->text[0] = 0;
+	if (!address)
 		return -1;
 	return bpf_probe_read_user_str(desk->text, PATH_LIMIT, (void *)address) - 1;
 }
@@ -109,14 +115,17 @@ __noinline int begin_text_act(u32 kind, u64 mount, u64 dentry)
 	return 1;
 }
 
-/* The draft of an act on the path whose text is at `address`, relative to a descriptor; on the descriptor itself where there is no text. */
+/*
+ * The draft of an act on the path whose text is at `address`, relative to a descriptor; on the descriptor itself where no text was given. A
+ * text that is empty, or not there any more, may have been another one when the kernel read it: it is told as the caller's.
+ */
 static __always_inline struct act_draft *begin_call(u32 kind, s64 descriptor, u64 address)
 {
 	struct text_path place = place_of(descriptor);
-	int length = read_text(address);
 
-	if (length <= 0)
+	if (!address)
 		return place.dentry ? begin_watched(kind, place.mount, place.dentry) : NULL;
+	read_text(address);
 	if (desk_text_is_absolute())
 		place = (struct text_path){};
 	if (!is_text_watched(place.mount, place.dentry, WATCH_ALL) || !begin_text_act(kind, place.mount, place.dentry))
@@ -176,50 +185,24 @@ static __always_inline int report_call(const struct call *call, s64 descriptor, 
 	return 0;
 }
 
-/* call(path, ...) */
-SEC("tp_btf/sys_exit")
-int file_call_path(u64 *context)
+/* Calls on one file. */
+static __always_inline int path_call(struct call *call)
 {
-	struct call call = {};
+	const u64 *arguments = call->arguments;
 
-	if (!read_call(&call, context))
-		return 0;
-	return report_call(&call, AT_FDCWD, call.arguments[0], call.arguments[1], call.arguments[2]);
-}
-
-/* call(directory, path, ...) */
-SEC("tp_btf/sys_exit")
-int file_call_at(u64 *context)
-{
-	struct call call = {};
-
-	if (!read_call(&call, context))
-		return 0;
-	if (call.kind == FILE_UNLINK || call.kind == FILE_RMDIR)
-		call.kind = call.arguments[2] & AT_REMOVEDIR ? FILE_RMDIR : FILE_UNLINK;
-	return report_call(&call, call.arguments[0], call.arguments[1], call.arguments[2], call.arguments[3]);
-}
-
-/* setxattrat(directory, path, flags, name, ...) */
-SEC("tp_btf/sys_exit")
-int file_call_setxattrat(u64 *context)
-{
-	struct call call = {};
-
-	if (!read_call(&call, context))
-		return 0;
-	return report_call(&call, call.arguments[0], call.arguments[1], call.arguments[3], 0);
-}
-
-/* call(descriptor, ...) */
-SEC("tp_btf/sys_exit")
-int file_call_descriptor(u64 *context)
-{
-	struct call call = {};
-
-	if (!read_call(&call, context))
-		return 0;
-	return report_call(&call, call.arguments[0], 0, call.arguments[1], call.arguments[2]);
+	switch (call->shape) {
+	case CALL_PATH: /* (path, ...) */
+		return report_call(call, AT_FDCWD, arguments[0], arguments[1], arguments[2]);
+	case CALL_AT: /* (directory, path, ...) */
+		if (call->kind == FILE_UNLINK || call->kind == FILE_RMDIR)
+			call->kind = arguments[2] & AT_REMOVEDIR ? FILE_RMDIR : FILE_UNLINK;
+		return report_call(call, arguments[0], arguments[1], arguments[2], arguments[3]);
+	case CALL_SETXATTRAT: /* (directory, path, flags, name, ...) */
+		return report_call(call, arguments[0], arguments[1], arguments[3], 0);
+	case CALL_DESCRIPTOR: /* (descriptor, ...) */
+		return report_call(call, arguments[0], 0, arguments[1], arguments[2]);
+	}
+	return 0;
 }
 
 /* Appends a second path in text. The directory comes first. */
@@ -255,16 +238,11 @@ static __always_inline int report_pair(const struct call *call, s64 from_at, u64
 		note_tree_change();
 	if (failed_for_nothing(call) || (!is_call_watched(from_at, from) && !is_call_watched(to_at, to)))
 		return 0;
-	if (read_text(from) <= 0) {
-		/* linkat of a descriptor */
-		if (!place.dentry || !begin_file_act(call->kind, place.mount, place.dentry))
-			return 0;
-	} else {
-		if (desk_text_is_absolute())
-			place = (struct text_path){};
-		if (!begin_text_act(call->kind, place.mount, place.dentry))
-			return 0;
-	}
+	read_text(from); /* Empty for linkat of a descriptor. */
+	if (desk_text_is_absolute())
+		place = (struct text_path){};
+	if (!begin_text_act(call->kind, place.mount, place.dentry))
+		return 0;
 	draft = act_draft();
 	if (!draft)
 		return 0;
@@ -275,36 +253,20 @@ static __always_inline int report_pair(const struct call *call, s64 from_at, u64
 	return 0;
 }
 
-/* call(from, to) */
-SEC("tp_btf/sys_exit")
-int file_call_pair(u64 *context)
+/* Calls on two files. */
+static __always_inline int pair_call(const struct call *call)
 {
-	struct call call = {};
+	const u64 *arguments = call->arguments;
 
-	if (!read_call(&call, context))
-		return 0;
-	return report_pair(&call, AT_FDCWD, call.arguments[0], AT_FDCWD, call.arguments[1], 0);
-}
-
-/* call(directory, from, directory, to, flags); renameat has no flags. */
-SEC("tp_btf/sys_exit")
-int file_call_pair_at(u64 *context)
-{
-	struct call call = {};
-
-	if (!read_call(&call, context))
-		return 0;
-	return report_pair(&call, call.arguments[0], call.arguments[1], call.arguments[2], call.arguments[3], call.arguments[4]);
-}
-
-SEC("tp_btf/sys_exit")
-int file_call_renameat(u64 *context)
-{
-	struct call call = {};
-
-	if (!read_call(&call, context))
-		return 0;
-	return report_pair(&call, call.arguments[0], call.arguments[1], call.arguments[2], call.arguments[3], 0);
+	switch (call->shape) {
+	case CALL_PAIR: /* (from, to) */
+		return report_pair(call, AT_FDCWD, arguments[0], AT_FDCWD, arguments[1], 0);
+	case CALL_PAIR_AT: /* (directory, from, directory, to, flags) */
+		return report_pair(call, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4]);
+	case CALL_RENAMEAT: /* As the former, without flags. */
+		return report_pair(call, arguments[0], arguments[1], arguments[2], arguments[3], 0);
+	}
+	return 0;
 }
 
 /* A symbolic link: its text is a path too, as seen from the link's directory; we take the caller's. */
@@ -315,8 +277,7 @@ static __always_inline int report_symlink_call(const struct call *call, u64 text
 
 	if (failed_for_nothing(call) || (!is_call_watched(descriptor, address) && !is_call_watched(descriptor, text)))
 		return 0;
-	if (read_text(address) <= 0)
-		return 0;
+	read_text(address);
 	if (desk_text_is_absolute())
 		place = (struct text_path){};
 	if (!begin_text_act(FILE_SYMLINK, place.mount, place.dentry))
@@ -331,43 +292,18 @@ static __always_inline int report_symlink_call(const struct call *call, u64 text
 	return 0;
 }
 
-SEC("tp_btf/sys_exit")
-int file_call_symlink(u64 *context)
-{
-	struct call call = {};
-
-	if (!read_call(&call, context))
-		return 0;
-	return report_symlink_call(&call, call.arguments[0], AT_FDCWD, call.arguments[1]);
-}
-
-SEC("tp_btf/sys_exit")
-int file_call_symlinkat(u64 *context)
-{
-	struct call call = {};
-
-	if (!read_call(&call, context))
-		return 0;
-	return report_symlink_call(&call, call.arguments[0], call.arguments[1], call.arguments[2]);
-}
-
 /* ioctl(descriptor, command, flags) */
-SEC("tp_btf/sys_exit")
-int file_call_ioctl(u64 *context)
+static __always_inline int ioctl_call(const struct call *call)
 {
+	struct file *file = open_file(call->arguments[0]);
 	struct act_draft *draft;
-	struct call call = {};
-	struct file *file;
 
-	if (!read_call(&call, context))
-		return 0;
-	file = open_file(call.arguments[0]);
 	if (!file)
 		return 0;
-	draft = begin_set_flags(file, call.arguments[1], call.arguments[2]);
+	draft = begin_set_flags(file, call->arguments[1], call->arguments[2]);
 	if (!draft)
 		return 0;
-	tell_call((struct act_head *)draft->bytes, &call);
+	tell_call((struct act_head *)draft->bytes, call);
 	send_act(draft);
 	return 0;
 }
@@ -400,7 +336,7 @@ static __always_inline int report_refused_open(const struct call *call, s64 desc
 }
 
 /* What the descriptor names that the call returned. */
-static __always_inline int report_open_call(struct call *call, s64 descriptor, u64 text, u64 flags)
+static __always_inline int report_open_call(const struct call *call, s64 descriptor, u64 text, u64 flags)
 {
 	struct act_draft *draft;
 	struct file *file;
@@ -418,166 +354,155 @@ static __always_inline int report_open_call(struct call *call, s64 descriptor, u
 	return 0;
 }
 
-/* open(path, flags) */
-SEC("tp_btf/sys_exit")
-int file_call_open(u64 *context)
+/* openat2(directory, path, flags in memory) */
+static __always_inline int openat2_call(const struct call *call)
 {
-	struct call call = {};
-
-	if (!read_call(&call, context))
-		return 0;
-	return report_open_call(&call, AT_FDCWD, call.arguments[0], call.arguments[1]);
-}
-
-SEC("tp_btf/sys_exit")
-int file_call_creat(u64 *context)
-{
-	struct call call = {};
-
-	if (!read_call(&call, context))
-		return 0;
-	return report_open_call(&call, AT_FDCWD, call.arguments[0], O_WRONLY | O_CREAT | O_TRUNC);
-}
-
-/* openat(directory, path, flags); openat2 tells its flags in memory, and open_by_handle_at has no path. */
-SEC("tp_btf/sys_exit")
-int file_call_openat(u64 *context)
-{
-	struct call call = {};
-
-	if (!read_call(&call, context))
-		return 0;
-	return report_open_call(&call, call.arguments[0], call.arguments[1], call.arguments[2]);
-}
-
-SEC("tp_btf/sys_exit")
-int file_call_openat2(u64 *context)
-{
-	struct call call = {};
 	u64 flags = 0;
 
-	if (!read_call(&call, context))
-		return 0;
-	bpf_probe_read_user(&flags, sizeof(flags), (void *)call.arguments[2]);
-	if (call.result >= 0)
+	bpf_probe_read_user(&flags, sizeof(flags), (void *)call->arguments[2]);
+	if (call->result >= 0)
 		flags &= FORGOTTEN_FLAGS; /* The others the kernel knows better than the caller's memory. */
-	return report_open_call(&call, call.arguments[0], call.arguments[1], flags);
+	return report_open_call(call, call->arguments[0], call->arguments[1], flags);
 }
 
-SEC("tp_btf/sys_exit")
-int file_call_open_handle(u64 *context)
+/* Calls that open a file. */
+static __always_inline int open_call(const struct call *call)
 {
-	struct call call = {};
+	const u64 *arguments = call->arguments;
 
-	if (!read_call(&call, context) || call.result < 0)
-		return 0;
-	return report_open_call(&call, 0, 0, 0);
+	switch (call->shape) {
+	case CALL_OPENAT: /* (directory, path, flags) */
+		return report_open_call(call, arguments[0], arguments[1], arguments[2]);
+	case CALL_OPEN: /* (path, flags) */
+		return report_open_call(call, AT_FDCWD, arguments[0], arguments[1]);
+	case CALL_CREAT: /* (path) */
+		return report_open_call(call, AT_FDCWD, arguments[0], O_WRONLY | O_CREAT | O_TRUNC);
+	case CALL_OPENAT2:
+		return openat2_call(call);
+	case CALL_OPEN_HANDLE: /* It has no path. */
+		return call->result < 0 ? 0 : report_open_call(call, 0, 0, 0);
+	}
+	return 0;
 }
 
-/* mount(source, target, type, flags). Where it succeeded the tree of mounts is another. */
-SEC("tp_btf/sys_exit")
-int file_call_mount(u64 *context)
+/* Begins a record of the tree of mounts, on a path in text. Where such a call succeeded the tree is another. NULL where there is nothing to tell. */
+static __always_inline struct act_draft *begin_mount_call(const struct call *call, s64 descriptor, u64 text)
 {
-	struct text_path place = place_of(AT_FDCWD);
-	struct act_draft *draft;
-	struct call call = {};
+	struct text_path place = place_of(descriptor);
 
-	if (!read_call(&call, context))
-		return 0;
-	note_tree_change();
-	if (failed_for_nothing(&call) || read_text(call.arguments[1]) <= 0)
-		return 0;
+	read_text(text);
 	if (desk_text_is_absolute())
 		place = (struct text_path){};
-	if (!begin_text_act(FILE_MOUNT, place.mount, place.dentry))
-		return 0;
+	if (!begin_text_act(call->kind, place.mount, place.dentry))
+		return NULL;
+	return act_draft();
+}
+
+/* The same of a mount that was just made: its descriptor names where it is now. That the text was empty before is the caller's word: so is the path. */
+static __always_inline struct act_draft *begin_made_mount(const struct call *call)
+{
+	struct text_path from = place_of(call->arguments[0]);
+	struct file_system_type *type = NULL;
+	struct super_block *superblock = NULL;
+	struct dentry *dentry = (void *)from.dentry;
+	struct act_draft *draft;
+	const char *name = NULL;
+
+	if (!dentry || !begin_text_act(call->kind, from.mount, from.dentry))
+		return NULL;
 	draft = act_draft();
 	if (!draft)
-		return 0;
-	file_record(draft)->flags = call.arguments[3];
-	if (read_text(call.arguments[0]) > 0)
+		return NULL;
+	read_field(superblock, dentry->d_sb);
+	read_field(type, superblock->s_type);
+	read_field(name, type->name);
+	append_name(draft, (u64)name);
+	return draft;
+}
+
+/* move_mount(from directory, from, to directory, to, flags) */
+static __always_inline struct act_draft *begin_move_mount(const struct call *call)
+{
+	const u64 *arguments = call->arguments;
+	struct act_draft *draft;
+
+	if (read_text(arguments[1]) <= 0 && call->result == 0)
+		return begin_made_mount(call);
+	if (read_text(arguments[3]) <= 0)
+		return NULL;
+	draft = begin_mount_call(call, arguments[2], arguments[3]);
+	if (draft)
+		append_other_call(draft, arguments[0], arguments[1]);
+	return draft;
+}
+
+/* mount(source, target, type, flags) */
+static __always_inline struct act_draft *begin_mount(const struct call *call)
+{
+	struct act_draft *draft = begin_mount_call(call, AT_FDCWD, call->arguments[1]);
+
+	if (!draft)
+		return NULL;
+	file_record(draft)->flags = call->arguments[3];
+	if (read_text(call->arguments[0]) > 0)
 		append_desk_text(draft, &file_record(draft)->other_text_length);
-	append_user_name(draft, call.arguments[2]);
-	tell_call((struct act_head *)draft->bytes, &call);
-	send_act(draft);
-	return 0;
+	append_user_name(draft, call->arguments[2]);
+	return draft;
 }
 
 /* umount2(target, flags); the old umount of 32-bit programs has no flags. */
-SEC("tp_btf/sys_exit")
-int file_call_umount(u64 *context)
+static __always_inline struct act_draft *begin_umount(const struct call *call)
 {
-	struct text_path place = place_of(AT_FDCWD);
-	struct act_draft *draft;
-	struct call call = {};
+	struct act_draft *draft = begin_mount_call(call, AT_FDCWD, call->arguments[0]);
 
-	if (!read_call(&call, context))
-		return 0;
+	if (draft)
+		file_record(draft)->flags = (u32)call->arguments[1];
+	return draft;
+}
+
+/* Calls that change the tree of mounts. */
+static __always_inline int mount_call(const struct call *call)
+{
+	struct act_draft *draft = NULL;
+
 	note_tree_change();
-	if (failed_for_nothing(&call) || read_text(call.arguments[0]) <= 0)
+	if (failed_for_nothing(call))
 		return 0;
-	if (desk_text_is_absolute())
-		place = (struct text_path){};
-	if (!begin_text_act(FILE_UMOUNT, place.mount, place.dentry))
-		return 0;
-	draft = act_draft();
+	if (call->shape == CALL_MOUNT)
+		draft = begin_mount(call);
+	else if (call->shape == CALL_UMOUNT)
+		draft = begin_umount(call);
+	else
+		draft = begin_move_mount(call);
 	if (!draft)
 		return 0;
-	file_record(draft)->flags = (u32)call.arguments[1];
-	tell_call((struct act_head *)draft->bytes, &call);
+	tell_call((struct act_head *)draft->bytes, call);
 	send_act(draft);
 	return 0;
 }
 
-/*
- * move_mount(from directory, from, to directory, to, flags). After a success the descriptor of what was moved names where it is now: that is
- * how a mount that was just made is told by the kernel.
- */
 SEC("tp_btf/sys_exit")
-int file_call_move_mount(u64 *context)
+int file_call(u64 *context)
 {
-	struct text_path from = place_of(AT_FDCWD);
-	struct file_system_type *type = NULL;
-	struct super_block *superblock = NULL;
-	struct dentry *dentry;
-	struct act_draft *draft;
-	const char *name = NULL;
 	struct call call = {};
-	int begun;
 
 	if (!read_call(&call, context))
 		return 0;
-	note_tree_change();
-	if (failed_for_nothing(&call))
-		return 0;
-	from = place_of(call.arguments[0]);
-	if (read_text(call.arguments[1]) <= 0 && call.result == 0) {
-		begun = from.dentry && begin_file_act(FILE_MOVE_MOUNT, from.mount, from.dentry);
-		if (!begun)
-			return 0;
-		draft = act_draft();
-		if (!draft)
-			return 0;
-		dentry = (void *)from.dentry;
-		read_field(superblock, dentry->d_sb);
-		read_field(type, superblock->s_type);
-		read_field(name, type->name);
-		append_name(draft, (u64)name);
-	} else {
-		struct text_path to = place_of(call.arguments[2]);
-
-		if (read_text(call.arguments[3]) <= 0)
-			return 0;
-		if (desk_text_is_absolute())
-			to = (struct text_path){};
-		if (!begin_text_act(FILE_MOVE_MOUNT, to.mount, to.dentry))
-			return 0;
-		draft = act_draft();
-		if (!draft)
-			return 0;
-		append_other_call(draft, call.arguments[0], call.arguments[1]);
+	switch (call.shape) {
+	case CALL_OPENAT ... CALL_OPEN_HANDLE:
+		return open_call(&call);
+	case CALL_PATH ... CALL_DESCRIPTOR:
+		return path_call(&call);
+	case CALL_PAIR ... CALL_RENAMEAT:
+		return pair_call(&call);
+	case CALL_SYMLINK: /* (text, link) */
+		return report_symlink_call(&call, call.arguments[0], AT_FDCWD, call.arguments[1]);
+	case CALL_SYMLINKAT: /* (text, directory, link) */
+		return report_symlink_call(&call, call.arguments[0], call.arguments[1], call.arguments[2]);
+	case CALL_IOCTL:
+		return ioctl_call(&call);
+	case CALL_MOUNT ... CALL_MOVE_MOUNT:
+		return mount_call(&call);
 	}
-	tell_call((struct act_head *)draft->bytes, &call);
-	send_act(draft);
 	return 0;
 }

@@ -2,6 +2,7 @@
 /* A file is opened. */
 #include "call.h"
 #include "file.h"
+#include "file_repeat.h"
 
 /* include/linux/fs.h */
 #define FMODE_READ 0x1
@@ -40,7 +41,7 @@ static __always_inline struct act_draft *begin_open(struct file *file, u32 asked
 	flags |= asked & ~O_CLOEXEC; /* That is of the descriptor. */
 	if (mode & FMODE_PATH || !is_watched((u64)path.mnt, (u64)path.dentry, access_of(flags, mode)))
 		return NULL;
-	if (!begin_file_act(FILE_OPEN, (u64)path.mnt, (u64)path.dentry))
+	if (is_repeated_open(&path, flags, mode) || !begin_file_act(FILE_OPEN, (u64)path.mnt, (u64)path.dentry))
 		return NULL;
 	draft = act_draft();
 	if (!draft)

@@ -193,9 +193,13 @@ int chown_common_function(u64 *context)
 	return report_chown(context);
 }
 
-/* The kernel has no hook for the times of a file that knows its path; this function has served all calls since 5.9. */
-SEC("fentry/vfs_utimes")
-int utimes_function(u64 *context)
+/* The kernel has no hook for the times of a file that knows its path; this function has served all calls since 5.9. (path, times) */
+SEC("fexit/vfs_utimes")
+int utimes_returned(u64 *context)
 {
-	return finish(begin_at_path(context, FILE_UTIMES));
+	struct act_draft *draft = begin_at_path(context, FILE_UTIMES);
+
+	if (draft)
+		tell_result(&file_record(draft)->act, (int)context[2]);
+	return finish(draft);
 }

@@ -16,6 +16,7 @@ struct filename___file {
 /* One request. What is asked lies at its beginning, by the operation. */
 struct io_kiocb___files {
 	u8 opcode;
+	u32 flags; /* 64 bits since 6.8: the lower ones are what we ask for. */
 };
 
 struct io_open___file {
@@ -168,17 +169,23 @@ static __always_inline void report_ring_single(u32 kind, int descriptor, struct 
 	send_act(draft);
 }
 
-/* An open into the ring's own table: there will be no descriptor to look at. */
-static __always_inline void report_ring_fixed_open(struct io_open___file *open)
+#define REQ_F_CQE_SKIP (1 << 6) /* IOSQE_CQE_SKIP_SUCCESS_BIT */
+
+/*
+ * An open into the ring's own table: there will be no descriptor to look at. Or one whose success is not told: there will be no completion.
+ */
+static __always_inline void report_ring_quiet_open(struct io_open___file *open)
 {
+	struct io_kiocb___files *request = (void *)open;
 	struct filename___file *filename = NULL;
 	struct act_draft *draft;
 	u64 flags = 0;
-	u32 slot = 0;
+	u32 slot = 0, request_flags = 0;
 	int at = 0;
 
 	read_field(slot, open->file_slot);
-	if (!slot)
+	read_field(request_flags, request->flags);
+	if (!slot && !(request_flags & REQ_F_CQE_SKIP))
 		return;
 	read_field(at, open->dfd);
 	read_field(filename, open->filename);
@@ -249,7 +256,7 @@ static __always_inline int report_request(u64 request)
 		return 0;
 	switch (kind) {
 	case FILE_OPEN:
-		report_ring_fixed_open((void *)request);
+		report_ring_quiet_open((void *)request);
 		break;
 	case FILE_RENAME:
 		note_tree_change();

@@ -38,7 +38,8 @@ enum watch {
 #define WATCH_LEVELS 32	    /* The tree is less deep. */
 #define WATCH_NAMES_KEPT 64 /* A power of two. */
 #define WATCHED_CHILDREN_WORDS 64
-#define LISTING_LIMIT 96    /* Directories that lie deeper are not known, and files in them always told. */
+#define LISTING_STRIDE 8    /* Steps of one function call. */
+#define LISTING_STRIDES 12  /* Directories that lie deeper are not known, and files in them always told. */
 #define MOUNTED_FILE_LIMIT 4
 #define SLASHES_LIMIT 64 /* More in a row are held to be the end of a path. */
 
@@ -92,12 +93,16 @@ struct {
 /* Where a question is worked on. `turn` shows whether another task came in between. */
 struct watch_desk {
 	u64 turn;
+	struct vfsmount *mount; /* Where the way up has come. */
+	struct dentry *dentry;
 	u64 node;
 	u64 rooted_node;
 	u32 count;     /* Names on the way up. */
 	u32 root_at;   /* How many of them are below the process's root. */
 	u32 flags;     /* Of the node that a walk down ended in, and WATCH_BELOW of all above it. */
 	u32 next;      /* Where the text goes on. */
+	u64 text_node; /* Where it has come in the tree; its flags are above. */
+	u64 last;      /* The hash of its last part. */
 	u64 hashes[WATCH_NAMES_KEPT];
 	u8 name[COMPONENT_LIMIT + 8];
 	u8 text[PATH_LIMIT + COMPONENT_LIMIT];
@@ -197,47 +202,68 @@ __noinline u64 hash_name(u64 name)
 	return hash;
 }
 
-/* Lists the hashes of the names from a directory up to the top of its mount tree. 0, or -1 where it is too deep. */
-__noinline int list_names_upwards(u64 mount_address, u64 dentry_address)
+enum listing {
+	LISTING_ENDED,
+	LISTING_GOES_ON,
+};
+
+/* Lists one name, or leaves a mount. Counted in memory, of which the verifier keeps no track: it would follow each count at each step. */
+static __always_inline int list_name(struct watch_desk *desk, const struct path *root)
 {
-	struct vfsmount *mount = (void *)mount_address;
-	struct dentry *dentry = (void *)dentry_address;
+	struct vfsmount *mount = desk->mount;
+	struct dentry *dentry = desk->dentry;
+	struct dentry *mount_root = NULL;
+	struct dentry *parent = NULL;
+	const unsigned char *name = NULL;
+
+	if (mount == root->mnt && dentry == root->dentry)
+		desk->root_at = desk->count;
+	read_field(mount_root, mount->mnt_root);
+	if (dentry == mount_root) {
+		if (!leave_mount(&mount, &dentry))
+			return LISTING_ENDED;
+		desk->mount = mount;
+		desk->dentry = dentry;
+		return LISTING_GOES_ON;
+	}
+	read_field(parent, dentry->d_parent);
+	if (parent == dentry)
+		return LISTING_ENDED;
+	read_field(name, dentry->d_name.name);
+	desk->hashes[desk->count % WATCH_NAMES_KEPT] = hash_name((u64)name);
+	desk->count++;
+	desk->dentry = parent;
+	return LISTING_GOES_ON;
+}
+
+__noinline int list_some_names(void)
+{
 	struct watch_desk *desk = watch_desk();
 	struct path root = root_of_current();
 
 	if (!desk)
+		return LISTING_ENDED;
+	for (int step = 0; step < LISTING_STRIDE; step++) {
+		if (list_name(desk, &root) == LISTING_ENDED)
+			return LISTING_ENDED;
+	}
+	return LISTING_GOES_ON;
+}
+
+/* Lists the hashes of the names from a directory up to the top of its mount tree. 0, or -1 where it is too deep. */
+__noinline int list_names_upwards(u64 mount, u64 dentry)
+{
+	struct watch_desk *desk = watch_desk();
+
+	if (!desk)
 		return -1;
-	/* Counted in memory, of which the verifier keeps no track: it would follow each count at each step. */
+	desk->mount = (void *)mount;
+	desk->dentry = (void *)dentry;
 	desk->root_at = U32_MAX;
 	desk->count = 0;
-	for (int step = 0; step < LISTING_LIMIT; step++) {
-		struct dentry *mount_root = NULL;
-		struct dentry *parent = NULL;
-		const unsigned char *name = NULL;
-		u64 hash;
-
-		if (mount == root.mnt && dentry == root.dentry)
-			desk->root_at = desk->count;
-		read_field(mount_root, mount->mnt_root);
-		if (dentry == mount_root) {
-			struct mount *whole = (void *)mount - field_offset(struct mount, mnt);
-			struct mount *above = NULL;
-
-			read_field(above, whole->mnt_parent);
-			if (above == whole)
-				return 0;
-			read_field(dentry, whole->mnt_mountpoint);
-			mount = (void *)above + field_offset(struct mount, mnt);
-			continue;
-		}
-		read_field(parent, dentry->d_parent);
-		if (parent == dentry)
+	for (int stride = 0; stride < LISTING_STRIDES; stride++) {
+		if (list_some_names() == LISTING_ENDED)
 			return 0;
-		read_field(name, dentry->d_name.name);
-		hash = hash_name((u64)name);
-		desk->hashes[desk->count % WATCH_NAMES_KEPT] = hash;
-		desk->count++;
-		dentry = parent;
 	}
 	return -1;
 }
@@ -488,18 +514,11 @@ __noinline int is_watched(u64 mount_address, u64 dentry_address, u32 access)
 	turn = ++desk->turn;
 	/* A file that is itself a mount point has its name there. */
 	for (int hop = 0; hop < MOUNTED_FILE_LIMIT; hop++) {
-		struct mount *whole = (void *)mount - field_offset(struct mount, mnt);
 		struct dentry *mount_root = NULL;
-		struct mount *above = NULL;
 
 		read_field(mount_root, mount->mnt_root);
-		if (dentry != mount_root)
+		if (dentry != mount_root || !leave_mount(&mount, &dentry))
 			break;
-		read_field(above, whole->mnt_parent);
-		if (above == whole)
-			break;
-		read_field(dentry, whole->mnt_mountpoint);
-		mount = (void *)above + field_offset(struct mount, mnt);
 	}
 	identity = identity_of(dentry);
 	if (identity.parent == (u64)dentry) {
@@ -568,6 +587,35 @@ __noinline u64 hash_next_part(void)
 #define HASH_OF_DOT watch_mix(WATCH_SEED, 0x2e)
 #define HASH_OF_DOTS watch_mix(WATCH_SEED, 0x2e2e)
 
+enum text_step {
+	TEXT_ENDED,
+	TEXT_GOES_ON,
+	TEXT_WATCHED,
+};
+
+/* One part of the desk's text down the tree. A function of its own, and all it knows at the desk, for the verifier's sake. */
+__noinline int follow_text(u32 access)
+{
+	struct watch_desk *desk = watch_desk();
+	u32 flags = 0;
+	u64 hash;
+
+	if (!desk)
+		return TEXT_WATCHED;
+	hash = hash_next_part();
+	if (!hash)
+		return TEXT_ENDED;
+	if (hash == HASH_OF_DOT)
+		return TEXT_GOES_ON;
+	if (hash == HASH_OF_DOTS)
+		return TEXT_WATCHED;
+	desk->last = hash;
+	if (desk->text_node)
+		desk->text_node = child_node(desk->text_node, desk->flags, hash, &flags);
+	desk->flags = flags;
+	return flags & access & WATCH_BELOW ? TEXT_WATCHED : TEXT_GOES_ON;
+}
+
 /*
  * Whether a path is wanted that is told in text, at the desk, and begins at a directory, or at the root where that is 0. As far as text can
  * say: it may lead through links. One that goes up again is held wanted.
@@ -577,42 +625,28 @@ __noinline int is_text_watched(u64 mount, u64 dentry, u32 access)
 	struct watch_desk *desk = watch_desk();
 	u64 root = WATCH_ROOT;
 	u32 *value = bpf_map_lookup_elem(&watched_paths, &root);
-	u64 node = WATCH_ROOT;
-	u32 flags = value ? *value : 0;
-	u32 below;
-	u64 last = 0;
+	int step = TEXT_GOES_ON;
 
 	if (!desk)
 		return 1;
 	desk->next = 0;
+	desk->last = 0;
+	desk->text_node = WATCH_ROOT;
+	desk->flags = value ? *value : 0;
 	if (dentry) {
 		u32 state = enter_directory(mount, dentry);
 
 		if ((state | state >> 8) & ((access & WATCH_BELOW) | WATCH_UNKNOWN))
 			return 1;
 		/* Seen from the process's root, as absolute texts are. */
-		node = desk->rooted_node ? desk->rooted_node : desk->node;
-		flags = desk->rooted_node ? state >> 8 : state;
+		desk->text_node = desk->rooted_node ? desk->rooted_node : desk->node;
+		desk->flags = desk->rooted_node ? state >> 8 : state;
 	}
-	below = flags & access & WATCH_BELOW;
-	for (int level = 0; level < WATCH_LEVELS && !below; level++) {
-		u64 hash = hash_next_part();
-
-		if (!hash)
-			break;
-		if (hash == HASH_OF_DOT)
-			continue;
-		if (hash == HASH_OF_DOTS)
-			return 1;
-		last = hash;
-		if (!node)
-			continue;
-		node = child_node(node, flags, hash, &flags);
-		if (!node)
-			flags = 0;
-		below |= flags & access & WATCH_BELOW;
-	}
-	return below || flags & access || flags_of_name(WATCH_NAMES, 0, last) & access;
+	if (desk->flags & access & WATCH_BELOW)
+		return 1;
+	for (int level = 0; level < WATCH_LEVELS && step == TEXT_GOES_ON; level++)
+		step = follow_text(access);
+	return step == TEXT_WATCHED || desk->flags & access || flags_of_name(WATCH_NAMES, 0, desk->last) & access;
 }
 
 /* Whether nobody wants this cgroup's acts on files. */

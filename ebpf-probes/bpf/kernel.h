@@ -153,6 +153,7 @@ struct fdtable {
 };
 
 struct files_struct {
+	atomic_t count; /* How many tasks share it. */
 	struct fdtable *fdt;
 };
 
@@ -254,6 +255,7 @@ struct task_struct {
 	struct task_struct *group_leader;
 	struct pid *thread_pid;
 	u64 start_boottime;
+	u64 self_exec_id; /* Counts the programs that the process has executed. */
 	const struct cred *cred;
 	char comm[16];
 	struct fs_struct *fs;

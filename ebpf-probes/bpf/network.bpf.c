@@ -54,6 +54,15 @@ static __always_inline int report_socket(u32 family, u32 type, u32 protocol, con
 	return 0;
 }
 
+/* It was made, or the security modules refused it. (socket, family, type, protocol, for the kernel) */
+SEC("fexit/security_socket_post_create")
+int network_socket_returned(u64 *context)
+{
+	struct call call = { .number = NO_CALL, .result = (int)context[5] };
+
+	return report_socket(context[1], context[2], context[3], &call);
+}
+
 SEC("lsm/socket_post_create")
 int network_socket_lsm(u64 *context)
 {
@@ -257,24 +266,33 @@ static __always_inline int report_unix_connect(struct sock *other, u32 type, con
 	return 0;
 }
 
-static __always_inline int report_unix_stream(struct sock *sk, struct sock *other)
+static __always_inline int report_unix_stream(struct sock *sk, struct sock *other, const struct call *call)
 {
 	u16 type = 0;
 
 	read_field(type, sk->sk_type);
-	return report_unix_connect(other, type, NULL);
+	return report_unix_connect(other, type, call);
+}
+
+/* The security modules have the last word: what they permit is connected. (socket, the one that listens, the new end) */
+SEC("fexit/security_unix_stream_connect")
+int network_connect_unix_returned(u64 *context)
+{
+	struct call call = { .number = NO_CALL, .result = (int)context[3] };
+
+	return report_unix_stream((struct sock *)context[0], (struct sock *)context[1], &call);
 }
 
 SEC("lsm/unix_stream_connect")
 int network_connect_unix_lsm(u64 *context)
 {
-	return report_unix_stream((struct sock *)context[0], (struct sock *)context[1]);
+	return report_unix_stream((struct sock *)context[0], (struct sock *)context[1], NULL);
 }
 
 SEC("fentry/security_unix_stream_connect")
 int network_connect_unix_function(u64 *context)
 {
-	return report_unix_stream((struct sock *)context[0], (struct sock *)context[1]);
+	return report_unix_stream((struct sock *)context[0], (struct sock *)context[1], NULL);
 }
 
 /* What connect(2) did, where no better hook tells. TCP has its own. */

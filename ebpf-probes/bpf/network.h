@@ -84,12 +84,6 @@ static __always_inline void own_socket(struct socket_owner *owner, const struct 
 	owner->padding = 0;
 }
 
-static __always_inline void tell_result(struct act_head *head, s64 result)
-{
-	head->result = result;
-	head->header.flags |= ACT_RESULT_KNOWN;
-}
-
 static __always_inline u16 swap16(u16 value)
 {
 	return __builtin_bswap16(value);

@@ -87,23 +87,6 @@ struct {
 	__type(value, struct network_rate);
 } network_rates SEC(".maps");
 
-/* How many acts of each kind passed their limit, per CPU, since the programs were loaded. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, RECORD_KINDS);
-	__type(key, u32);
-	__type(value, u64);
-} folded SEC(".maps");
-
-static __always_inline void count_folded(u32 kind)
-{
-	u64 *count = bpf_map_lookup_elem(&folded, &kind);
-
-	/* Whole even where an interrupt counts in between. */
-	if (count)
-		__sync_fetch_and_add(count, 1);
-}
-
 /* NULL where no record of that kind is wanted. */
 static __always_inline const struct network_settings *settings_for(u32 kind)
 {

@@ -29,6 +29,23 @@ struct {
 	__type(value, u64);
 } drops SEC(".maps");
 
+/* How many acts of each kind were like others before them and are told in no record, per CPU, since the programs were loaded. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, RECORD_KINDS);
+	__type(key, u32);
+	__type(value, u64);
+} folded SEC(".maps");
+
+static __always_inline void count_folded(u32 kind)
+{
+	u64 *count = bpf_map_lookup_elem(&folded, &kind);
+
+	/* Whole even where an interrupt counts in between. */
+	if (count)
+		__sync_fetch_and_add(count, 1);
+}
+
 /* So many waiting bytes wake user space; below them it comes by itself, on its timer. Set by user space. */
 volatile const u64 wakeup_bytes = 65536;
 

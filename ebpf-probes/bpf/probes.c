@@ -16,9 +16,11 @@
 #include "file_mount.bpf.c"
 #include "file_call.bpf.c"
 #include "file_ring.bpf.c"
+#include "file_open_return.bpf.c"
 #include "network.bpf.c"
 #include "network_tcp.bpf.c"
 #include "dns.bpf.c"
 #include "system.bpf.c"
+#include "call_returns.bpf.c"
 
 char program_license[] SEC("license") = "Dual MIT/GPL";

@@ -16,6 +16,7 @@ enum record_kind {
 	RECORD_EXIT = 3,
 	RECORD_CGROUP_MADE = 4,
 	RECORD_CGROUP_REMOVED = 5,
+	RECORD_OUTCOME = 6,
 	RECORD_FILE = 16,    /* And on: a kind for each act, in the order of event_model::FileAct. */
 	RECORD_NETWORK = 40, /* In the order of event_model::NetworkAct. */
 	RECORD_DNS = 56,
@@ -47,7 +48,8 @@ struct cgroup_key {
 
 /* Flags of all acts; those of a subject begin at 1 << 4. */
 enum act_flags {
-	ACT_RESULT_KNOWN = 1 << 0, /* The act has ended: `result` is what it returned. */
+	ACT_RESULT_KNOWN = 1 << 0,   /* The act has ended: `result` is what it returned. */
+	ACT_RESULT_FOLLOWS = 1 << 1, /* An outcome_record of the same thread and call will tell it. */
 };
 
 /* What begins every record of an act: files, network, system. */
@@ -58,6 +60,14 @@ struct act_head {
 	s64 result;
 	u32 thread; /* Thread id in the host's pid namespace. */
 	u32 call;   /* Number of the system call, or NO_CALL. */
+};
+
+/* What a call returned that did acts: all those of its thread that wait for it. */
+struct outcome_record {
+	struct record_header header;
+	s64 result;
+	u32 thread;
+	u32 call;
 };
 
 enum exec_flags {
@@ -127,6 +137,7 @@ struct cgroup_record {
 };
 
 _Static_assert(sizeof(struct act_head) == 64, "src/layout.rs says the same");
+_Static_assert(sizeof(struct outcome_record) == 32, "src/layout.rs says the same");
 _Static_assert(sizeof(struct exec_record) == 184, "src/layout.rs says the same");
 _Static_assert(sizeof(struct fork_record) == 104, "src/layout.rs says the same");
 _Static_assert(sizeof(struct exit_record) == 56, "src/layout.rs says the same");

@@ -39,7 +39,8 @@ enum system_flags {
 	SYSTEM_DETACHED = 1 << 4,  /* The path's file lies in no mounted tree. */
 	SYSTEM_TRUNCATED = 1 << 5, /* The path lacks its upper part. */
 	SYSTEM_OTHER_TRUNCATED = 1 << 6,
-	SYSTEM_OF_CALLER = 1 << 7, /* Texts and addresses are the caller's memory, which may change meanwhile. */
+	SYSTEM_OF_CALLER = 1 << 7, /* Texts and addresses are the caller's memory, or what a descriptor stood for that threads share: they may
+				      have been changed meanwhile. */
 };
 
 #define SYSTEM_VALUES 8
@@ -114,6 +115,26 @@ static __always_inline void current_call(struct call *call)
 		call->number = number;
 }
 
+static __always_inline u32 current_call_number(void)
+{
+	void *registers = current_registers();
+	struct pt_regs___x86 *x86 = registers;
+	struct pt_regs___arm64 *arm64 = registers;
+	unsigned long long number = 0;
+
+	if (!field_exists(x86->orig_ax)) {
+		int given = -1;
+
+		read_field(given, arm64->syscallno);
+		number = given;
+	} else {
+		read_field(number, x86->orig_ax);
+		if (is_compat() && number < NATIVE_CALLS)
+			number += NATIVE_CALLS;
+	}
+	return number < 2 * NATIVE_CALLS ? number : NO_CALL;
+}
+
 /* Whether a call has one of these numbers: on x86_64, on arm64, and of 32-bit programs on x86_64. */
 static __always_inline int is_call(const struct call *call, u32 x86_64, u32 arm64, u32 i386)
 {
@@ -183,6 +204,23 @@ static __always_inline void tell_path(struct act_draft *draft, struct path *path
 	record->path_length = append_system_path(draft, path, 0, SYSTEM_TRUNCATED);
 }
 
+/*
+ * What a descriptor stands for is looked up once the call has ended. Another thread may have put another file there by then,
+ * if there is one that shares descriptors: the record says so.
+ */
+static __always_inline void tell_descriptor_is_shared(struct act_draft *draft)
+{
+	struct system_record *record = (void *)draft->bytes;
+	struct task_struct *task = bpf_get_current_task();
+	struct files_struct *files = NULL;
+	int count = 0;
+
+	read_field(files, task->files);
+	read_field(count, files->count.counter);
+	if (count > 1)
+		record->act.header.flags |= SYSTEM_OF_CALLER;
+}
+
 static __always_inline void tell_file(struct act_draft *draft, struct file *file)
 {
 	struct path path = {};
@@ -191,6 +229,13 @@ static __always_inline void tell_file(struct act_draft *draft, struct file *file
 		return;
 	read_field(path, file->f_path);
 	tell_path(draft, &path);
+}
+
+/* The file of a descriptor that the call was given. */
+static __always_inline void tell_descriptor(struct act_draft *draft, u32 descriptor)
+{
+	tell_file(draft, open_file(descriptor));
+	tell_descriptor_is_shared(draft);
 }
 
 static __always_inline void tell_text(struct act_draft *draft, const void *text)

@@ -136,27 +136,30 @@ static __always_inline int system_capset(u64 *context)
 SECURITY_HOOK(system_capset, capset)
 
 /* What the process has once the call has ended. What it had before is gone by then. */
-SEC("tp_btf/sys_exit")
-int system_credentials_call(u64 *context)
+static __always_inline int credentials_ended(const struct call *call)
 {
 	struct cred___system *now = current_credentials();
-	struct act_draft *draft;
-	struct call call = {};
+	struct act_draft *draft = begin_system(call->kind, call, 1);
 
-	if (!read_call(&call, context))
-		return 0;
-	draft = begin_system(call.kind, &call, 1);
 	if (!draft)
 		return 0;
-	if (call.kind == SYSTEM_CAPSET) {
+	if (call->kind == SYSTEM_CAPSET) {
 		tell_sets(draft, now, CAPSET_EFFECTIVE);
 	} else {
-		tell_asked_ids(draft, &call);
-		if (call.kind == SYSTEM_SETUID)
+		tell_asked_ids(draft, call);
+		if (call->kind == SYSTEM_SETUID)
 			tell_uids(draft, now, IDS_NEW_REAL_EFFECTIVE);
 		else
 			tell_gids(draft, now, IDS_NEW_REAL_EFFECTIVE);
 	}
 	send_act(draft);
 	return 0;
+}
+
+SEC("tp_btf/sys_exit")
+int system_credentials_call(u64 *context)
+{
+	struct call call = {};
+
+	return read_call(&call, context) ? credentials_ended(&call) : 0;
 }

@@ -78,20 +78,23 @@ static __always_inline int report_dup(const struct call *call, u32 new, struct f
 	tell(draft, DUP_OLD, (u32)call->arguments[0]);
 	tell(draft, DUP_NEW, new);
 	tell_ends(draft, end, family);
+	if (ended)
+		tell_descriptor_is_shared(draft);
 	send_act(draft);
 	return 0;
 }
 
-/* dup2 and dup3 are about to put the file there. (files, file, descriptor, flags) */
-SEC("fentry/do_dup2")
-int system_dup2_function(u64 *context)
+/* dup2 and dup3 have put the file there. (files, file, descriptor, flags) */
+SEC("fexit/do_dup2")
+int system_dup2_returned(u64 *context)
 {
 	struct call call;
 
 	if ((u32)context[2] > LAST_STANDARD)
 		return 0;
 	current_call(&call);
-	return report_dup(&call, context[2], (void *)context[1], 0);
+	call.result = (int)context[4];
+	return report_dup(&call, context[2], (void *)context[1], 1);
 }
 
 /* Every new descriptor of the machine comes here: be quick. (descriptor, file) */
@@ -106,7 +109,9 @@ int system_dup_function(u64 *context)
 	if (!is_call(&call, CALL_DUP) && !is_call(&call, CALL_FCNTL) && !is_call(&call, CALL_FCNTL64) &&
 	    !is_call(&call, CALL_PIDFD_GETFD))
 		return 0;
-	return report_dup(&call, context[0], (void *)context[1], 0);
+	/* Nothing can go wrong from here on: the calls return the descriptor. */
+	call.result = (u32)context[0];
+	return report_dup(&call, context[0], (void *)context[1], 1);
 }
 
 #define F_DUPFD 0

@@ -41,7 +41,9 @@ int system_ring_made(u64 *context)
 	struct call call;
 
 	current_call(&call);
-	draft = begin_system(SYSTEM_IO_URING_SETUP, &call, 0);
+	/* The ring is made: the call returns its descriptor. */
+	call.result = (u32)context[0];
+	draft = begin_system(SYSTEM_IO_URING_SETUP, &call, 1);
 	if (!draft)
 		return 0;
 	tell(draft, RING_FLAGS, (u32)context[4]);
@@ -142,8 +144,10 @@ static __always_inline void tell_operation_file(struct act_draft *draft, struct 
 	if (field_exists(request->cqe.fd)) {
 		read_field(descriptor, request->cqe.fd);
 		tell(draft, OPERATION_DESCRIPTOR, (u32)descriptor);
-		if (descriptor >= 0 && !(flags & REQ_F_FIXED_FILE))
+		if (descriptor >= 0 && !(flags & REQ_F_FIXED_FILE)) {
 			file = open_file(descriptor);
+			tell_descriptor_is_shared(draft);
+		}
 	} else {
 		read_field(file, request->file);
 	}

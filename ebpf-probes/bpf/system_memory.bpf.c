@@ -80,6 +80,7 @@ static __always_inline int memfd_ended(const struct call *call)
 		read_field(dentry, file->f_path.dentry);
 		read_field(name, dentry->d_name.name);
 		tell_text(draft, name + MEMFD_PREFIX);
+		tell_descriptor_is_shared(draft);
 	} else {
 		tell_callers_text(draft, (void *)call->arguments[0]);
 	}
@@ -158,6 +159,8 @@ static __always_inline int report_mmap(const struct call *call, struct file *fil
 	tell(draft, MEMORY_LENGTH, call->arguments[1]);
 	tell(draft, MEMORY_FLAGS, (u32)call->arguments[3]);
 	tell_file(draft, file);
+	if (ended && file)
+		tell_descriptor_is_shared(draft);
 	send_act(draft);
 	return 0;
 }
@@ -234,26 +237,25 @@ static __always_inline int report_fault_handler(const struct call *call, int end
 	return 0;
 }
 
-static __always_inline int system_userfaultfd(void)
+static __always_inline int userfaultfd_returned(s64 result)
 {
 	struct call call;
 
 	current_call(&call);
-	return report_fault_handler(&call, 0);
+	call.result = result;
+	return report_fault_handler(&call, 1);
 }
 
-SEC("fentry/__x64_sys_userfaultfd")
-int system_userfaultfd_function(u64 *context)
+SEC("fexit/__x64_sys_userfaultfd")
+int system_userfaultfd_returned(u64 *context)
 {
-	(void)context;
-	return system_userfaultfd();
+	return userfaultfd_returned(context[1]);
 }
 
-SEC("fentry/__ia32_sys_userfaultfd")
-int system_userfaultfd_compat(u64 *context)
+SEC("fexit/__ia32_sys_userfaultfd")
+int system_userfaultfd_compat_returned(u64 *context)
 {
-	(void)context;
-	return system_userfaultfd();
+	return userfaultfd_returned(context[1]);
 }
 
 SEC("tp_btf/sys_exit")

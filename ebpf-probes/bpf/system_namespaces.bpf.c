@@ -98,7 +98,8 @@ int system_setns_function(u64 *context)
 	/* The user namespace was taken before; where nothing else changes, it is what the descriptor stood for. */
 	if (call.arguments[1] & CLONE_NEWUSER || !told.types)
 		take_user_namespace(&told);
-	draft = begin_system(SYSTEM_SETNS, &call, 0);
+	/* Nothing can go wrong from here on: the call returns 0. */
+	draft = begin_system(SYSTEM_SETNS, &call, 1);
 	if (!draft)
 		return 0;
 	tell(draft, NAMESPACE_ASKED, (u32)call.arguments[1]);
@@ -109,14 +110,15 @@ int system_setns_function(u64 *context)
 }
 
 /* (flags) */
-SEC("fentry/ksys_unshare")
-int system_unshare_function(u64 *context)
+SEC("fexit/ksys_unshare")
+int system_unshare_returned(u64 *context)
 {
 	struct act_draft *draft;
 	struct call call;
 
 	current_call(&call);
-	draft = begin_system(SYSTEM_UNSHARE, &call, 0);
+	call.result = (int)context[1];
+	draft = begin_system(SYSTEM_UNSHARE, &call, 1);
 	if (!draft)
 		return 0;
 	tell(draft, NAMESPACE_ASKED, context[0]);
@@ -199,8 +201,10 @@ static __always_inline void tell_setns(struct act_draft *draft, const struct cal
 	tell(draft, NAMESPACE_DESCRIPTOR, (u32)call->arguments[0]);
 	if (call->result)
 		return;
-	if (!asked)
+	if (!asked) {
 		asked = descriptor_type(call->arguments[0]);
+		tell_descriptor_is_shared(draft);
+	}
 	read_field(now, task->nsproxy);
 	take_namespaces(&told, now, NULL, asked);
 	if (asked & CLONE_NEWUSER)
@@ -230,27 +234,30 @@ static __always_inline void tell_callers_roots(struct act_draft *draft, const st
 	record->other_text_length = append_user_text(draft, (void *)call->arguments[1], PATH_LIMIT);
 }
 
+static __always_inline int namespaces_ended(const struct call *call)
+{
+	struct act_draft *draft = begin_system(call->kind, call, 1);
+
+	if (!draft)
+		return 0;
+	if (call->kind == SYSTEM_SETNS)
+		tell_setns(draft, call);
+	else if (call->kind == SYSTEM_UNSHARE)
+		tell(draft, NAMESPACE_ASKED, call->arguments[0]);
+	else if (call->kind == SYSTEM_CHROOT && !call->result)
+		tell_new_root(draft);
+	else if (call->kind == SYSTEM_CHROOT)
+		tell_callers_text(draft, (void *)call->arguments[0]);
+	else
+		tell_callers_roots(draft, call);
+	send_act(draft);
+	return 0;
+}
+
 SEC("tp_btf/sys_exit")
 int system_namespaces_call(u64 *context)
 {
-	struct act_draft *draft;
 	struct call call = {};
 
-	if (!read_call(&call, context))
-		return 0;
-	draft = begin_system(call.kind, &call, 1);
-	if (!draft)
-		return 0;
-	if (call.kind == SYSTEM_SETNS)
-		tell_setns(draft, &call);
-	else if (call.kind == SYSTEM_UNSHARE)
-		tell(draft, NAMESPACE_ASKED, call.arguments[0]);
-	else if (call.kind == SYSTEM_CHROOT && !call.result)
-		tell_new_root(draft);
-	else if (call.kind == SYSTEM_CHROOT)
-		tell_callers_text(draft, (void *)call.arguments[0]);
-	else
-		tell_callers_roots(draft, &call);
-	send_act(draft);
-	return 0;
+	return read_call(&call, context) ? namespaces_ended(&call) : 0;
 }

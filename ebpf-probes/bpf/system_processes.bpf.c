@@ -346,15 +346,15 @@ int system_kill(u64 *context)
 	return 0;
 }
 
-SEC("fentry/ksys_setsid")
-int system_setsid_function(u64 *context)
+SEC("fexit/ksys_setsid")
+int system_setsid_returned(u64 *context)
 {
 	struct act_draft *draft;
 	struct call call;
 
-	(void)context;
 	current_call(&call);
-	draft = begin_system(SYSTEM_SETSID, &call, 0);
+	call.result = (int)context[0];
+	draft = begin_system(SYSTEM_SETSID, &call, 1);
 	if (draft)
 		send_act(draft);
 	return 0;
@@ -374,6 +374,11 @@ static __always_inline int ptrace_ended(const struct call *call)
 	return report_ptrace(call, target, 1);
 }
 
+static __always_inline int writev_ended(const struct call *call)
+{
+	return report_writev(call, (void *)task_numbered(call->arguments[0]), 1);
+}
+
 SEC("tp_btf/sys_exit")
 int system_processes_call(u64 *context)
 {
@@ -387,7 +392,7 @@ int system_processes_call(u64 *context)
 	if (call.kind == SYSTEM_PRCTL)
 		return prctl_ended(&call);
 	if (call.kind == SYSTEM_PROCESS_VM_WRITEV)
-		return report_writev(&call, (void *)task_numbered(call.arguments[0]), 1);
+		return writev_ended(&call);
 	draft = begin_system(call.kind, &call, 1); /* setsid */
 	if (draft)
 		send_act(draft);

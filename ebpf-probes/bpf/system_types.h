@@ -192,7 +192,16 @@ struct module {
 };
 
 struct bpf_prog_aux {
+	u32 id;
 	char name[16];
+};
+
+struct bpf_map {
+	u32 id;
+};
+
+struct bpf_link {
+	u32 id;
 };
 
 struct bpf_prog {
@@ -282,7 +291,6 @@ enum bpf_func_id___registers {
 	BPF_FUNC_task_pt_regs = 175,
 };
 
-static u64 (*bpf_get_current_pid_tgid)(void) = (void *)14;
 /* Since 5.15. */
 static void *(*bpf_task_pt_regs)(struct task_struct *task) = (void *)175;
 

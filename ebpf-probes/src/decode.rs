@@ -64,6 +64,7 @@ pub fn decode(record: &[u8]) -> Result<KernelRecord, DecodeError> {
         RecordKind::Exit => KernelRecord::Exit(exit(&header, &mut fields)?),
         RecordKind::CgroupMade => KernelRecord::CgroupMade(cgroup(&header, &mut fields)?),
         RecordKind::CgroupRemoved => KernelRecord::CgroupRemoved(cgroup(&header, &mut fields)?),
+        RecordKind::Outcome => KernelRecord::Outcome(act::outcome(&header, &mut fields)?),
         RecordKind::File(_) | RecordKind::Network(_) | RecordKind::Dns | RecordKind::System(_) => {
             KernelRecord::Act(Box::new(act::read(&header, &mut fields)?))
         }

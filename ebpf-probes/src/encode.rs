@@ -2,7 +2,7 @@
 
 use crate::layout::{
     CGROUP_SIZE, EXEC_DETACHED, EXEC_OUTSIDE_ROOT, EXEC_SIZE, EXEC_UPPER_LAYER, EXIT_SIZE,
-    FORK_SIZE, HEADER_SIZE, NAME_SIZE, NO_LOGIN_UID,
+    FORK_SIZE, HEADER_SIZE, NAME_SIZE, NO_LOGIN_UID, OUTCOME_SIZE,
 };
 use crate::{CgroupKey, CgroupRecord, ExecRecord, KernelRecord};
 use event_model::{ExitStatus, ProcessKey, Timestamp};
@@ -26,6 +26,11 @@ pub fn encode(record: &KernelRecord) -> Vec<u8> {
         }
         KernelRecord::CgroupMade(cgroup) | KernelRecord::CgroupRemoved(cgroup) => {
             (0, cgroup_body(cgroup), CGROUP_SIZE)
+        }
+        KernelRecord::Outcome(outcome) => {
+            let mut body = Body::default();
+            body.u64(outcome.result.cast_unsigned()).u32(outcome.thread).u32(outcome.call);
+            (0, body, OUTCOME_SIZE)
         }
         KernelRecord::Act(_) => unreachable!("acts have encoders of their own"),
     };

@@ -4,12 +4,38 @@ mod calls;
 mod file;
 mod network;
 mod process;
+mod returns;
 mod system;
 
-pub use calls::Call;
+pub use calls::{Call, CallShape};
+pub use returns::CallReturn;
 
 use crate::RecordKind;
 use std::fmt;
+
+/// The kernel's function for a system call.
+macro_rules! entry {
+    ($call:literal) => {
+        if cfg!(target_arch = "x86_64") {
+            concat!("__x64_sys_", $call)
+        } else {
+            concat!("__arm64_sys_", $call)
+        }
+    };
+}
+use entry;
+
+/// The same for the calls of 32-bit programs that need a translation.
+macro_rules! compat_entry {
+    ($call:literal) => {
+        if cfg!(target_arch = "x86_64") {
+            concat!("__ia32_compat_sys_", $call)
+        } else {
+            concat!("__arm64_compat_sys_", $call)
+        }
+    };
+}
+use compat_entry;
 
 /// How one kind of record is had: by the first of its hooks that the kernel offers. Some kinds have parts that are seen
 /// in different places, such as connections of TCP and of Unix sockets: those have several probes. Probes may share programs.
@@ -19,6 +45,22 @@ pub struct Probe {
     pub kind: RecordKind,
     /// The best hook first.
     pub hooks: &'static [Hook],
+}
+
+impl Probe {
+    /// The returns of the calls that do such acts: of those that are looked at where there is nothing better. Acts on sockets
+    /// have none: their hooks know the outcome, or have it told later.
+    pub fn returns(&self) -> Vec<&'static CallReturn> {
+        if !matches!(self.kind, RecordKind::File(_) | RecordKind::System(_)) {
+            return vec![];
+        }
+        let mut returns: Vec<&'static CallReturn> = vec![];
+        for call in self.hooks.iter().flat_map(Hook::calls) {
+            let found = returns::RETURNS.iter().find(|known| known.call == call);
+            returns.extend(found.filter(|found| !returns.contains(found)));
+        }
+        returns
+    }
 }
 
 /// A place in the kernel, and the program that is attached there.
@@ -63,6 +105,8 @@ pub enum Hook {
     Calls {
         /// The program's name in the object: several kinds may share it.
         program: &'static str,
+        /// What it is told of their arguments.
+        shape: CallShape,
         /// Which calls.
         calls: &'static [Call],
     },
@@ -84,6 +128,24 @@ impl Hook {
             | Self::Packets { program, .. }
             | Self::Calls { program, .. } => vec![program],
             Self::Together { hooks } => hooks.iter().flat_map(Self::programs).collect(),
+        }
+    }
+
+    /// Whether it tells of an act before the outcome is known: then the return of the system call has to tell it.
+    pub fn speaks_before(&self) -> bool {
+        match self {
+            Self::Lsm { .. } | Self::Function { .. } | Self::Tracepoint { .. } => true,
+            Self::Return { .. } | Self::Packets { .. } | Self::Calls { .. } => false,
+            Self::Together { hooks } => hooks.iter().any(Self::speaks_before),
+        }
+    }
+
+    /// The system calls at whose end it looks.
+    fn calls(&self) -> Vec<Call> {
+        match self {
+            Self::Calls { calls, .. } => calls.to_vec(),
+            Self::Together { hooks } => hooks.iter().flat_map(Self::calls).collect(),
+            _ => vec![],
         }
     }
 }

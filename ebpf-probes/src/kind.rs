@@ -10,6 +10,8 @@ pub enum RecordKind {
     Exit,
     CgroupMade,
     CgroupRemoved,
+    /// What a call returned whose acts were told before.
+    Outcome,
     File(FileAct),
     Network(NetworkAct),
     Dns,
@@ -26,11 +28,18 @@ impl RecordKind {
     /// All kinds.
     pub const ALL: [Self; Self::COUNT] = Self::all();
 
-    const COUNT: usize = 6 + FileAct::ALL.len() + NetworkAct::ALL.len() + SystemAct::ALL.len();
+    const COUNT: usize = 7 + FileAct::ALL.len() + NetworkAct::ALL.len() + SystemAct::ALL.len();
 
     const fn all() -> [Self; Self::COUNT] {
         let mut all = [Self::Dns; Self::COUNT];
-        let first = [Self::Exec, Self::Fork, Self::Exit, Self::CgroupMade, Self::CgroupRemoved];
+        let first = [
+            Self::Exec,
+            Self::Fork,
+            Self::Exit,
+            Self::CgroupMade,
+            Self::CgroupRemoved,
+            Self::Outcome,
+        ];
         let mut place = 0;
         while place < Self::COUNT - 1 {
             let file = place.saturating_sub(first.len());
@@ -63,6 +72,7 @@ impl RecordKind {
             Self::Exit => "exit",
             Self::CgroupMade => "cgroup_made",
             Self::CgroupRemoved => "cgroup_removed",
+            Self::Outcome => "outcome",
             Self::File(act) => act.name(),
             Self::Network(act) => act.name(),
             Self::Dns => "dns",
@@ -78,6 +88,7 @@ impl RecordKind {
             Self::Exit => 3,
             Self::CgroupMade => 4,
             Self::CgroupRemoved => 5,
+            Self::Outcome => 6,
             Self::File(act) => FILE + act as u16,
             Self::Network(act) => NETWORK + act as u16,
             Self::Dns => DNS,

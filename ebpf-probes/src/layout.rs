@@ -6,6 +6,8 @@ pub const HEADER_SIZE: usize = 16;
 pub const NO_CALL: u32 = u32::MAX;
 /// `ACT_RESULT_KNOWN`
 pub const ACT_RESULT_KNOWN: u16 = 1;
+/// `ACT_RESULT_FOLLOWS`
+pub const ACT_RESULT_FOLLOWS: u16 = 1 << 1;
 /// `sizeof(struct exec_record)`.
 #[cfg(test)]
 pub const EXEC_SIZE: usize = 184;
@@ -18,6 +20,10 @@ pub const EXIT_SIZE: usize = 56;
 /// `sizeof(struct cgroup_record)`.
 #[cfg(test)]
 pub const CGROUP_SIZE: usize = 40;
+
+/// `sizeof(struct outcome_record)`.
+#[cfg(test)]
+pub const OUTCOME_SIZE: usize = 32;
 
 /// Length of `exec_record.name`.
 pub const NAME_SIZE: usize = 16;

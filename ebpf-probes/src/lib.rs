@@ -17,10 +17,10 @@ mod record;
 mod tests;
 
 pub use decode::{DecodeError, decode};
-pub use hooks::{Call, Hook, PROBES, Probe};
+pub use hooks::{Call, CallReturn, CallShape, Hook, PROBES, Probe};
 pub use kind::RecordKind;
 pub use object::{OBJECT, maps};
 pub use record::{
     ActRecord, BootTime, CgroupKey, CgroupRecord, ExecRecord, ExitRecord, ForkRecord, KernelRecord,
-    process_key,
+    OutcomeRecord, process_key,
 };

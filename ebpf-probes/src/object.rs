@@ -19,6 +19,8 @@ pub mod maps {
     pub const ACT_DRAFTS: &str = "act_drafts";
     /// Which program handles which system call, and as what kind: `struct call_route`, by number.
     pub const CALL_ROUTES: &str = "call_routes";
+    /// Which calls have a program at their return: not 0, by number as [`CALL_ROUTES`].
+    pub const RETURNING_CALLS: &str = "returning_calls";
     /// Which paths are wanted: flags by hash, of `bpf/file_watch.h`. The number of entries is to be set before loading.
     pub const WATCHED_PATHS: &str = "watched_paths";
     /// Cgroups whose acts on files are not. As the former.
@@ -29,6 +31,8 @@ pub mod maps {
     pub const WATCHED_CHILDREN: &str = "watched_children";
     /// Read-only variable: whether [`IGNORED_CGROUPS`] has any (u32).
     pub const CGROUPS_ARE_IGNORED: &str = "cgroups_are_ignored";
+    /// Read-only variable: for how long an open like one before it is counted only (u64, nanoseconds).
+    pub const REPEAT_NANOSECONDS: &str = "repeat_nanoseconds";
     /// Which kinds of records are wanted: not 0, by number.
     pub const WANTED_KINDS: &str = "wanted_kinds";
     /// Which acts on sockets are wanted: `struct network_settings` of `bpf/network_filter.h`.
@@ -39,13 +43,15 @@ pub mod maps {
     pub const NETWORK_PORTS: &str = "network_ports";
     /// Names of Unix sockets that are wanted.
     pub const UNIX_NAMES: &str = "unix_names";
-    /// As [`DROPS`]: acts beyond the limit of [`NETWORK_SETTINGS`].
+    /// As [`DROPS`]: acts like others before them, which are counted only.
     pub const FOLDED: &str = "folded";
     /// Read-only variables: whose loads of BPF programs are the sensor's own, by its process id in its innermost pid
     /// namespace (u32), and that namespace's inode number (u32).
     pub const OWN_PID: &str = "own_pid";
     /// See [`OWN_PID`].
     pub const OWN_PID_NAMESPACE: &str = "own_pid_namespace";
+    /// The ids of the sensor's own maps: what others change of them is told.
+    pub const OWN_MAPS: &str = "own_maps";
     /// The programs that handle system calls.
     pub const CALL_HANDLERS: &str = "call_handlers";
     /// The program that looks at the end of every system call, and its tracepoint.

@@ -24,6 +24,7 @@ pub enum KernelRecord {
     CgroupMade(CgroupRecord),
     CgroupRemoved(CgroupRecord),
     Act(Box<ActRecord>),
+    Outcome(OutcomeRecord),
 }
 
 impl KernelRecord {
@@ -36,6 +37,7 @@ impl KernelRecord {
             Self::CgroupMade(_) => RecordKind::CgroupMade,
             Self::CgroupRemoved(_) => RecordKind::CgroupRemoved,
             Self::Act(act) => act.kind(),
+            Self::Outcome(_) => RecordKind::Outcome,
         }
     }
 
@@ -47,6 +49,7 @@ impl KernelRecord {
             Self::Exit(record) => record.time,
             Self::CgroupMade(record) | Self::CgroupRemoved(record) => record.time,
             Self::Act(record) => record.time,
+            Self::Outcome(record) => record.time,
         }
     }
 }
@@ -129,15 +132,56 @@ pub struct ActRecord {
     pub thread: u32,
     /// The cgroup that tells the container.
     pub cgroup: CgroupKey,
-    /// The system call by its number, where the hook is the end of one. From 512 on: a 32-bit call.
+    /// The system call by its number, where it is known. From 512 on: a 32-bit call.
     pub call: Option<u32>,
+    /// An [`OutcomeRecord`] of the same thread and call is to tell the outcome.
+    pub outcome_follows: bool,
     /// Of an act on a file: its path inside its file system, whatever is mounted where. None where it is not known.
     pub file_system_path: Option<String>,
     /// What it did. Never an exec, fork or exit.
     pub event: EventKind,
 }
 
+/// A system call returned that did acts: all those of its thread that wait for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OutcomeRecord {
+    /// When.
+    pub time: BootTime,
+    /// Which thread, in the host's pid namespace.
+    pub thread: u32,
+    /// The call by its number.
+    pub call: u32,
+    /// What it returned: an error number where it is negative.
+    pub result: i64,
+}
+
+impl OutcomeRecord {
+    /// 0, or the error number.
+    pub fn error(&self) -> u16 {
+        error_of(self.result)
+    }
+}
+
+/// 0, or the error number of a result.
+pub(crate) fn error_of(result: i64) -> u16 {
+    match result {
+        -4095..=-1 => u16::try_from(-result).unwrap_or(u16::MAX),
+        _ => 0,
+    }
+}
+
 impl ActRecord {
+    /// Puts in what the act's call returned.
+    pub fn complete(&mut self, outcome: &OutcomeRecord) {
+        self.outcome_follows = false;
+        match &mut self.event {
+            EventKind::File(event) => event.error = Some(outcome.error()),
+            EventKind::Network(event) => event.error = Some(outcome.error()),
+            EventKind::System(event) => event.result = Some(outcome.result),
+            _ => {}
+        }
+    }
+
     fn kind(&self) -> RecordKind {
         match &self.event {
             EventKind::File(event) => RecordKind::File(event.act),

@@ -4,10 +4,11 @@ use crate::encode::encode;
 use crate::layout::{EXEC_PATH_TRUNCATED, HEADER_SIZE, NAME_SIZE};
 use crate::{
     BootTime, CgroupKey, CgroupRecord, DecodeError, ExecRecord, ExitRecord, ForkRecord, Hook,
-    KernelRecord, OBJECT, PROBES, RecordKind, decode, maps, process_key,
+    KernelRecord, OBJECT, OutcomeRecord, PROBES, Probe, RecordKind, decode, maps, process_key,
 };
 use event_model::{Credentials, Executable, ExitStatus, ProcessKey, Timestamp};
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 
 fn keys() -> impl Strategy<Value = ProcessKey> {
     (1..=u32::MAX, any::<u64>()).prop_map(|(pid, start)| process_key(pid, start))
@@ -138,6 +139,9 @@ fn records() -> impl Strategy<Value = KernelRecord> {
         exits().prop_map(KernelRecord::Exit),
         cgroups().prop_map(KernelRecord::CgroupMade),
         cgroups().prop_map(KernelRecord::CgroupRemoved),
+        any::<(u64, i64, u32, u32)>().prop_map(|(time, result, thread, call)| {
+            KernelRecord::Outcome(OutcomeRecord { time: BootTime(time), thread, call, result })
+        }),
     ]
 }
 
@@ -235,7 +239,8 @@ fn an_unknown_kind_is_named() {
 #[test]
 fn the_object_holds_each_program_and_map_by_its_name() {
     let hooks = || PROBES.iter().copied().flatten().flat_map(|probe| probe.hooks);
-    let names = hooks().flat_map(Hook::programs);
+    let returns = || PROBES.iter().copied().flatten().flat_map(Probe::returns);
+    let names = hooks().flat_map(Hook::programs).chain(returns().map(|call| call.program));
     let maps = [
         maps::PROCESS_RING,
         maps::ACT_RING,
@@ -243,6 +248,7 @@ fn the_object_holds_each_program_and_map_by_its_name() {
         maps::EXEC_DRAFTS,
         maps::ACT_DRAFTS,
         maps::CALL_ROUTES,
+        maps::RETURNING_CALLS,
         maps::CALL_HANDLERS,
         maps::CALL_DISPATCHER.0,
         maps::WAKEUP_BYTES,
@@ -253,6 +259,7 @@ fn the_object_holds_each_program_and_map_by_its_name() {
         maps::FOLDED,
         maps::OWN_PID,
         maps::OWN_PID_NAMESPACE,
+        maps::OWN_MAPS,
         maps::WATCHED_PATHS,
         maps::IGNORED_CGROUPS,
         maps::WATCHED_NAME_LENGTHS,
@@ -260,11 +267,12 @@ fn the_object_holds_each_program_and_map_by_its_name() {
         maps::CGROUPS_ARE_IGNORED,
         maps::WANTED_KINDS,
     ];
-    for name in names.chain(maps) {
+    let names: BTreeSet<_> = names.chain(maps).collect();
+    for name in names {
         let symbol = [name.as_bytes(), &[0]].concat();
         assert!(OBJECT.windows(symbol.len()).any(|bytes| bytes == symbol), "{name} is missing");
     }
-    for kind in RecordKind::ALL {
+    for kind in RecordKind::ALL.into_iter().filter(|kind| *kind != RecordKind::Outcome) {
         let mut probes = PROBES.iter().copied().flatten();
         assert!(probes.any(|probe| probe.kind == kind), "no program sends {kind}");
     }

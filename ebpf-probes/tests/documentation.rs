@@ -8,22 +8,31 @@ const BEGIN: &str = "<!-- hooks: generated -->\n";
 const END: &str = "<!-- end of hooks -->";
 
 fn table() -> String {
-    let mut table = "| Event | Security hook | Kernel function | Tracepoint | Packets | End of system calls |\n|---|---|---|---|---|---|\n".to_owned();
+    let mut table = "| Event | Security hook | Kernel function | Tracepoint | Packets | End of system calls | Outcome by the return of |\n|---|---|---|---|---|---|---|\n".to_owned();
     for probe in PROBES.iter().copied().flatten() {
         let _ = writeln!(table, "| `{}` | {} |", probe.kind, cells(probe).join(" | "));
     }
     table
 }
 
-/// A cell for each kind of hook, with the place in the order in which they are tried.
-fn cells(probe: &Probe) -> [String; 5] {
+/// A cell for each kind of hook, with the place in the order in which they are tried, and one for the calls whose returns complete
+/// what the hooks tell before the outcome is known.
+fn cells(probe: &Probe) -> [String; 6] {
     let mut cells: [Vec<String>; 5] = Default::default();
     for (place, hook) in (1..).zip(probe.hooks) {
         for (cell, name) in names(hook) {
             cells[cell].push(format!("{place}: {name}"));
         }
     }
-    cells.map(|hooks| hooks.join("; "))
+    let [lsm, function, tracepoint, packets, ends] = cells.map(|hooks| hooks.join("; "));
+    [lsm, function, tracepoint, packets, ends, returns(probe)]
+}
+
+fn returns(probe: &Probe) -> String {
+    if !probe.hooks.iter().any(Hook::speaks_before) {
+        return String::new();
+    }
+    probe.returns().iter().map(|returned| returned.call.name).collect::<Vec<_>>().join(", ")
 }
 
 /// The names of a hook, each with its cell.

@@ -3,12 +3,14 @@ use crate::audit::Problem;
 use crate::enrich::containers::metadata::{Finding, Metadata};
 use crate::inventory::{Inventory, ViewRequest};
 use crate::kernel::{self, Sensor};
+use crate::own::LastRun;
 use crate::pipeline::Pipeline;
 use crate::publish::{KernelLosses, StatusFacts, StatusReporter};
 use anyhow::Context;
 use event_model::{BlindRule, LossReason, Record, Timestamp};
 use node_link::Outbox;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
@@ -30,6 +32,7 @@ pub(super) struct Beside {
     pub metadata: Metadata,
     pub inventory: Inventory,
     pub audit: Problem,
+    pub last_run: Rc<LastRun>,
 }
 
 /// The sensor at work.
@@ -195,6 +198,7 @@ impl Watch {
         problems.extend(self.beside.metadata.problems());
         problems.extend(self.beside.inventory.problems());
         problems.extend(self.beside.audit.get());
+        problems.extend(self.beside.last_run.problem(Instant::now()));
         problems.extend(self.listing_problems.iter().cloned());
         let mut counters = self.pipeline.counters().summary();
         counters.insert("events_lost".to_owned(), self.losses.total());
@@ -213,6 +217,9 @@ impl Watch {
                 break;
             }
         }
+        let now = Instant::now();
+        let pipeline = &mut self.pipeline;
+        self.sensor.give_up_waiting(|record| pipeline.take(record, now));
         self.report_losses();
         self.report_status();
     }

@@ -10,8 +10,9 @@ pub use cgroup_path::{ContainerCgroup, parse as parse_cgroup_path};
 
 use ebpf_probes::{CgroupKey, CgroupRecord};
 use event_model::{Container, ContainerId, Pod};
+use foldhash::{HashMap, HashMapExt};
 use known::Known;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

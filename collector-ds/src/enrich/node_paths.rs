@@ -58,7 +58,7 @@ impl NodePaths {
     }
 
     /// The path on the node of a file, told by its device and its path inside the file system.
-    fn find(&mut self, device: u32, in_file_system: &Path, now: Instant) -> Option<PathBuf> {
+    pub fn find(&mut self, device: u32, in_file_system: &Path, now: Instant) -> Option<PathBuf> {
         let age = self.read_at.map(|at| now.saturating_duration_since(at));
         let unknown = !self.by_device.contains_key(&device) && !self.missing.contains(&device);
         let bound = if unknown { SHORTEST_PAUSE } else { READ_AGAIN_AFTER };

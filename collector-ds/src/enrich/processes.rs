@@ -8,7 +8,8 @@ mod tests;
 use entry::Entry;
 use event_model::{ContainerId, Process, ProcessKey, ProcessRef};
 use exited::Exited;
-use std::collections::{HashMap, HashSet};
+use foldhash::{HashMap, HashMapExt};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

@@ -1,3 +1,5 @@
+//! How fast the inventory works.
+
 use nix::libc;
 use nix::time::{ClockId, clock_gettime};
 use std::time::Duration;
@@ -30,8 +32,7 @@ impl Pace {
     }
 
     /// Without rest.
-    #[cfg(test)]
-    pub fn hurried() -> Self {
+    pub const fn hurried() -> Self {
         Self { rested_at: None }
     }
 

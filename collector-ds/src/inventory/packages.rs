@@ -1,3 +1,5 @@
+//! The packages of a root, and what was passed over.
+
 use super::pace::Pace;
 use super::root::{FileVersion, Root, Skipped};
 use super::{apk, dpkg, languages, limits, rpm};
@@ -87,6 +89,6 @@ pub fn read(root: &Root, with_languages: bool, also: &[String], found: &mut Foun
 
 /// What changes whenever a package of the system is installed or removed.
 pub fn version(root: &Root) -> Vec<Option<FileVersion>> {
-    let files = [dpkg::STATUS].into_iter().chain(apk::INSTALLED).chain(rpm::DATABASES);
+    let files = [dpkg::STATUS].into_iter().chain(apk::INSTALLED).chain(rpm::databases());
     files.map(|path| root.version(path)).collect()
 }

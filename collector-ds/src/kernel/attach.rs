@@ -3,7 +3,7 @@
 use super::SensorError;
 use super::refusal::explain;
 use super::snapshot::unified_root;
-use aya::maps::{Array, MapData, ProgramArray};
+use aya::maps::{Array, MapData, MapError, ProgramArray};
 use aya::programs::cgroup_skb::CgroupSkbLink;
 use aya::programs::fentry::FEntryLink;
 use aya::programs::fexit::FExitLink;
@@ -14,10 +14,11 @@ use aya::programs::{
     ProgramError,
 };
 use aya::{Btf, Ebpf, Pod};
-use ebpf_probes::{Call, Hook, Probe, maps};
+use ebpf_probes::{Call, CallReturn, CallShape, Hook, Probe, maps};
 use event_model::{ProbeCoverage, ProbeState};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// `NATIVE_CALLS` of `bpf/call.h`: numbers of 32-bit calls begin here.
@@ -39,9 +40,11 @@ pub enum Link {
 struct CallRoute {
     handler: u16,
     kind: u16,
+    shape: u16,
+    either: u16,
 }
 
-// SAFETY: two integers without padding: any bytes are a value.
+// SAFETY: four integers without padding: any bytes are a value.
 unsafe impl Pod for CallRoute {}
 
 /// Why a hook does not serve, in the states of coverage.
@@ -54,11 +57,13 @@ pub struct Attacher<'kernel> {
     links: Vec<Link>,
     routes: Array<MapData, CallRoute>,
     handlers: ProgramArray<MapData>,
+    returning: Array<MapData, u32>,
     /// What became of the programs that were tried: probes may share one.
     tried: BTreeMap<&'static str, Result<(), Refusal>>,
     /// The places of programs in `handlers`, or why they have none. Several kinds may share one.
     placed: BTreeMap<&'static str, Result<u16, Refusal>>,
     bpf_is_security_module: bool,
+    end_of_calls: bool,
     functions_are_closed: bool,
 }
 
@@ -73,18 +78,25 @@ pub struct Attached {
 }
 
 impl<'kernel> Attacher<'kernel> {
-    pub fn new(mut object: Ebpf, btf: &'kernel Btf) -> Result<Self, SensorError> {
+    pub fn new(
+        mut object: Ebpf,
+        btf: &'kernel Btf,
+        end_of_calls: bool,
+    ) -> Result<Self, SensorError> {
         let routes = super::loader::take(&mut object, maps::CALL_ROUTES)?;
         let handlers = super::loader::take(&mut object, maps::CALL_HANDLERS)?;
+        let returning = super::loader::take(&mut object, maps::RETURNING_CALLS)?;
         Ok(Self {
             object,
             btf,
             links: vec![],
             routes,
             handlers,
+            returning,
             tried: BTreeMap::new(),
             placed: BTreeMap::new(),
             bpf_is_security_module: bpf_is_security_module(),
+            end_of_calls,
             functions_are_closed: functions_are_closed(),
         })
     }
@@ -95,7 +107,10 @@ impl<'kernel> Attacher<'kernel> {
         let mut refused = None;
         for hook in probe.hooks {
             match self.hook(probe, hook) {
-                Ok(()) => return coverage(probe, hook.to_string(), ProbeState::Active, None),
+                Ok(()) => {
+                    let hook = hook.to_string() + &self.returns(probe, hook);
+                    return coverage(probe, hook, ProbeState::Active, None);
+                }
                 Err(refusal) => {
                     tracing::debug!(probe = probe.kind.name(), %hook, reason = refusal.1, "a hook does not serve");
                     refused = Some((hook, refusal));
@@ -106,6 +121,29 @@ impl<'kernel> Attacher<'kernel> {
             Some((hook, (state, reason))) => coverage(probe, hook.to_string(), state, Some(reason)),
             None => coverage(probe, "none".to_owned(), ProbeState::Unsupported, None),
         }
+    }
+
+    /// Attaches the returns of the calls that do what the hook tells of before it is done. Returns which, to be appended to the hook.
+    /// Where one is refused, acts of its call are told all the same, without an outcome.
+    fn returns(&mut self, probe: &Probe, hook: &Hook) -> String {
+        if !hook.speaks_before() {
+            return String::new();
+        }
+        let mut names = vec![];
+        for CallReturn { program, function, call } in probe.returns() {
+            let Some(number) = call.native else { continue };
+            let returned = Hook::Return { program, function };
+            let attached = self
+                .hook(probe, &returned)
+                .and_then(|()| self.returning.set(u32::from(number), 1, 0).map_err(failed));
+            match attached {
+                Ok(()) => names.push(call.name),
+                Err((_, reason)) => {
+                    tracing::debug!(probe = probe.kind.name(), hook = %returned, reason, "a call's outcome is not told");
+                }
+            }
+        }
+        if names.is_empty() { String::new() } else { format!(" return/{}", names.join("+")) }
     }
 
     /// Looks at system calls from now on, where a probe needs it. A refusal is told of all that do.
@@ -125,7 +163,13 @@ impl<'kernel> Attacher<'kernel> {
 
     fn hook(&mut self, probe: &Probe, hook: &Hook) -> Result<(), Refusal> {
         let program = match *hook {
-            Hook::Calls { program, calls } => return self.calls(probe, program, calls),
+            Hook::Calls { .. } if !self.end_of_calls => {
+                let reason = "kernel.end_of_calls is false, and the kernel has no better hook";
+                return Err((ProbeState::Off, reason.to_owned()));
+            }
+            Hook::Calls { program, shape, calls } => {
+                return self.calls(probe, program, shape, calls);
+            }
             Hook::Together { hooks } => return self.together(probe, hooks),
             Hook::Tracepoint { program, .. }
             | Hook::Lsm { program, .. }
@@ -227,7 +271,13 @@ impl<'kernel> Attacher<'kernel> {
         Ok(())
     }
 
-    fn calls(&mut self, probe: &Probe, name: &'static str, calls: &[Call]) -> Result<(), Refusal> {
+    fn calls(
+        &mut self,
+        probe: &Probe,
+        name: &'static str,
+        shape: CallShape,
+        calls: &[Call],
+    ) -> Result<(), Refusal> {
         let handler = if let Some(placed) = self.placed.get(name) {
             placed.clone()?
         } else {
@@ -235,12 +285,20 @@ impl<'kernel> Attacher<'kernel> {
             self.placed.insert(name, placed.clone());
             placed?
         };
-        let route = CallRoute { handler, kind: probe.kind.number() };
-        let compat = |number| COMPAT_CALLS + u32::from(number);
-        for call in calls {
-            for number in call.native.map(u32::from).into_iter().chain(call.compat.map(compat)) {
-                self.routes.set(number, route, 0).map_err(failed)?;
-            }
+        let route =
+            CallRoute { handler, kind: probe.kind.number(), shape: shape as u16, either: 0 };
+        calls.iter().try_for_each(|call| self.route(call, route)).map_err(failed)
+    }
+
+    /// The native call of a number tells whether anybody handles it or its 32-bit twin: few calls need more than that look.
+    fn route(&mut self, call: &Call, route: CallRoute) -> Result<(), MapError> {
+        if let Some(number) = call.native {
+            self.routes.set(u32::from(number), CallRoute { either: 1, ..route }, 0)?;
+        }
+        if let Some(number) = call.compat.map(u32::from) {
+            self.routes.set(COMPAT_CALLS + number, route, 0)?;
+            let native = self.routes.get(&number, 0)?;
+            self.routes.set(number, CallRoute { either: 1, ..native }, 0)?;
         }
         Ok(())
     }
@@ -275,17 +333,33 @@ fn verified(object: &Ebpf) -> Vec<(String, u32)> {
     verified
 }
 
+/// The root of every hierarchy of cgroups has this inode (`kernfs_create_root`), and no other cgroup has it.
+const ROOT_INODE: u64 = 1;
+
 /// The directory of the root of cgroup v2: what is attached there concerns all sockets.
 fn root_cgroup() -> Result<File, Refusal> {
-    let unsupported = |reason: String| (ProbeState::Unsupported, reason);
-    let directory = unified_root(Path::new("/proc"))
-        .ok_or_else(|| unsupported("cgroup v2 is not mounted where it can be seen".to_owned()))?;
-    File::open(&directory).map_err(|error| {
-        unsupported(format!(
-            "the root of cgroup v2, {}, can't be opened: {error}",
-            directory.display()
-        ))
-    })
+    match unified_root(Path::new("/proc")) {
+        Some(directory) => open_root(&directory),
+        None => Err(unsupported("cgroup v2 is not mounted where it can be seen".to_owned())),
+    }
+}
+
+/// The root of a cgroup namespace is a cgroup like others: a program there would see the packets of few processes.
+fn open_root(directory: &Path) -> Result<File, Refusal> {
+    let path = directory.display();
+    let unreadable =
+        |error| unsupported(format!("the root of cgroup v2, {path}, can't be opened: {error}"));
+    let root = File::open(directory).map_err(unreadable)?;
+    match root.metadata().map_err(unreadable)?.ino() {
+        ROOT_INODE => Ok(root),
+        _ => Err(unsupported(format!(
+            "{path} is the root of a cgroup namespace and not the node's: run the sensor where /proc/1 is the node's (hostPID)"
+        ))),
+    }
+}
+
+const fn unsupported(reason: String) -> Refusal {
+    (ProbeState::Unsupported, reason)
 }
 
 #[allow(clippy::needless_pass_by_value)] // As map_err calls it.
@@ -313,4 +387,27 @@ fn bpf_is_security_module() -> bool {
 /// that have no such switch place programs without its help.
 fn functions_are_closed() -> bool {
     fs::read_to_string("/proc/sys/kernel/ftrace_enabled").is_ok_and(|enabled| enabled.trim() == "0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_is_not_the_root_of_its_hierarchy_is_refused_with_the_reason() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let (state, reason) = open_root(folder.path()).map(drop).expect_err("no root");
+        assert_eq!(state, ProbeState::Unsupported);
+        assert!(reason.contains("is the root of a cgroup namespace"), "{reason}");
+        let (state, reason) =
+            open_root(&folder.path().join("missing")).map(drop).expect_err("no directory");
+        assert_eq!(state, ProbeState::Unsupported);
+        assert!(reason.contains("can't be opened"), "{reason}");
+    }
+
+    #[test]
+    fn the_root_of_a_hierarchy_is_taken() {
+        // kernfs numbers the root of sysfs as it does that of a hierarchy of cgroups.
+        assert!(open_root(Path::new("/sys")).is_ok());
+    }
 }

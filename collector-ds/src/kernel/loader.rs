@@ -2,8 +2,8 @@
 
 use super::attach::{self, Attached, Attacher, Link};
 use super::features::{lift_memory_lock_limit, memory_lock_hint, require};
-use super::{Capabilities, FileFilter, NetworkFilter, SensorError};
-use aya::maps::{Map, MapData, PerCpuArray, ProgramArray, RingBuf};
+use super::{Capabilities, FileFilter, KernelConfig, OwnObjects, SensorError};
+use aya::maps::{HashMap, Map, MapData, MapError, PerCpuArray, ProgramArray, RingBuf};
 use aya::{Btf, Ebpf, EbpfError, EbpfLoader};
 use ebpf_probes::{OBJECT, PROBES, Probe, RecordKind, maps};
 use event_model::{ProbeCoverage, ProbeState};
@@ -24,6 +24,7 @@ pub struct Loaded {
     pub handlers: ProgramArray<MapData>,
     pub coverage: Vec<ProbeCoverage>,
     pub capabilities: Capabilities,
+    pub own_objects: OwnObjects,
 }
 
 /// How large the rings are, in bytes: powers of two.
@@ -37,18 +38,17 @@ pub struct RingSizes {
 /// several megabytes, are gone when it returns.
 pub fn load(
     rings: RingSizes,
-    network: &NetworkFilter,
-    files: &FileFilter,
+    config: &KernelConfig,
     wanted: impl Fn(RecordKind) -> bool,
 ) -> Result<Loaded, SensorError> {
     let (btf, capabilities) = require()?;
     if let Err(errno) = lift_memory_lock_limit() {
         tracing::debug!(%errno, "the limit on locked memory stays as it is");
     }
-    let mut object = prepare(&btf, rings, files)?;
-    network.apply(&mut object, &wanted)?;
-    files.apply(&mut object, &wanted)?;
-    let mut attacher = Attacher::new(object, &btf)?;
+    let mut object = prepare(&btf, rings, &config.files)?;
+    config.network.apply(&mut object, &wanted)?;
+    config.files.apply(&mut object, &wanted)?;
+    let mut attacher = Attacher::new(object, &btf, config.end_of_calls)?;
     let mut coverage = Vec::new();
     for probe in PROBES.iter().copied().flatten() {
         coverage.push(if wanted(probe.kind) { attacher.probe(probe) } else { unwanted(probe) });
@@ -56,6 +56,10 @@ pub fn load(
     let Attached { mut object, links, handlers, verified } = attacher.finish(&mut coverage);
     // Parts of a kind that one hook serves are one.
     coverage.dedup();
+    // While all are held: afterwards the kernel keeps them.
+    let own_objects = OwnObjects::held();
+    tell_own_maps(&mut object, &own_objects)
+        .map_err(|source| SensorError::Map { name: maps::OWN_MAPS, source })?;
     Ok(Loaded {
         process_ring: take(&mut object, maps::PROCESS_RING)?,
         act_ring: take(&mut object, maps::ACT_RING)?,
@@ -66,7 +70,16 @@ pub fn load(
         handlers,
         coverage,
         capabilities,
+        own_objects,
     })
+}
+
+/// What others change of these maps is told.
+fn tell_own_maps(object: &mut Ebpf, own: &OwnObjects) -> Result<(), MapError> {
+    let missing = || MapError::InvalidName { name: maps::OWN_MAPS.to_owned() };
+    let map = object.map_mut(maps::OWN_MAPS).ok_or_else(missing)?;
+    let mut map = HashMap::<_, u32, u32>::try_from(map)?;
+    own.maps.iter().try_for_each(|id| map.insert(id, 1, 0))
 }
 
 fn unwanted(probe: &Probe) -> ProbeCoverage {

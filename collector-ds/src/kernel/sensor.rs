@@ -1,14 +1,15 @@
 use super::attach::Link;
 use super::drops::Drops;
 use super::loader::{Loaded, RingSizes, load};
+use super::outcomes::Outcomes;
 use super::ring::Ring;
-use super::{Capabilities, FileFilter, NetworkFilter, SensorError, WallClock};
+use super::{Capabilities, FileFilter, NetworkFilter, OwnObjects, SensorError, WallClock};
 use aya::maps::{MapData, MapError, PerCpuArray, ProgramArray};
 use ebpf_probes::{KernelRecord, RecordKind};
 use event_model::ProbeCoverage;
 use std::collections::BTreeSet;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The kernel does not wake us for single records: we look into the ring this often. It bounds what
 /// reading adds to the time from an act to its alert.
@@ -27,6 +28,8 @@ pub struct KernelConfig {
     pub act_ring_bytes: u64,
     /// The acts to report. Processes and cgroups always are.
     pub acts: BTreeSet<RecordKind>,
+    /// Whether the end of every system call may be looked at for want of better hooks.
+    pub end_of_calls: bool,
     /// Which acts on sockets are reported.
     pub network: NetworkFilter,
     /// Which files are told of.
@@ -39,7 +42,7 @@ impl KernelConfig {
         let acts = RecordKind::ALL.into_iter().filter(|kind| kind.is_act()).collect();
         let network = NetworkFilter::everything();
         let files = FileFilter::everything();
-        Self { ring_bytes, act_ring_bytes: ring_bytes, acts, network, files }
+        Self { ring_bytes, act_ring_bytes: ring_bytes, acts, end_of_calls: true, network, files }
     }
 }
 
@@ -47,12 +50,14 @@ impl KernelConfig {
 pub struct Sensor {
     process_ring: Ring,
     act_ring: Ring,
+    outcomes: Outcomes,
     drops: PerCpuArray<MapData, u64>,
     folded: PerCpuArray<MapData, u64>,
     _links: Vec<Link>,
     verified: Vec<(String, u32)>,
     _handlers: ProgramArray<MapData>,
     capabilities: Capabilities,
+    own_objects: OwnObjects,
     clock: WallClock,
 }
 
@@ -65,18 +70,20 @@ impl Sensor {
             act: ring_size(config.act_ring_bytes),
         };
         let wanted = |kind: RecordKind| !kind.is_act() || config.acts.contains(&kind);
-        let loaded = load(rings, &config.network, &config.files, wanted)?;
+        let loaded = load(rings, config, wanted)?;
         let Loaded { drops, folded, links, verified, handlers, coverage, capabilities, .. } =
             loaded;
         let sensor = Self {
             process_ring: Ring::new(loaded.process_ring),
             act_ring: Ring::new(loaded.act_ring),
+            outcomes: Outcomes::default(),
             drops,
             folded,
             _links: links,
             verified,
             _handlers: handlers,
             capabilities,
+            own_objects: loaded.own_objects,
             clock: WallClock::now(),
         };
         Ok((sensor, coverage))
@@ -97,16 +104,27 @@ impl Sensor {
     /// Hands up to `limit` records to `sink` without waiting. Returns how many there were: fewer than `limit` means that
     /// the rings are empty.
     ///
-    /// The records of a thread come in the order in which it made them, whichever ring they are in.
+    /// The records of a thread come in the order in which it made them, whichever ring they are in. An act that was told
+    /// before it was done comes when its call has returned, after what other threads did meanwhile; at the latest after a second.
     pub fn poll(&mut self, limit: usize, mut sink: impl FnMut(KernelRecord)) -> usize {
+        let now = Instant::now();
         self.clock = WallClock::now();
-        for taken in 0..limit {
-            let Some(ring) = self.ring_of_the_oldest() else { return taken };
+        let mut taken = 0;
+        while taken < limit
+            && let Some(ring) = self.ring_of_the_oldest()
+        {
             if let Some(record) = ring.take() {
-                sink(record);
+                self.outcomes.take(record, now, &mut sink);
             }
+            taken += 1;
         }
-        limit
+        self.outcomes.give_up(now, &mut sink);
+        taken
+    }
+
+    /// Hands on the acts whose outcome has not come: for the end, when the rings are empty.
+    pub fn give_up_waiting(&mut self, mut sink: impl FnMut(KernelRecord)) {
+        self.outcomes.give_up_all(&mut sink);
     }
 
     /// Each ring is in order. Whatever a thread wrote before the record that we see in one ring is in sight in
@@ -131,7 +149,8 @@ impl Sensor {
         })
     }
 
-    /// How many acts of each kind are told in no record, since they passed their limit ([`NetworkFilter::limit`]).
+    /// How many acts of each kind are told in no record, since they were like others before them ([`NetworkFilter::limit`],
+    /// [`FileFilter::counting_repeats`]).
     pub fn folded(&self) -> Result<Drops, MapError> {
         Drops::read(|kind| {
             let counts = self.folded.get(&u32::from(kind.number()), 0)?;
@@ -152,6 +171,11 @@ impl Sensor {
     /// How many instructions the verifier went through for each loaded program: what a program costs when it is loaded.
     pub fn verified_instructions(&self) -> &[(String, u32)] {
         &self.verified
+    }
+
+    /// The programs, maps and links that it has in the kernel.
+    pub const fn own_objects(&self) -> &OwnObjects {
+        &self.own_objects
     }
 
     /// What does not work although the programs run, with the way out.

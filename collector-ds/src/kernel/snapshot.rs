@@ -9,7 +9,10 @@ mod status;
 #[cfg(test)]
 mod tests;
 
+pub use cgroups::Membership;
 pub use mountinfo::Mount;
+pub use stat::Stat;
+pub use status::Status;
 
 use cgroups::Hierarchies;
 use ebpf_probes::{CgroupKey, CgroupRecord, ExecRecord};
@@ -44,7 +47,7 @@ pub struct Snapshot {
 /// The key of this very process, with the process id that it has in the pid namespace that `/proc` shows.
 pub fn stat_of_this_process() -> Option<ProcessKey> {
     let text = std::fs::read_to_string("/proc/self/stat").ok()?;
-    stat::Stat::parse(&text).map(|stat| stat.key)
+    Stat::parse(&text).map(|stat| stat.key)
 }
 
 /// Reads what runs now from the `/proc` that is mounted at `proc_root`. That of the host shows

@@ -10,6 +10,7 @@ use aya::{Ebpf, EbpfLoader};
 use ebpf_probes::maps;
 use std::collections::BTreeMap;
 use std::mem;
+use std::time::Duration;
 
 /// `enum watch`
 const READ_BELOW: u32 = 1;
@@ -73,6 +74,8 @@ pub struct FileFilter {
     pub(super) children: Children,
     /// Acts from these are not told.
     pub(super) ignored_cgroups: Vec<CgroupKey>,
+    /// See [`Self::counting_repeats`], in nanoseconds.
+    pub(super) repeats: u64,
 }
 
 /// The variable `watched_children`: which names can be children of nodes, a bit for many of them.
@@ -128,6 +131,14 @@ impl FileFilter {
         Ok(filter)
     }
 
+    /// Opens that repeat another one within this time are counted only: by the same process and program, with the same
+    /// credentials, of the same file by the same name, for the same.
+    #[must_use]
+    pub fn counting_repeats(mut self, within: Duration) -> Self {
+        self.repeats = u64::try_from(within.as_nanos()).unwrap_or(u64::MAX);
+        self
+    }
+
     /// What has to be set before the programs are in place.
     pub(super) fn configure<'filter>(&'filter self, loader: &mut EbpfLoader<'filter>) {
         let cgroups_are_ignored: &'static u32 =
@@ -136,6 +147,7 @@ impl FileFilter {
             .map_max_entries(maps::WATCHED_PATHS, entries(self.nodes.len()))
             .map_max_entries(maps::IGNORED_CGROUPS, entries(self.ignored_cgroups.len()))
             .override_global(maps::WATCHED_NAME_LENGTHS, &self.name_lengths, true)
+            .override_global(maps::REPEAT_NANOSECONDS, &self.repeats, true)
             .override_global(maps::WATCHED_CHILDREN, &self.children.0, true)
             .override_global(maps::CGROUPS_ARE_IGNORED, cgroups_are_ignored, true);
     }

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 /// Acts of one kind a second. All kinds together, with what the queue holds, are what a publisher takes.
-const A_SECOND: u32 = 10_000;
+const A_SECOND: u32 = 20_000;
 /// Acts of one kind at once.
-const AT_ONCE: u32 = 20_000;
+const AT_ONCE: u32 = 40_000;
 
 /// A bucket of tokens for each kind.
 #[derive(Debug, Default)]

@@ -83,7 +83,8 @@ fn node() -> Node {
         true
     });
     let host = Host { node: "node-1".to_owned(), ..Host::default() };
-    let pipeline = Pipeline::new(enricher, rules(), host, ask_runtime, sent.clone());
+    let pipeline =
+        Pipeline::new(enricher, rules(), host, ask_runtime, Own::default(), sent.clone());
     Node { pipeline, sent, asked, now: Instant::now() }
 }
 
@@ -126,6 +127,7 @@ impl Node {
             thread: pid,
             cgroup,
             call: None,
+            outcome_follows: false,
             file_system_path: None,
             event,
         };

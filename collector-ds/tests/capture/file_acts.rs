@@ -2,7 +2,7 @@
 //!
 //! Every test names its files in a folder of its own: records are found by their paths.
 
-use crate::recorder::{hook_of, recorder};
+use crate::recorder::{hook_of, outcomes_are_told, recorder};
 use event_model::{FileAct, FileEvent, PathSource};
 use nix::libc;
 use std::ffi::CString;
@@ -22,14 +22,16 @@ fn done(result: impl Into<i64>) -> io::Result<()> {
     if result.into() < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Whether the kernel has told of the acts before they ended: their outcome is not known then.
+/// Whether the acts are seen at the end of system calls alone, so that paths may be the caller's.
 fn ends_are_seen(act: FileAct) -> bool {
     hook_of(act.name()).contains("sys_exit/")
 }
 
 /// The act of this process on a file.
 fn told(act: FileAct, path: &Path) -> FileEvent {
-    told_with(act, path, |_| true)
+    let event = told_with(act, path, |_| true);
+    assert!(event.error.is_none_or(|error| error == 0), "{event:?}");
+    event
 }
 
 fn told_with(act: FileAct, path: &Path, pick: impl Fn(&FileEvent) -> bool) -> FileEvent {
@@ -37,11 +39,10 @@ fn told_with(act: FileAct, path: &Path, pick: impl Fn(&FileEvent) -> bool) -> Fi
     let event = recorder().file_act(std::process::id(), &what, |event| {
         event.act == act && event.path == path.to_str().unwrap() && pick(event)
     });
-    if ends_are_seen(act) {
-        assert!(event.error.is_some(), "{event:?}");
-    } else {
-        assert_eq!((event.error, event.path_source), (None, PathSource::Kernel), "{event:?}");
+    if !ends_are_seen(act) {
+        assert_eq!(event.path_source, PathSource::Kernel, "{event:?}");
     }
+    assert_eq!(event.error.is_some(), outcomes_are_told(act.name()), "{event:?}");
     event
 }
 
@@ -156,7 +157,8 @@ fn a_pipe_is_told_with_its_mode() {
     fs::remove_file(&pipe).unwrap();
     // SAFETY: the text lives until the call returns.
     done(unsafe { libc::mknod(c(&pipe).as_ptr(), 0o020_600, libc::makedev(1, 3)) }).unwrap();
-    told_with(FileAct::Mknod, &pipe, |event| event.mode == 0o020_600);
+    let event = told_with(FileAct::Mknod, &pipe, |event| event.mode == 0o020_600);
+    assert_eq!(event.error, outcomes_are_told("mknod").then_some(0));
 }
 
 /// Does the same act once by the path and once by an open file, in a file for each.
@@ -248,7 +250,7 @@ fn a_file_that_becomes_immutable_is_told() {
         println!("this file system has no inode flags: {refused}");
         return;
     }
-    let event = told(FileAct::Chattr, &path);
+    let event = told_with(FileAct::Chattr, &path, |_| true);
     assert_eq!(event.flag_symbols(), "FS_NODUMP_FL");
     if let (true, Some(error)) = (set < 0, event.error) {
         assert_eq!(i32::from(error), refused.raw_os_error().unwrap());
@@ -257,17 +259,14 @@ fn a_file_that_becomes_immutable_is_told() {
 }
 
 #[test]
-fn an_act_that_the_kernel_refused_is_told_with_the_error_where_its_end_is_seen() {
+fn an_act_that_the_kernel_refused_is_told_with_the_error() {
     let (_folder, file) = folder_with_file();
     // SAFETY: the text lives until the call returns.
     let refused = unsafe { libc::rmdir(c(&file).as_ptr()) };
     assert_eq!(refused, -1);
-    if ends_are_seen(FileAct::Rmdir) {
-        let event = told(FileAct::Rmdir, &file);
-        assert_eq!(event.error, Some(libc::ENOTDIR.try_into().unwrap()));
-    } else {
-        told(FileAct::Rmdir, &file);
-    }
+    let event = told_with(FileAct::Rmdir, &file, |_| true);
+    let error = outcomes_are_told("rmdir").then_some(libc::ENOTDIR.try_into().unwrap());
+    assert_eq!(event.error, error);
 }
 
 #[test]

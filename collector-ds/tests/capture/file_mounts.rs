@@ -2,7 +2,7 @@
 
 use crate::acts::in_thread;
 use crate::files::enter_private_mounts;
-use crate::recorder::recorder;
+use crate::recorder::{outcomes_are_told, recorder};
 use event_model::{FileAct, FileEvent};
 use nix::libc;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -12,9 +12,11 @@ use std::path::Path;
 
 fn told(act: FileAct, path: &Path) -> FileEvent {
     let what = format!("{} of {}", act.name(), path.display());
-    recorder().file_act(std::process::id(), &what, |event| {
+    let event = recorder().file_act(std::process::id(), &what, |event| {
         event.act == act && event.path == path.to_str().unwrap()
-    })
+    });
+    assert_eq!(event.error, outcomes_are_told(act.name()).then_some(0), "{event:?}");
+    event
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::recorder::recorder;
 use event_model::{FileAct, FileEvent};
-use io_uring::squeue::Entry;
+use io_uring::squeue::{Entry, Flags};
 use io_uring::types::Fd;
 use io_uring::{IoUring, opcode};
 use nix::libc;
@@ -77,6 +77,22 @@ fn a_file_that_is_opened_and_read_is_told_with_the_kernels_path() {
     assert!(event.opens_for_reading() && !event.opens_for_writing());
     assert_eq!(event.inode, std::os::unix::fs::MetadataExt::ino(&fs::metadata(&file).unwrap()));
     nix::unistd::close(descriptor).unwrap();
+}
+
+#[test]
+fn a_file_that_is_opened_without_a_word_of_its_success_is_told() {
+    let (_folder, file) = folder_with_file();
+    let Some(mut ring) = ring() else { return };
+    if !ring.params().is_feature_skip_cqe_on_success() {
+        println!("this kernel's io_uring tells every success");
+        return;
+    }
+    let path = c(&file);
+    let entry = opcode::OpenAt::new(HERE, path.as_ptr()).flags(libc::O_WRONLY).build();
+    // SAFETY: the path lives; the kernel has copied it when this returns.
+    unsafe { ring.submission().push(&entry.flags(Flags::SKIP_SUCCESS)).unwrap() };
+    ring.submit().unwrap();
+    assert!(told(FileAct::Open, &file).opens_for_writing());
 }
 
 #[test]

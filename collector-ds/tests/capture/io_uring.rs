@@ -48,18 +48,20 @@ struct Parameters {
 }
 
 /// A ring with one place.
-struct OneRing {
+pub struct OneRing {
     descriptor: i64,
     indexes: *mut u32,
     submissions: *mut Submission,
     /// Places among the indexes.
     tail: usize,
     array: usize,
+    completed: usize,
+    taken: usize,
 }
 
 impl OneRing {
     /// None where the kernel refuses rings.
-    fn new() -> Option<Self> {
+    pub fn new() -> Option<Self> {
         let mut parameters = Parameters::default();
         // SAFETY: the kernel fills in the parameters.
         let descriptor = unsafe { libc::syscall(libc::SYS_io_uring_setup, 1, &raw mut parameters) };
@@ -74,19 +76,20 @@ impl OneRing {
                 libc::mmap(std::ptr::null_mut(), 4096, protection, libc::MAP_SHARED, number, offset)
             }
         };
-        let place =
-            |field: usize| usize::try_from(parameters.offsets[field] / 4).expect("it is in a page");
+        let place = |offset: u32| usize::try_from(offset / 4).expect("it is in a page");
         Some(Self {
             descriptor,
             indexes: map(0).cast(),
             submissions: map(0x1000_0000).cast(), // IORING_OFF_SQES
-            tail: place(1),
-            array: place(6),
+            tail: place(parameters.offsets[1]),
+            array: place(parameters.offsets[6]),
+            taken: place(parameters.completion_offsets[0]),
+            completed: place(parameters.completion_offsets[1]),
         })
     }
 
     /// Gives an operation to the kernel and waits for its end.
-    fn run(&self, submission: Submission) {
+    pub fn run(&self, submission: Submission) {
         // SAFETY: the offsets are the kernel's, inside of the page; the array's first place is place 0.
         unsafe {
             self.submissions.write(submission);
@@ -95,6 +98,9 @@ impl OneRing {
             tail.fetch_add(1, Ordering::Release);
             let wait = 1; // IORING_ENTER_GETEVENTS
             libc::syscall(libc::SYS_io_uring_enter, self.descriptor, 1, 1, wait, 0, 0);
+            let index = |place: usize| &*self.indexes.add(place).cast::<AtomicU32>();
+            index(self.taken)
+                .store(index(self.completed).load(Ordering::Acquire), Ordering::Release);
         }
     }
 }

@@ -30,5 +30,8 @@ mod network;
 mod network_filter;
 mod network_races;
 mod opens;
+mod outcomes;
 mod processes;
 mod recorder;
+mod repeats;
+mod system_races;

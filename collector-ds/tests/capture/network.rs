@@ -203,6 +203,7 @@ fn a_connection_to_a_unix_socket_is_told_by_the_path_that_was_bound() {
         event.path.as_deref() == path.to_str()
     });
     assert_eq!((event.family, event.socket_type, event.remote), (1, 1, None));
+    assert_eq!(event.error, Some(0));
 }
 
 #[test]
@@ -230,7 +231,7 @@ fn raw_and_packet_sockets_are_told_and_netlinks_are_not() {
         act(recorder, "making a socket", NetworkAct::Socket, |event| event.family == family)
     };
     let raw = told(libc::AF_INET);
-    assert_eq!((raw.protocol, raw.socket_type), (1, 3));
+    assert_eq!((raw.protocol, raw.socket_type, raw.error), (1, 3, Some(0)));
     let packet = told(libc::AF_PACKET);
     assert_eq!((packet.protocol, packet.socket_type), (3, 3), "ETH_P_ALL, in our byte order");
     let netlink = u16::try_from(libc::AF_NETLINK).unwrap();

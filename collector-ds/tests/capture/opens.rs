@@ -1,8 +1,11 @@
 //! Files that are opened.
 
-use crate::recorder::recorder;
+use crate::recorder::{hook_of, outcomes_are_told, recorder};
 use event_model::{FileAct, PathSource};
+use nix::libc;
+use std::ffi::CString;
 use std::fs::{self, File, OpenOptions};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 
 #[test]
@@ -19,6 +22,7 @@ fn a_file_that_is_made_is_told_with_its_path_and_its_flags() {
     assert_eq!(event.inode, file.metadata().unwrap().ino());
     assert_eq!(event.path_source, PathSource::Kernel);
     assert_eq!(event.mode, file.metadata().unwrap().mode());
+    assert_eq!(event.error, outcomes_are_told("open").then_some(0));
 }
 
 #[test]
@@ -34,4 +38,79 @@ fn a_file_opened_through_a_link_is_told_by_its_own_path() {
     });
     assert_eq!(event.path, target.to_str().unwrap());
     assert!(!event.created && event.opens_for_writing());
+}
+
+/// `struct file_handle` with room for any handle.
+#[repr(C)]
+struct Handle {
+    bytes: u32,
+    kind: i32,
+    opaque: [u8; 128],
+}
+
+#[test]
+fn a_file_opened_by_its_handle_is_told_by_its_path() {
+    let recorder = recorder();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("handled");
+    fs::write(&path, "content").unwrap();
+    let text = CString::new(path.to_str().unwrap()).unwrap();
+    let mut handle = Handle { bytes: 128, kind: 0, opaque: [0; 128] };
+    let mut mount = 0_i32;
+    let directory = File::open(folder.path()).unwrap();
+    // SAFETY: the text, the handle and the number live until the calls return, and the handle is as large as it says.
+    let opened = unsafe {
+        let (at, handle) = (libc::AT_FDCWD, &raw mut handle);
+        let named = libc::syscall(
+            libc::SYS_name_to_handle_at,
+            at,
+            text.as_ptr(),
+            handle,
+            &raw mut mount,
+            0,
+        );
+        assert_eq!(named, 0, "{}", std::io::Error::last_os_error());
+        libc::syscall(libc::SYS_open_by_handle_at, directory.as_raw_fd(), handle, libc::O_RDWR)
+    };
+    if opened < 0 {
+        println!("this machine opens no handles: {}", std::io::Error::last_os_error());
+        return;
+    }
+    let event = recorder.file_act(std::process::id(), "opening a handle", |event| {
+        event.path == path.to_str().unwrap() && event.flags & 3 == 2
+    });
+    assert_eq!(event.error, outcomes_are_told("open").then_some(0));
+}
+
+#[test]
+fn a_file_that_a_watcher_is_handed_is_told() {
+    let recorder = recorder();
+    if !hook_of("open").contains("dentry_open") && !hook_of("open").contains("file_open") {
+        println!("the end of system calls does not show what a watcher is handed");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("handed");
+    fs::write(&path, "content").unwrap();
+    let text = CString::new(path.to_str().unwrap()).unwrap();
+    let mut event = [0_u8; 64];
+    // SAFETY: the text and the buffer live until the calls return.
+    let read = unsafe {
+        let watcher =
+            libc::fanotify_init(libc::FAN_CLASS_NOTIF, u32::try_from(libc::O_RDWR).unwrap());
+        if watcher < 0 {
+            println!("this kernel has no watchers: {}", std::io::Error::last_os_error());
+            return;
+        }
+        let mark = libc::FAN_MARK_ADD;
+        let marked =
+            libc::fanotify_mark(watcher, mark, libc::FAN_OPEN, libc::AT_FDCWD, text.as_ptr());
+        assert_eq!(marked, 0, "{}", std::io::Error::last_os_error());
+        File::open(&path).unwrap();
+        libc::read(watcher, event.as_mut_ptr().cast(), event.len())
+    };
+    assert!(read > 0, "{}", std::io::Error::last_os_error());
+    recorder.file_act(std::process::id(), "a file that is handed over", |event| {
+        event.path == path.to_str().unwrap() && event.flags & 3 == 2
+    });
 }

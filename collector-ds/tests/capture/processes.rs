@@ -2,7 +2,7 @@
 
 use crate::acts::{Running, exit_now, in_fork, pid_number, run};
 use crate::loopback::raise_loopback;
-use crate::recorder::{Recorder, recorder};
+use crate::recorder::{Recorder, outcomes_are_told, recorder};
 use collector_ds::kernel::KernelRecord;
 use event_model::{ProcessKey, SystemAct, SystemEvent};
 use nix::libc;
@@ -22,9 +22,9 @@ fn act(recorder: &Recorder, pid: u32, act: SystemAct) -> SystemEvent {
     recorder.system_act(pid, act.name(), |event| event.act == act)
 }
 
-/// Where the hook speaks at the end of the call, it knows what that returned.
+/// What the call returned is told wherever the kernel lets us look at its end or return.
 fn assert_result(event: &SystemEvent, expected: i64) {
-    assert!(event.result.is_none_or(|result| result == expected), "{event:?}");
+    assert_eq!(event.result, outcomes_are_told(event.act.name()).then_some(expected), "{event:?}");
 }
 
 /// Arguments by name. Those that begin with `?` are told by hooks alone that see both before and after.

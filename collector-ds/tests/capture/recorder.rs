@@ -28,6 +28,12 @@ pub fn hook_of(kind: &str) -> String {
     hooks.map(|probe| probe.hook.as_str()).collect::<Vec<_>>().join(" ")
 }
 
+/// Whether the outcome of such acts is told: at the end or the return of their system calls, or of the function that does them.
+pub fn outcomes_are_told(kind: &str) -> bool {
+    let hooks = hook_of(kind);
+    ["sys_exit/", "return/", "fexit/"].iter().any(|place| hooks.contains(place))
+}
+
 /// Loads a sensor with all its programs, or says why this machine can't run the tests.
 pub fn load(ring_bytes: u64) -> Sensor {
     let (sensor, coverage) = Sensor::load(&KernelConfig::everything(ring_bytes))

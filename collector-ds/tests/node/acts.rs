@@ -10,7 +10,7 @@ use serde_json::json;
 use std::path::Path;
 
 /// A sensor with the rules that are shipped, which sees connections within a container too.
-fn sensor() -> Sensor {
+pub fn sensor() -> Sensor {
     let kernel = json!({ "network": { "loopback": true } });
     let node = Node { docker_sockets: vec![socket()], kernel, ..Node::new() };
     let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
@@ -49,7 +49,7 @@ impl Sensor {
         });
     }
 
-    fn expect_alert(&self, rule: &str, of: impl Fn(&Alert) -> bool) -> Alert {
+    pub fn expect_alert(&self, rule: &str, of: impl Fn(&Alert) -> bool) -> Alert {
         self.expect(&format!("the alert {rule}"), |records| {
             alerts(records).find(|alert| alert.rule == rule && of(alert)).cloned()
         })

@@ -13,6 +13,7 @@ mod sensor;
 mod acts;
 mod containers;
 mod inventory;
+mod own;
 mod processes;
 mod running;
 mod runtimes;

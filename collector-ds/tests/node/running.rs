@@ -1,8 +1,10 @@
 //! How the sensor starts, reports, and ends.
 
 use crate::expect::{exec_of, outline, processes, wait_for};
-use crate::sensor::{Node, Sensor, status, unique};
+use crate::sensor::{Node, Running, Sensor, status, unique};
 use event_model::{ProbeState, Record};
+use serde_json::json;
+use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 #[test]
@@ -125,6 +127,55 @@ fn without_the_capability_it_says_so_to_the_backend_and_ends() {
         || format!("{}\n{}", publisher.look(outline), node.log()),
     );
     assert!(status.problems[0].contains("CAP_SYS_ADMIN is missing"), "{:?}", status.problems);
+}
+
+/// Enters a cgroup of its own, and namespaces in which that is the root and the only one in sight.
+const IN_A_CGROUP_NAMESPACE: &str = r#"
+mkdir "$0/$1" && echo $$ > "$0/$1/cgroup.procs" && shift && exec unshare --cgroup --mount --pid --fork --kill-child --mount-proc \
+    sh -c 'umount -l "$0" && mount -t cgroup2 none "$0" && exec "$@"' "$@""#;
+
+/// Where cgroup v2 is mounted.
+fn unified() -> String {
+    let mounts = std::fs::read_to_string("/proc/self/mounts").expect("the mounts");
+    let mut mounts = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    let mount = mounts.find(|mount| mount.get(2) == Some(&"cgroup2")).expect("cgroup v2");
+    mount[1].to_owned()
+}
+
+#[test]
+fn in_a_cgroup_namespace_it_does_not_claim_to_see_packets() {
+    let (unified, cgroup) = (unified(), unique("namespace"));
+    let node = Node { kernel: json!({ "acts": ["dns", "open"] }), ..Node::new() };
+    let publisher = node.publisher();
+    let sensor = node.command();
+    let child = Command::new("sh")
+        .args(["-c", IN_A_CGROUP_NAMESPACE, &unified, &cgroup, &unified])
+        .arg(sensor.get_program())
+        .args(sensor.get_args())
+        .stderr(node.open_log())
+        .process_group(0)
+        .spawn()
+        .expect("a shell");
+    let running = Running(child);
+    let told = wait_for(
+        "the status",
+        || publisher.look(status).filter(|status| !status.probes.is_empty()),
+        || node.log(),
+    );
+    let probes = told.probes.iter().filter(|probe| probe.probe == "dns");
+    for probe in probes.clone() {
+        assert_eq!(probe.state, ProbeState::Unsupported, "{probe:?}");
+        let reason = probe.reason.as_deref().expect("a reason");
+        assert!(reason.contains("is the root of a cgroup namespace"), "{reason}");
+    }
+    assert!(probes.count() > 0, "{:?}", told.probes);
+    // unshare ends with its child, the sensor.
+    drop(running);
+    wait_for(
+        "the end of its cgroup",
+        || std::fs::remove_dir(format!("{unified}/{cgroup}")).ok(),
+        || node.log(),
+    );
 }
 
 #[test]

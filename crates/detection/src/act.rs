@@ -15,4 +15,6 @@ pub struct Act<'a> {
     pub host: &'a Host,
     /// The name by which the domain name system told the address of the other end, where it did.
     pub remote_name: Option<&'a str>,
+    /// It was done to the sensor itself: to its process, its files or its programs in the kernel.
+    pub is_on_sensor: bool,
 }

@@ -45,6 +45,7 @@
 //!     container: None,
 //!     host: &host,
 //!     remote_name: None,
+//!     is_on_sensor: false,
 //! };
 //! for matched in engine.evaluate(&act) {
 //!     let alert = matched.into_alert(&act, Timestamp::now());

@@ -1,7 +1,7 @@
 //! Which files rules can match acts on: a superset, by which a sensor may leave out all others.
 
 use crate::event_type::{EventType, Subject};
-use crate::field::{Access, DescriptorField, EventField, FileField};
+use crate::field::{Access, DescriptorField, EventField, FileField, Value};
 use crate::graph::{Check, Graph, Node, NodeId};
 use crate::test::{Test, TextTest};
 use event_model::FileAct;
@@ -57,7 +57,7 @@ impl WantedPaths {
 fn can_hold_without(graph: &mut Graph, condition: NodeId, without: EventField) -> bool {
     let decide = |check: &Check| {
         let is_it = check.field.access == Access::Event(without) && check.transformers.is_empty();
-        is_it.then(|| check.test.holds(&crate::field::Value::Boolean(false)))
+        is_it.then(|| check.test.holds(&Value::Boolean(false)))
     };
     let special = graph.specialised(condition, &decide, &mut HashMap::new());
     *graph.node(special) != Node::Constant(false)
@@ -93,6 +93,11 @@ fn of_check(check: &Check) -> Option<BTreeSet<String>> {
         return None;
     }
     let part = match &check.field.access {
+        // A sensor watches its own files, wherever they lie.
+        Access::Event(EventField::TargetIsSensor) => {
+            let asks_for_it = !check.test.holds(&Value::Boolean(false));
+            return asks_for_it.then(BTreeSet::new);
+        }
         Access::Descriptor(DescriptorField::Directory) => Part::Directory,
         Access::Descriptor(DescriptorField::FileName) => Part::Name,
         Access::Descriptor(DescriptorField::Name)

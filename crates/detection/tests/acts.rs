@@ -297,9 +297,14 @@ fn the_files_that_a_rule_can_match_are_known_before() {
     assert_eq!(paths("evt.type = unlink and fs.path.name endswith /.history").1, ["**/.history"]);
     assert_eq!(paths("evt.type = open and fd.filename = core_pattern").0, ["**/core_pattern"]);
     assert_eq!(paths("evt.type = ptrace and proc.name = x"), (none.clone(), none.clone()));
-    for unbounded in
-        ["fd.name contains x", "not fd.name = /x", "fd.name endswith .so", "fd.name = x*"]
-    {
+    assert_eq!(paths("evt.type = open and target.is_sensor = true"), (none.clone(), none.clone()));
+    for unbounded in [
+        "fd.name contains x",
+        "not fd.name = /x",
+        "fd.name endswith .so",
+        "fd.name = x*",
+        "target.is_sensor = false",
+    ] {
         let engine = engine(&format!("evt.type = open and {unbounded}"));
         assert_eq!(engine.wanted_paths().unbounded, ["R"], "{unbounded}");
     }

@@ -3,6 +3,7 @@ use crate::arguments::Arguments;
 use crate::config::{self, KnownKeys, ServiceConfig};
 use crate::{About, Service, logs, metrics, panics, signals};
 use anyhow::Context;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
@@ -33,6 +34,9 @@ where
     A: FnOnce(C, Service) -> F,
 {
     let started = SystemTime::now();
+    if runtime == Runtime::CurrentThread {
+        without_huge_pages();
+    }
     let (arguments, config) = match configure::<C>(&about) {
         Ok(configured) => configured,
         Err(error) => {
@@ -45,12 +49,18 @@ where
     } else {
         logs::start(config.shared().log)
             .inspect_err(|error| complain(&about, error))
-            .and_then(|()| serve(&about, runtime, started, config, application))
+            .and_then(|()| serve(&about, runtime, started, arguments.config, config, application))
             .inspect_err(|error| {
                 tracing::error!(error = format!("{error:#}"), "{} failed", about.name);
             })
     };
     if outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// A program with a small limit must not be given two megabytes where it asked for four kilobytes.
+fn without_huge_pages() {
+    // Every kernel that we run on has it; without it a program is larger, nothing else.
+    let _ = nix::sys::prctl::set_thp_disable(true);
 }
 
 /// Tells an error before the log is there to take it.
@@ -75,6 +85,7 @@ fn serve<C, F, A>(
     about: &About,
     runtime: Runtime,
     started: SystemTime,
+    config_file: Option<PathBuf>,
     config: C,
     application: A,
 ) -> anyhow::Result<()>
@@ -85,7 +96,7 @@ where
 {
     panics::log_them();
     let metrics = metrics::install(about)?;
-    let service = Service::default();
+    let service = Service::configured_by(config_file);
     let grace = config.shared().shutdown.grace();
     signals::watch(service.shutdown(), grace)?;
     let runtime = build(runtime).context("cannot start the runtime")?;

@@ -5,6 +5,7 @@ use futures::FutureExt;
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +20,7 @@ pub struct Service {
     readiness: Readiness,
     tasks: TaskTracker,
     state: Arc<Mutex<State>>,
+    config_file: Option<Arc<Path>>,
 }
 
 #[derive(Debug, Default)]
@@ -34,6 +36,15 @@ impl Service {
     /// Cancelled on the first SIGTERM or SIGINT, and when a task fails. Cancel it to end the service.
     pub fn shutdown(&self) -> CancellationToken {
         self.shutdown.clone()
+    }
+
+    /// The configuration file that the command line or the environment named.
+    pub fn config_file(&self) -> Option<&Path> {
+        self.config_file.as_deref()
+    }
+
+    pub(crate) fn configured_by(config_file: Option<PathBuf>) -> Self {
+        Self { config_file: config_file.map(Arc::from), ..Self::default() }
     }
 
     /// Adds a part to the readiness of the service.

@@ -2,8 +2,9 @@
 
 use super::{Header, cgroup_key, dns, file, key, network, system};
 use crate::fields::Fields;
-use crate::layout::{ACT_RESULT_KNOWN, NO_CALL};
-use crate::{ActRecord, DecodeError, RecordKind};
+use crate::layout::{ACT_RESULT_FOLLOWS, ACT_RESULT_KNOWN, NO_CALL};
+use crate::record::error_of;
+use crate::{ActRecord, DecodeError, OutcomeRecord, RecordKind};
 use event_model::EventKind;
 
 /// What the subjects' readers need of the head.
@@ -20,10 +21,7 @@ impl Head<'_> {
 
     /// 0, or the error number.
     pub fn error(&self) -> Option<u16> {
-        self.result.map(|result| match result {
-            -4095..=-1 => u16::try_from(-result).unwrap_or(u16::MAX),
-            _ => 0,
-        })
+        self.result.map(error_of)
     }
 }
 
@@ -48,5 +46,13 @@ pub fn read(header: &Header, fields: &mut Fields<'_>) -> Result<ActRecord, Decod
         RecordKind::System(act) => EventKind::System(Box::new(system::read(&head, act, fields)?)),
         other => return Err(DecodeError::Kind(other.number())),
     };
-    Ok(ActRecord { time: header.time, process, thread, cgroup, call, file_system_path, event })
+    let outcome_follows = header.has(ACT_RESULT_FOLLOWS);
+    let time = header.time;
+    Ok(ActRecord { time, process, thread, cgroup, call, outcome_follows, file_system_path, event })
+}
+
+/// `struct outcome_record`.
+pub fn outcome(header: &Header, fields: &mut Fields<'_>) -> Result<OutcomeRecord, DecodeError> {
+    let result = fields.i64()?;
+    Ok(OutcomeRecord { time: header.time, result, thread: fields.u32()?, call: fields.u32()? })
 }

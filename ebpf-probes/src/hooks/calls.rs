@@ -11,6 +11,50 @@ pub struct Call {
     pub compat: Option<u16>,
 }
 
+/// Which arguments a call has: `enum call_shape` of `bpf/call.h`, which a program that handles many calls is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub enum CallShape {
+    /// The program tells calls apart by their numbers.
+    ByNumber,
+    /// (directory, path, flags)
+    OpenAt,
+    /// (path, flags)
+    Open,
+    /// (path)
+    Creat,
+    /// (directory, path, flags in memory)
+    OpenAt2,
+    /// Nothing that tells a path.
+    OpenHandle,
+    /// (path, ...)
+    Path,
+    /// (directory, path, ...)
+    At,
+    /// (directory, path, flags, name)
+    SetxattrAt,
+    /// (descriptor, ...)
+    Descriptor,
+    /// (from, to)
+    Pair,
+    /// (directory, from, directory, to, flags)
+    PairAt,
+    /// (directory, from, directory, to)
+    RenameAt,
+    /// (text, link)
+    Symlink,
+    /// (text, directory, link)
+    SymlinkAt,
+    /// (descriptor, command, argument)
+    Ioctl,
+    /// (source, target, type, flags)
+    Mount,
+    /// (target, flags)
+    Umount,
+    /// (directory, from, directory, to, flags)
+    MoveMount,
+}
+
 /// A table of calls: the numbers on x86_64, on arm64 (`include/uapi/asm-generic/unistd.h`), and of 32-bit x86.
 macro_rules! calls {
     ($($constant:ident $name:literal $x86_64:expr, $arm64:expr, $i386:expr;)*) => {

@@ -1,4 +1,4 @@
-use super::{Call, Hook, Probe, calls};
+use super::{Call, CallShape, Hook, Probe, calls, entry};
 use crate::RecordKind;
 use event_model::FileAct;
 
@@ -22,42 +22,17 @@ pub const PROBES: &[Probe] = &[
     probe(
         FileAct::Open,
         &[
+            together(&[
+                OPENED_BY_HANDLE,
+                returned("file_opened", "do_filp_open"),
+                returned("file_opened_entry", "dentry_open"),
+            ]),
             lsm("file_open_lsm", "file_open"),
             function("file_open_function", "security_file_open"),
-            together(&[
-                ring("file_ring_opened", "io_uring_complete"),
-                RING_REQUEST,
-                calls("file_call_open", &[calls::OPEN]),
-                calls("file_call_creat", &[calls::CREAT]),
-                calls("file_call_openat", &[calls::OPENAT]),
-                calls("file_call_openat2", &[calls::OPENAT2]),
-                calls("file_call_open_handle", &[calls::OPEN_BY_HANDLE_AT]),
-            ]),
-            together(&[
-                ring("file_ring_opened_result", "io_uring_complete"),
-                RING_REQUEST,
-                calls("file_call_open", &[calls::OPEN]),
-                calls("file_call_creat", &[calls::CREAT]),
-                calls("file_call_openat", &[calls::OPENAT]),
-                calls("file_call_openat2", &[calls::OPENAT2]),
-                calls("file_call_open_handle", &[calls::OPEN_BY_HANDLE_AT]),
-            ]),
-            together(&[
-                ring("file_ring_opened_result", "io_uring_complete"),
-                RING_ENTRY,
-                calls("file_call_open", &[calls::OPEN]),
-                calls("file_call_creat", &[calls::CREAT]),
-                calls("file_call_openat", &[calls::OPENAT]),
-                calls("file_call_openat2", &[calls::OPENAT2]),
-                calls("file_call_open_handle", &[calls::OPEN_BY_HANDLE_AT]),
-            ]),
-            together(&[
-                calls("file_call_open", &[calls::OPEN]),
-                calls("file_call_creat", &[calls::CREAT]),
-                calls("file_call_openat", &[calls::OPENAT]),
-                calls("file_call_openat2", &[calls::OPENAT2]),
-                calls("file_call_open_handle", &[calls::OPEN_BY_HANDLE_AT]),
-            ]),
+            together(&[ring("file_ring_opened", "io_uring_complete"), RING_REQUEST, OPENS]),
+            together(&[ring("file_ring_opened_result", "io_uring_complete"), RING_REQUEST, OPENS]),
+            together(&[ring("file_ring_opened_result", "io_uring_complete"), RING_ENTRY, OPENS]),
+            OPENS,
         ],
     ),
     probe(
@@ -65,9 +40,9 @@ pub const PROBES: &[Probe] = &[
         also_by_ring![
             lsm("rename_lsm", "path_rename"),
             function("rename_function", "security_path_rename");
-            calls("file_call_pair", &[calls::RENAME]),
-            calls("file_call_renameat", &[calls::RENAMEAT]),
-            calls("file_call_pair_at", &[calls::RENAMEAT2]),
+            calls(CallShape::Pair, &[calls::RENAME]),
+            calls(CallShape::RenameAt, &[calls::RENAMEAT]),
+            calls(CallShape::PairAt, &[calls::RENAMEAT2]),
         ],
     ),
     probe(
@@ -75,8 +50,8 @@ pub const PROBES: &[Probe] = &[
         also_by_ring![
             lsm("link_lsm", "path_link"),
             function("link_function", "security_path_link");
-            calls("file_call_pair", &[calls::LINK]),
-            calls("file_call_pair_at", &[calls::LINKAT]),
+            calls(CallShape::Pair, &[calls::LINK]),
+            calls(CallShape::PairAt, &[calls::LINKAT]),
         ],
     ),
     probe(
@@ -84,8 +59,8 @@ pub const PROBES: &[Probe] = &[
         also_by_ring![
             lsm("symlink_lsm", "path_symlink"),
             function("symlink_function", "security_path_symlink");
-            calls("file_call_symlink", &[calls::SYMLINK]),
-            calls("file_call_symlinkat", &[calls::SYMLINKAT]),
+            calls(CallShape::Symlink, &[calls::SYMLINK]),
+            calls(CallShape::SymlinkAt, &[calls::SYMLINKAT]),
         ],
     ),
     probe(
@@ -93,8 +68,8 @@ pub const PROBES: &[Probe] = &[
         also_by_ring![
             lsm("unlink_lsm", "path_unlink"),
             function("unlink_function", "security_path_unlink");
-            calls("file_call_path", &[calls::UNLINK]),
-            calls("file_call_at", &[calls::UNLINKAT]),
+            calls(CallShape::Path, &[calls::UNLINK]),
+            calls(CallShape::At, &[calls::UNLINKAT]),
         ],
     ),
     probe(
@@ -102,8 +77,8 @@ pub const PROBES: &[Probe] = &[
         also_by_ring![
             lsm("rmdir_lsm", "path_rmdir"),
             function("rmdir_function", "security_path_rmdir");
-            calls("file_call_path", &[calls::RMDIR]),
-            calls("file_call_at", &[calls::UNLINKAT]),
+            calls(CallShape::Path, &[calls::RMDIR]),
+            calls(CallShape::At, &[calls::UNLINKAT]),
         ],
     ),
     probe(
@@ -111,8 +86,8 @@ pub const PROBES: &[Probe] = &[
         also_by_ring![
             lsm("mkdir_lsm", "path_mkdir"),
             function("mkdir_function", "security_path_mkdir");
-            calls("file_call_path", &[calls::MKDIR]),
-            calls("file_call_at", &[calls::MKDIRAT]),
+            calls(CallShape::Path, &[calls::MKDIR]),
+            calls(CallShape::At, &[calls::MKDIRAT]),
         ],
     ),
     probe(
@@ -121,8 +96,8 @@ pub const PROBES: &[Probe] = &[
             lsm("mknod_lsm", "path_mknod"),
             function("mknod_function", "security_path_mknod"),
             together(&[
-                calls("file_call_path", &[calls::MKNOD]),
-                calls("file_call_at", &[calls::MKNODAT]),
+                calls(CallShape::Path, &[calls::MKNOD]),
+                calls(CallShape::At, &[calls::MKNODAT]),
             ]),
         ],
     ),
@@ -140,8 +115,8 @@ pub const PROBES: &[Probe] = &[
             ]),
             function("truncate_function", "security_path_truncate"),
             together(&[
-                calls("file_call_path", &[calls::TRUNCATE, calls::TRUNCATE64]),
-                calls("file_call_descriptor", &[calls::FTRUNCATE, calls::FTRUNCATE64]),
+                calls(CallShape::Path, &[calls::TRUNCATE, calls::TRUNCATE64]),
+                calls(CallShape::Descriptor, &[calls::FTRUNCATE, calls::FTRUNCATE64]),
             ]),
         ],
     ),
@@ -151,9 +126,9 @@ pub const PROBES: &[Probe] = &[
             lsm("chmod_lsm", "path_chmod"),
             function("chmod_function", "security_path_chmod"),
             together(&[
-                calls("file_call_path", &[calls::CHMOD]),
-                calls("file_call_descriptor", &[calls::FCHMOD]),
-                calls("file_call_at", &[calls::FCHMODAT, calls::FCHMODAT2]),
+                calls(CallShape::Path, &[calls::CHMOD]),
+                calls(CallShape::Descriptor, &[calls::FCHMOD]),
+                calls(CallShape::At, &[calls::FCHMODAT, calls::FCHMODAT2]),
             ]),
         ],
     ),
@@ -165,22 +140,22 @@ pub const PROBES: &[Probe] = &[
             function("chown_common_function", "chown_common"),
             together(&[
                 calls(
-                    "file_call_path",
+                    CallShape::Path,
                     &[calls::CHOWN, calls::LCHOWN, calls::CHOWN16, calls::LCHOWN16],
                 ),
-                calls("file_call_descriptor", &[calls::FCHOWN, calls::FCHOWN16]),
-                calls("file_call_at", &[calls::FCHOWNAT]),
+                calls(CallShape::Descriptor, &[calls::FCHOWN, calls::FCHOWN16]),
+                calls(CallShape::At, &[calls::FCHOWNAT]),
             ]),
         ],
     ),
     probe(
         FileAct::Utimes,
         &[
-            function("utimes_function", "vfs_utimes"),
+            returned("utimes_returned", "vfs_utimes"),
             together(&[
-                calls("file_call_path", &[calls::UTIME, calls::UTIMES]),
+                calls(CallShape::Path, &[calls::UTIME, calls::UTIMES]),
                 calls(
-                    "file_call_at",
+                    CallShape::At,
                     &[calls::FUTIMESAT, calls::UTIMENSAT, calls::UTIMENSAT_TIME64],
                 ),
             ]),
@@ -189,24 +164,25 @@ pub const PROBES: &[Probe] = &[
     probe(
         FileAct::Setxattr,
         &[
+            returned("setxattr_returned", "vfs_setxattr"),
             lsm("setxattr_lsm", "inode_setxattr"),
             function("setxattr_function", "security_inode_setxattr"),
             together(&[
-                calls("file_call_path", &[calls::SETXATTR, calls::LSETXATTR]),
-                calls("file_call_descriptor", &[calls::FSETXATTR]),
-                calls("file_call_setxattrat", &[calls::SETXATTRAT]),
+                calls(CallShape::Path, &[calls::SETXATTR, calls::LSETXATTR]),
+                calls(CallShape::Descriptor, &[calls::FSETXATTR]),
+                calls(CallShape::SetxattrAt, &[calls::SETXATTRAT]),
             ]),
         ],
     ),
     probe(
         FileAct::Chattr,
         &[
-            function("chattr_function", "vfs_fileattr_set"),
+            returned("chattr_returned", "vfs_fileattr_set"),
             lsm("chattr_ioctl_lsm", "file_ioctl"),
             function("chattr_ioctl_function", "security_file_ioctl"),
             together(&[
-                calls("file_call_ioctl", &[calls::IOCTL]),
-                calls("file_call_at", &[calls::FILE_SETATTR]),
+                calls(CallShape::Ioctl, &[calls::IOCTL]),
+                calls(CallShape::At, &[calls::FILE_SETATTR]),
             ]),
         ],
     ),
@@ -215,7 +191,7 @@ pub const PROBES: &[Probe] = &[
         &[
             lsm("mount_lsm", "sb_mount"),
             function("mount_function", "security_sb_mount"),
-            calls("file_call_mount", &[calls::MOUNT]),
+            calls(CallShape::Mount, &[calls::MOUNT]),
         ],
     ),
     probe(
@@ -223,7 +199,7 @@ pub const PROBES: &[Probe] = &[
         &[
             lsm("umount_lsm", "sb_umount"),
             function("umount_function", "security_sb_umount"),
-            calls("file_call_umount", &[calls::UMOUNT, calls::UMOUNT2]),
+            calls(CallShape::Umount, &[calls::UMOUNT, calls::UMOUNT2]),
         ],
     ),
     probe(
@@ -231,11 +207,20 @@ pub const PROBES: &[Probe] = &[
         &[
             lsm("move_mount_lsm", "move_mount"),
             function("move_mount_function", "security_move_mount"),
-            calls("file_call_move_mount", &[calls::MOVE_MOUNT]),
+            calls(CallShape::MoveMount, &[calls::MOVE_MOUNT]),
         ],
     ),
 ];
 
+/// The calls that open files.
+const OPENS: Hook = together(&[
+    calls(CallShape::Open, &[calls::OPEN]),
+    calls(CallShape::Creat, &[calls::CREAT]),
+    calls(CallShape::OpenAt, &[calls::OPENAT]),
+    calls(CallShape::OpenAt2, &[calls::OPENAT2]),
+    calls(CallShape::OpenHandle, &[calls::OPEN_BY_HANDLE_AT]),
+]);
+const OPENED_BY_HANDLE: Hook = returned("file_opened_by_handle", entry!("open_by_handle_at"));
 /// Requests to an io_uring, since 6.3.
 const RING_REQUEST: Hook = ring("file_ring_request", "io_uring_submit_req");
 /// Before.
@@ -253,12 +238,16 @@ const fn function(program: &'static str, function: &'static str) -> Hook {
     Hook::Function { program, function }
 }
 
+const fn returned(program: &'static str, function: &'static str) -> Hook {
+    Hook::Return { program, function }
+}
+
 const fn ring(program: &'static str, tracepoint: &'static str) -> Hook {
     Hook::Tracepoint { program, tracepoint }
 }
 
-const fn calls(program: &'static str, calls: &'static [Call]) -> Hook {
-    Hook::Calls { program, calls }
+const fn calls(shape: CallShape, calls: &'static [Call]) -> Hook {
+    Hook::Calls { program: "file_call", shape, calls }
 }
 
 const fn together(hooks: &'static [Hook]) -> Hook {

@@ -1,4 +1,4 @@
-use super::{Call, Hook, Probe, calls};
+use super::{Call, CallShape, Hook, Probe, calls, entry};
 use crate::RecordKind;
 use event_model::NetworkAct;
 
@@ -8,6 +8,7 @@ pub const PROBES: &[Probe] = &[
     network(
         NetworkAct::Socket,
         &[
+            Hook::Together { hooks: &[SOCKET_REFUSED, SOCKET_MADE] },
             Hook::Lsm { program: "network_socket_lsm", hook: "socket_post_create" },
             Hook::Function {
                 program: "network_socket_function",
@@ -34,6 +35,10 @@ pub const PROBES: &[Probe] = &[
     network(
         NetworkAct::Connect,
         &[
+            Hook::Return {
+                program: "network_connect_unix_returned",
+                function: "security_unix_stream_connect",
+            },
             Hook::Lsm { program: "network_connect_unix_lsm", hook: "unix_stream_connect" },
             Hook::Function {
                 program: "network_connect_unix_function",
@@ -70,6 +75,11 @@ pub const PROBES: &[Probe] = &[
     },
 ];
 
+const SOCKET_REFUSED: Hook =
+    Hook::Return { program: "network_socket_refused", function: entry!("socket") };
+const SOCKET_MADE: Hook =
+    Hook::Return { program: "network_socket_returned", function: "security_socket_post_create" };
+
 const TCP_STATE: &[Hook] =
     &[Hook::Tracepoint { program: "network_tcp_state", tracepoint: "inet_sock_set_state" }];
 
@@ -86,5 +96,5 @@ const fn network(act: NetworkAct, hooks: &'static [Hook]) -> Probe {
 }
 
 const fn at_end(program: &'static str, calls: &'static [Call]) -> Hook {
-    Hook::Calls { program, calls }
+    Hook::Calls { program, shape: CallShape::ByNumber, calls }
 }

@@ -1,29 +1,7 @@
 use super::calls::{self, Call};
-use super::{Hook, Probe};
+use super::{CallShape, Hook, Probe, compat_entry, entry};
 use crate::RecordKind;
 use event_model::SystemAct;
-
-/// The kernel's function for a system call.
-macro_rules! entry {
-    ($call:literal) => {
-        if cfg!(target_arch = "x86_64") {
-            concat!("__x64_sys_", $call)
-        } else {
-            concat!("__arm64_sys_", $call)
-        }
-    };
-}
-
-/// The same for the calls of 32-bit programs that need a translation.
-macro_rules! compat_entry {
-    ($call:literal) => {
-        if cfg!(target_arch = "x86_64") {
-            concat!("__ia32_compat_sys_", $call)
-        } else {
-            concat!("__arm64_compat_sys_", $call)
-        }
-    };
-}
 
 /// Acts on processes, on the kernel, and on memory.
 pub const PROBES: &[Probe] = &[
@@ -90,7 +68,7 @@ const CAPSET: [Hook; 3] = security(
 const SETNS: &[Hook] =
     &[function("system_setns_function", "switch_task_namespaces"), namespaces(&[calls::SETNS])];
 const UNSHARE: &[Hook] =
-    &[function("system_unshare_function", "ksys_unshare"), namespaces(&[calls::UNSHARE])];
+    &[returned("system_unshare_returned", "ksys_unshare"), namespaces(&[calls::UNSHARE])];
 const CHROOT: [Hook; 3] = security(
     ("system_chroot_lsm", "path_chroot"),
     ("system_chroot_function", "security_path_chroot"),
@@ -149,16 +127,17 @@ const PRCTL: &[Hook] = &[
     processes(&[calls::PRCTL]),
 ];
 const SETSID: &[Hook] =
-    &[function("system_setsid_function", "ksys_setsid"), processes(&[calls::SETSID])];
+    &[returned("system_setsid_returned", "ksys_setsid"), processes(&[calls::SETSID])];
 const DUP: &[Hook] = &[
     Hook::Together {
         hooks: &[
-            function("system_dup2_function", "do_dup2"),
+            returned("system_dup2_returned", "do_dup2"),
             function("system_dup_function", "fd_install"),
         ],
     },
     Hook::Calls {
         program: "system_dup_call",
+        shape: CallShape::ByNumber,
         calls: &[
             calls::DUP,
             calls::DUP2,
@@ -196,21 +175,21 @@ const MMAP: [Hook; 3] = security(
 const USERFAULTFD: &[Hook] = &[
     Hook::Together {
         hooks: &[
-            function("system_userfaultfd_compat", "__ia32_sys_userfaultfd"),
-            function("system_userfaultfd_function", entry!("userfaultfd")),
+            returned("system_userfaultfd_compat_returned", "__ia32_sys_userfaultfd"),
+            returned("system_userfaultfd_returned", entry!("userfaultfd")),
         ],
     },
-    function("system_userfaultfd_function", entry!("userfaultfd")),
+    returned("system_userfaultfd_returned", entry!("userfaultfd")),
     memory(&[calls::USERFAULTFD]),
 ];
 const KEYCTL: &[Hook] = &[
     Hook::Together {
         hooks: &[
-            function("system_keyctl_compat", compat_entry!("keyctl")),
-            function("system_keyctl_function", entry!("keyctl")),
+            returned("system_keyctl_compat_returned", compat_entry!("keyctl")),
+            returned("system_keyctl_returned", entry!("keyctl")),
         ],
     },
-    function("system_keyctl_function", entry!("keyctl")),
+    returned("system_keyctl_returned", entry!("keyctl")),
     kernel(&[calls::KEYCTL]),
 ];
 const MODULE_LOAD: &[Hook] = &[
@@ -272,26 +251,30 @@ const fn function(program: &'static str, function: &'static str) -> Hook {
     Hook::Function { program, function }
 }
 
+const fn returned(program: &'static str, function: &'static str) -> Hook {
+    Hook::Return { program, function }
+}
+
 const fn tracepoint(program: &'static str, tracepoint: &'static str) -> Hook {
     Hook::Tracepoint { program, tracepoint }
 }
 
 const fn credentials(calls: &'static [Call]) -> Hook {
-    Hook::Calls { program: "system_credentials_call", calls }
+    Hook::Calls { program: "system_credentials_call", shape: CallShape::ByNumber, calls }
 }
 
 const fn namespaces(calls: &'static [Call]) -> Hook {
-    Hook::Calls { program: "system_namespaces_call", calls }
+    Hook::Calls { program: "system_namespaces_call", shape: CallShape::ByNumber, calls }
 }
 
 const fn processes(calls: &'static [Call]) -> Hook {
-    Hook::Calls { program: "system_processes_call", calls }
+    Hook::Calls { program: "system_processes_call", shape: CallShape::ByNumber, calls }
 }
 
 const fn memory(calls: &'static [Call]) -> Hook {
-    Hook::Calls { program: "system_memory_call", calls }
+    Hook::Calls { program: "system_memory_call", shape: CallShape::ByNumber, calls }
 }
 
 const fn kernel(calls: &'static [Call]) -> Hook {
-    Hook::Calls { program: "system_kernel_call", calls }
+    Hook::Calls { program: "system_kernel_call", shape: CallShape::ByNumber, calls }
 }

@@ -1,6 +1,7 @@
 //! Acts that a shell can't perform, or not fast enough to be measured.
 
 mod repeat;
+mod sustain;
 
 use clap::{Parser, Subcommand};
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -40,6 +41,8 @@ enum Act {
         #[command(subcommand)]
         act: Repeated,
     },
+    /// Opens files and runs programs at a steady pace, and prints the seconds that it took.
+    Sustain(sustain::Pace),
 }
 
 fn main() -> Outcome<()> {
@@ -49,6 +52,7 @@ fn main() -> Outcome<()> {
             let nanoseconds = repeat::nanoseconds_each(count, &act)?;
             Ok(writeln!(io::stdout(), "{nanoseconds}")?)
         }
+        Act::Sustain(pace) => Ok(writeln!(io::stdout(), "{}", sustain::sustain(&pace)?)?),
     }
 }
 

@@ -43,6 +43,7 @@ struct Row {
 #[derive(Default)]
 pub struct Report {
     rows: Vec<Row>,
+    notes: Vec<String>,
 }
 
 impl Report {
@@ -54,6 +55,11 @@ impl Report {
         self.rows.is_empty()
     }
 
+    /// Adds what stands below the table, such as why rows are missing.
+    pub fn note(&mut self, note: String) {
+        self.notes.push(note);
+    }
+
     /// Prints the table and writes target/bench/NAME.json.
     pub fn publish(&self, name: &str) -> Result<()> {
         println!("{:<64} {:>12} {:<12} {:<10} MET", "WHAT", "VALUE", "UNIT", "GOAL");
@@ -63,6 +69,9 @@ impl Report {
                 "{what:<64} {value:>12.2} {unit:<12} {:<10} {met}",
                 goal.text().unwrap_or_default()
             );
+        }
+        for note in &self.notes {
+            println!("{note}");
         }
         let folder = folders::repository().join("target/bench");
         fs::create_dir_all(&folder)?;
@@ -76,7 +85,7 @@ impl Report {
         let rows = self.rows.iter().map(|Row { what, value, unit, goal }| {
             json!({ "what": what, "value": value, "unit": unit, "goal": goal.text(), "met": goal.met(*value) })
         });
-        json!({ "rows": rows.collect::<Vec<_>>() })
+        json!({ "rows": rows.collect::<Vec<_>>(), "notes": self.notes })
     }
 }
 

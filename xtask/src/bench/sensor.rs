@@ -1,19 +1,30 @@
 //! What the sensor costs the node: the same work bare and under the sensor, in turns.
 
+mod files;
+mod peers;
+mod sustained;
 mod work;
 
 use super::report::{Goal, Report};
-use anyhow::Result;
+use anyhow::{Context, Result};
+use files::WatchedFiles;
+use peers::Peers;
+use serde_json::{Value, json};
+use std::fs;
 use std::path::Path;
-use std::time::Duration;
-use suite::Machine;
+use std::time::{Duration, Instant};
 use suite::cgroup::Cgroup;
 use suite::program::{Launch, Name, Program};
 use tempfile::TempDir;
-use work::{WORKS, Work};
+use work::{Bench, WORKS, Work};
 
 const PAIRS: usize = 10;
 const READY_WITHIN: Duration = Duration::from_mins(1);
+
+/// What the sensor does by itself, such as its first inventory, is over when it uses no more than this of a CPU.
+const IDLE: f64 = 0.02;
+const LOOK_INTERVAL: Duration = Duration::from_millis(300);
+const IDLE_WITHIN: Duration = Duration::from_mins(1);
 
 /// The limits of the workload's table.
 const MILLICORES: u64 = 360;
@@ -29,69 +40,148 @@ pub fn run(binaries: &Path) -> Result<Report> {
     machine.wait_ready()?;
     let limits =
         Cgroup::limited(&format!("defender-bench-{}", std::process::id()), MILLICORES, BYTES)?;
-    let rounds = measure(&machine, &limits, binaries);
+    let launch = Launch { cgroup: Some(limits.clone()), ..machine.launch(Name::CollectorDs)? };
+    let bench = Bench { binaries: binaries.to_owned(), files: WatchedFiles::make()? };
+    let mut peers = Peers::find()?;
+    let rounds = measure(&launch, &bench, &mut peers);
+    let sustained = rounds.and_then(|rounds| Ok((rounds, sustained::measure(&launch, &bench)?)));
     machine.stop()?;
     limits.remove()?;
-    Ok(report(&rounds?))
+    let (rounds, sustained) = sustained?;
+    let mut report = report(&rounds);
+    sustained.add_to(&mut report);
+    peers.report(&mut report);
+    Ok(report)
 }
 
-/// One pair: the same works without the sensor and with it.
+/// The same works without the sensor, with one that looks at a single call which nobody makes, and with the real one.
 struct Round {
-    works: Vec<Pair>,
+    works: Vec<Measured>,
     resident_mib: f64,
+    ready_seconds: f64,
 }
 
 /// Nanoseconds that one act took, and the sensor's own CPU for it.
-struct Pair {
+struct Measured {
     bare: f64,
+    hooked: f64,
     sensed: f64,
     cpu: f64,
 }
 
-fn measure(machine: &Machine, limits: &Cgroup, binaries: &Path) -> Result<Vec<Round>> {
-    let launch = Launch { cgroup: Some(limits.clone()), ..machine.launch(Name::CollectorDs)? };
-    for work in &WORKS {
-        work.nanoseconds(binaries)?; // warms the caches
+fn measure(launch: &Launch, bench: &Bench, peers: &mut Peers) -> Result<Vec<Round>> {
+    let hooked = with_one_call(launch)?;
+    all_works(bench)?; // warms the caches
+    let mut bare = all_works(bench)?;
+    let mut rounds = vec![];
+    for pair in 1..=PAIRS {
+        println!("pair {pair} of {PAIRS}");
+        peers.round(&bare, bench)?;
+        let hooked = under(&hooked, bench)?;
+        let sensed = under(launch, bench)?;
+        // What the machine did before and after, for it is not always as quick.
+        let after = all_works(bench)?;
+        let Sensed { works, resident_mib, ready_seconds } = sensed;
+        let works = works.iter().zip(&hooked.works).zip(bare.iter().zip(&after)).map(
+            |(((sensed, cpu), (hooked, _)), (before, after))| Measured {
+                bare: f64::midpoint(*before, *after),
+                hooked: *hooked,
+                sensed: *sensed,
+                cpu: *cpu,
+            },
+        );
+        rounds.push(Round { works: works.collect(), resident_mib, ready_seconds });
+        bare = after;
     }
-    (0..PAIRS).map(|pair| round(pair, &launch, binaries)).collect()
+    Ok(rounds)
 }
 
-fn round(pair: usize, launch: &Launch, binaries: &Path) -> Result<Round> {
-    println!("pair {} of {PAIRS}", pair + 1);
-    let bare: Vec<f64> =
-        WORKS.iter().map(|work| work.nanoseconds(binaries)).collect::<Result<_>>()?;
+fn all_works(bench: &Bench) -> Result<Vec<f64>> {
+    WORKS.iter().map(|work| work.nanoseconds(bench)).collect()
+}
+
+/// A sensor without rules, asked for a call that nobody makes: what the place costs by itself where all calls pass.
+fn with_one_call(launch: &Launch) -> Result<Launch> {
+    let file = &launch.configuration;
+    let mut configuration: Value = serde_json::from_str(&fs::read_to_string(file)?)
+        .with_context(|| format!("reading {}", file.display()))?;
+    let rules = file.with_file_name("no-rules");
+    fs::create_dir_all(&rules)?;
+    configuration["rules"]["paths"] = json!([rules]);
+    configuration["inventory"] = json!({ "enabled": false });
+    configuration["kernel"] = json!({ "acts": ["keyctl"], "files": { "read": [], "write": [] } });
+    let configuration = {
+        let other = file.with_file_name("one-call.yaml");
+        fs::write(&other, serde_json::to_string_pretty(&configuration)?)?;
+        other
+    };
+    Ok(Launch { configuration, ..launch.clone() })
+}
+
+/// What was measured under one sensor.
+struct Sensed {
+    /// Of each work the nanoseconds for one, and those of the sensor's CPU.
+    works: Vec<(f64, f64)>,
+    resident_mib: f64,
+    ready_seconds: f64,
+}
+
+fn under(launch: &Launch, bench: &Bench) -> Result<Sensed> {
+    let begin = Instant::now();
     let mut sensor = launch.start()?;
     sensor.wait_ready(READY_WITHIN)?;
-    let works: Result<Vec<Pair>> =
-        WORKS.iter().zip(bare).map(|(work, bare)| sense(work, bare, &sensor, binaries)).collect();
+    let ready_seconds = begin.elapsed().as_secs_f64();
+    wait_idle(&sensor)?;
+    let works: Result<Vec<_>> = WORKS.iter().map(|work| sense(work, &sensor, bench)).collect();
     let resident_mib = sensor.resident_mib()?;
     sensor.stop(READY_WITHIN)?;
-    Ok(Round { works: works?, resident_mib })
+    Ok(Sensed { works: works?, resident_mib, ready_seconds })
 }
 
-fn sense(work: &Work, bare: f64, sensor: &Program, binaries: &Path) -> Result<Pair> {
+/// The sensor is idle before, and after.
+fn sense(work: &Work, sensor: &Program, bench: &Bench) -> Result<(f64, f64)> {
     let before = sensor.cpu_seconds()?;
-    let sensed = work.nanoseconds(binaries)?;
-    // The last records are on their way for some tens of milliseconds.
-    std::thread::sleep(Duration::from_millis(300));
+    let sensed = work.nanoseconds(bench)?;
+    wait_idle(sensor)?;
     let cpu = (sensor.cpu_seconds()? - before) * 1e9 / f64::from(work.count);
-    Ok(Pair { bare, sensed, cpu })
+    Ok((sensed, cpu))
+}
+
+/// Waits until the sensor has nothing left to do.
+fn wait_idle(sensor: &Program) -> Result<()> {
+    let begin = Instant::now();
+    let mut before = sensor.cpu_seconds()?;
+    while begin.elapsed() < IDLE_WITHIN {
+        std::thread::sleep(LOOK_INTERVAL);
+        let now = sensor.cpu_seconds()?;
+        if now - before <= IDLE * LOOK_INTERVAL.as_secs_f64() {
+            return Ok(());
+        }
+        before = now;
+    }
+    println!("the sensor is still at work after {IDLE_WITHIN:?}");
+    Ok(())
 }
 
 fn report(rounds: &[Round]) -> Report {
     let mut report = Report::default();
     for (place, work) in WORKS.iter().enumerate() {
-        let median = |pick: fn(&Pair) -> f64| {
+        let median = |pick: fn(&Measured) -> f64| {
             super::median(rounds.iter().map(|round| pick(&round.works[place])).collect())
         };
         let what = work.what;
-        report.add(format!("{what}: bare"), median(|pair| pair.bare) / 1e3, "us", Goal::None);
-        report.add(format!("{what}: sensed"), median(|pair| pair.sensed) / 1e3, "us", Goal::None);
-        let ratio = median(|pair| pair.sensed / pair.bare);
+        report.add(format!("{what}: bare"), median(|one| one.bare) / 1e3, "us", Goal::None);
+        report.add(format!("{what}: sensed"), median(|one| one.sensed) / 1e3, "us", Goal::None);
+        let hooked = median(|one| one.hooked / one.bare);
+        report.add(format!("{what}: ratio, one idle call"), hooked, "x", Goal::None);
+        let ratio = median(|one| one.sensed / one.bare);
         report.add(format!("{what}: ratio"), ratio, "x", work.ratio);
-        report.add(format!("{what}: sensor's CPU"), median(|pair| pair.cpu) / 1e3, "us", work.cpu);
+        report.add(format!("{what}: sensor's CPU"), median(|one| one.cpu) / 1e3, "us", work.cpu);
     }
-    let resident = super::median(rounds.iter().map(|round| round.resident_mib).collect());
+    let of_rounds = |pick: fn(&Round) -> f64| super::median(rounds.iter().map(pick).collect());
+    let resident = of_rounds(|round| round.resident_mib);
     report.add("sensor's resident memory", resident, "MiB", Goal::AtMost(40.0));
+    let ready = of_rounds(|round| round.ready_seconds);
+    report.add("from start to ready", ready, "s", Goal::None);
     report
 }

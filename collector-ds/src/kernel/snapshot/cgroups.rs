@@ -150,14 +150,18 @@ fn was_removed(error: &io::Error) -> bool {
 
 /// A line of `/proc/PID/cgroup`: `4:memory:/a/b`, `9:name=systemd:/`, or `0::/a/b` for cgroup v2.
 #[derive(Debug, PartialEq, Eq)]
-struct Membership<'line> {
-    hierarchy: u32,
-    controllers: Vec<&'line str>,
-    path: &'line str,
+pub struct Membership<'line> {
+    /// The hierarchy's id; 0 is cgroup v2.
+    pub hierarchy: u32,
+    /// The controllers of the hierarchy, none for cgroup v2.
+    pub controllers: Vec<&'line str>,
+    /// The cgroup's path below the hierarchy's root.
+    pub path: &'line str,
 }
 
 impl<'line> Membership<'line> {
-    fn parse(line: &'line str) -> Option<Self> {
+    /// None where the line is not such a line.
+    pub fn parse(line: &'line str) -> Option<Self> {
         let mut fields = line.splitn(3, ':');
         let hierarchy = fields.next()?.parse().ok()?;
         let controllers = fields.next()?.split(',').filter(|name| !name.is_empty()).collect();

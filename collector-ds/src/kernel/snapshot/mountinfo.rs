@@ -11,6 +11,7 @@ pub struct Mount<'line> {
     pub root: &'line str,
     /// Where, below the root directory of the process.
     pub point: PathBuf,
+    /// The type of the file system, such as `cgroup2`.
     pub file_system: &'line str,
     /// Options of the file system.
     pub options: &'line str,
@@ -36,6 +37,7 @@ impl<'line> Mount<'line> {
         unescape(self.root)
     }
 
+    /// Whether the file system is mounted with that option.
     pub fn has_option(&self, option: &str) -> bool {
         self.options.split(',').any(|one| one == option)
     }

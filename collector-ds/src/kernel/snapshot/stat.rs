@@ -10,8 +10,11 @@ const NANOSECONDS_A_TICK: u64 = 10_000_000;
 /// The fields of `/proc/PID/stat` that we use; proc_pid_stat(5) numbers them.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Stat {
+    /// Which process.
     pub key: ProcessKey,
+    /// The kernel's name for it.
     pub name: String,
+    /// The id of its parent.
     pub parent: u32,
     state: char,
     terminal: u32,
@@ -39,6 +42,7 @@ impl Stat {
         })
     }
 
+    /// A thread of the kernel's own.
     pub const fn is_kernel_thread(&self) -> bool {
         self.flags & KERNEL_THREAD != 0
     }

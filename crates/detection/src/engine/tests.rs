@@ -39,6 +39,7 @@ impl Scene {
             container: self.container.as_ref(),
             host: &self.host,
             remote_name: None,
+            is_on_sensor: false,
         }
     }
 }

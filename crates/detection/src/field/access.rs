@@ -107,6 +107,7 @@ pub(crate) enum EventField {
     CreatesExecutable,
     Creates,
     TargetPid,
+    TargetIsSensor,
     Hostname,
     /// Rules ask whether it is 0, which no event's number is.
     Number,
@@ -327,6 +328,10 @@ impl<'a> Facts<'a> {
             }
             EventField::TargetPid => match &event.kind {
                 EventKind::System(event) => Value::Number(event.target?.key.pid.into()),
+                _ => return None,
+            },
+            EventField::TargetIsSensor => match &event.kind {
+                EventKind::File(_) | EventKind::System(_) => Value::Boolean(self.act.is_on_sensor),
                 _ => return None,
             },
             EventField::Hostname => Value::borrowed(&self.act.host.hostname),

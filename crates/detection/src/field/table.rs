@@ -174,6 +174,8 @@ static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
             "What was read or written."),
         new("target.pid", Number, System, event(EventField::TargetPid),
             "The process that it was done to, in the host's namespace.").own(),
+        new("target.is_sensor", Boolean, Event, event(EventField::TargetIsSensor),
+            "It was done to the sensor itself: to its process or the publisher's, to its program, configuration, rules, socket or state, to files of `/proc` that show its memory, or to its programs and maps in the kernel.").own(),
         // What the descriptor stands for.
         new("fd.num", Number, Event, descriptor(D::Number),
             "-1 where an open failed, else 0: its number is not told. Of a dup, the new descriptor."),

@@ -57,6 +57,7 @@ fn event_tells(field: EventField, subject: Subject) -> bool {
         | EventField::Creates
         | EventField::CreatesExecutable => subject == Subject::File(FileAct::Open),
         EventField::TargetPid => matches!(subject, Subject::System(_)),
+        EventField::TargetIsSensor => matches!(subject, Subject::File(_) | Subject::System(_)),
         EventField::Type
         | EventField::Time
         | EventField::RawTime

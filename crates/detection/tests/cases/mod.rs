@@ -41,6 +41,9 @@ pub struct Case {
     pub system: Option<CaseSystem>,
     /// By which the domain name system told the other end's address.
     pub remote_name: Option<String>,
+    /// It was done to the sensor itself.
+    #[serde(default)]
+    pub on_sensor: bool,
 }
 
 /// An act on a file.
@@ -240,6 +243,7 @@ pub struct Scene {
     container: Option<Container>,
     host: Host,
     remote_name: Option<String>,
+    is_on_sensor: bool,
 }
 
 impl Scene {
@@ -253,6 +257,7 @@ impl Scene {
             container: self.container.as_ref().filter(|_| metadata_known),
             host: &self.host,
             remote_name: self.remote_name.as_deref(),
+            is_on_sensor: self.is_on_sensor,
         })
     }
 }
@@ -295,6 +300,7 @@ impl Case {
             container,
             host: Host { hostname: "worker-1".to_owned(), ..Host::default() },
             remote_name: self.remote_name.clone(),
+            is_on_sensor: self.on_sensor,
         }
     }
 }

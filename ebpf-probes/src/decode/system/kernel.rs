@@ -36,7 +36,17 @@ pub fn bpf(told: &Told) -> Arguments {
         );
     }
     arguments.add("name", told.text.as_ref().filter(|name| !name.is_empty()));
+    arguments.add(bpf_object(command), told.value(2));
     arguments
+}
+
+/// What the id is of that a command is told with.
+const fn bpf_object(command: u64) -> &'static str {
+    match command {
+        9 | 13 => "prog_id",       // PROG_DETACH, PROG_GET_FD_BY_ID
+        29 | 30 | 34 => "link_id", // LINK_UPDATE, LINK_GET_FD_BY_ID, LINK_DETACH
+        _ => "map_id",
+    }
 }
 
 pub fn kexec_load(told: &Told) -> Arguments {

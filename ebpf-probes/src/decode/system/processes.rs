@@ -70,14 +70,19 @@ pub fn unshare(told: &Told) -> Arguments {
 
 pub fn chroot(told: &Told) -> Arguments {
     let mut arguments = Arguments::default();
-    arguments.add("path", told.path.as_ref().or(told.text.as_ref()));
+    arguments.add("path", Some(path(told.path.as_ref(), told.text.as_ref())));
     arguments
+}
+
+/// The kernel's path or, for want of it, the caller's. Neither is there where the kernel's is the root, which has no names.
+fn path<'told>(kernels: Option<&'told String>, callers: Option<&'told String>) -> &'told str {
+    kernels.or(callers).map_or("/", String::as_str)
 }
 
 pub fn pivot_root(told: &Told) -> Arguments {
     let mut arguments = Arguments::default();
-    arguments.add("new_root", told.path.as_ref().or(told.text.as_ref()));
-    arguments.add("put_old", told.other.as_ref().or(told.other_text.as_ref()));
+    arguments.add("new_root", Some(path(told.path.as_ref(), told.text.as_ref())));
+    arguments.add("put_old", Some(path(told.other.as_ref(), told.other_text.as_ref())));
     arguments
 }
 

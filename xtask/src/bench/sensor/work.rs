@@ -1,10 +1,21 @@
 //! The work that is done bare and under the sensor.
 
+use super::files::WatchedFiles;
 use crate::bench::report::Goal;
 use anyhow::{Context, Result, ensure};
-use std::path::Path;
+use std::ffi::OsStr;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Instant;
+
+/// What the works need.
+pub struct Bench {
+    pub binaries: PathBuf,
+    pub files: WatchedFiles,
+}
+
+/// Stands in a work's arguments for the folder of [`Bench::files`].
+const FOLDER: &str = "FOLDER";
 
 /// Some work, many times over.
 pub struct Work {
@@ -22,7 +33,7 @@ pub struct Work {
 
 /// The goals are those of the fall-back hooks, where a kernel has no better ones; on a kernel with LSM or fentry hooks
 /// the table of docs/performance.md is stricter.
-pub const WORKS: [Work; 8] = [
+pub const WORKS: [Work; 9] = [
     Work {
         what: "getpid",
         count: 2_000_000,
@@ -38,9 +49,16 @@ pub const WORKS: [Work; 8] = [
         cpu: Goal::AtMost(0.01),
     },
     Work {
-        what: "open+close for writing, watched",
-        count: 20_000,
+        what: "open+close for writing, watched, one file",
+        count: 100_000,
         act: &["write", "/etc/hosts"],
+        ratio: Goal::None,
+        cpu: Goal::AtMost(0.3),
+    },
+    Work {
+        what: "open+close for writing, watched, 4,096 files",
+        count: 20_000,
+        act: &["write-each", FOLDER],
         ratio: Goal::None,
         cpu: Goal::None,
     },
@@ -83,15 +101,19 @@ pub const WORKS: [Work; 8] = [
 
 impl Work {
     /// Nanoseconds that one takes.
-    pub fn nanoseconds(&self, binaries: &Path) -> Result<f64> {
-        if self.act.is_empty() { self.compile() } else { self.repeat(&binaries.join("acts")) }
+    pub fn nanoseconds(&self, bench: &Bench) -> Result<f64> {
+        if self.act.is_empty() { self.compile() } else { self.repeat(bench) }
     }
 
-    fn repeat(&self, acts: &Path) -> Result<f64> {
-        let count = self.count.to_string();
-        let output = Command::new(acts)
+    fn repeat(&self, bench: &Bench) -> Result<f64> {
+        let (acts, count) = (bench.binaries.join("acts"), self.count.to_string());
+        let arguments = self.act.iter().map(|argument| match *argument {
+            FOLDER => bench.files.folder().as_os_str(),
+            other => OsStr::new(other),
+        });
+        let output = Command::new(&acts)
             .args(["repeat", &count])
-            .args(self.act)
+            .args(arguments)
             .output()
             .with_context(|| format!("starting {}", acts.display()))?;
         let told = String::from_utf8_lossy(&output.stdout).trim().to_owned();

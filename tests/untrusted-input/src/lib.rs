@@ -1,0 +1,35 @@
+//! What holds for every reader of bytes that others chose, whatever the bytes are.
+//!
+//! Each function takes any bytes, gives them to a reader as it is in the sensor, and panics where one of its promises
+//! does not hold. `fuzz/` looks for such bytes (docs/testing.md says how); the test of this crate replays what it kept.
+
+mod audit;
+mod cgroup_path;
+mod dns;
+mod packages;
+mod proc_files;
+mod record;
+mod rules;
+
+/// A reader by the name of its fuzz target.
+pub type Reader = (&'static str, fn(&[u8]));
+
+/// All of them.
+pub const READERS: [Reader; 8] = [
+    ("audit_line", audit::lines),
+    ("cgroup_path", cgroup_path::path),
+    ("dns_parser", dns::packet),
+    ("package_lists", packages::lists),
+    ("proc_files", proc_files::file),
+    ("record_decoder", record::record),
+    ("rpm_database", packages::rpm_database),
+    ("rule_file", rules::file),
+];
+
+/// Gives bytes to the reader of that name.
+pub fn check(name: &str, bytes: &[u8]) {
+    let Some((_, check)) = READERS.iter().find(|(reader, _)| *reader == name) else {
+        panic!("there is no reader {name}");
+    };
+    check(bytes);
+}

@@ -1,0 +1,49 @@
+//! Files of rules.
+
+use detection::{Act, Engine, RuleSet, SourceFile};
+use event_model::{Alert, Event, EventKind, Host, Process, Timestamp};
+
+/// A rule file, as text: who writes one may do so badly, and is told where. What loads can be evaluated.
+pub fn file(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let file = SourceFile { name: "rules.yaml", text: &text };
+    match RuleSet::load(&[file]) {
+        Ok(rules) => evaluate(&Engine::compile(rules)),
+        Err(error) => {
+            let lines = text.split('\n').count();
+            assert!(!error.diagnostics.is_empty(), "an error says what is wrong");
+            for diagnostic in &error.diagnostics {
+                let line = diagnostic.line;
+                assert!(line <= lines, "{diagnostic:?} stands behind the end of {lines} lines");
+            }
+            assert!(error.to_string().contains("rules.yaml"));
+        }
+    }
+}
+
+fn evaluate(engine: &Engine) {
+    let process = Process {
+        name: "nc".to_owned(),
+        arguments: vec!["nc".to_owned(), "-e".to_owned(), "/bin/sh".to_owned()],
+        ..Process::default()
+    };
+    let event = Event {
+        time: Timestamp(1),
+        process: process.reference,
+        container: None,
+        kind: EventKind::Exec,
+    };
+    let host = Host::default();
+    let act = Act {
+        event: &event,
+        process: &process,
+        ancestors: &[],
+        container: None,
+        host: &host,
+        remote_name: None,
+        is_on_sensor: true,
+    };
+    let alerts: Vec<Alert> =
+        engine.evaluate(&act).map(|one| one.into_alert(&act, Timestamp(2))).collect();
+    assert!(alerts.len() <= engine.rules().len(), "a rule matches an act once");
+}
