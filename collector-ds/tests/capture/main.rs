@@ -31,6 +31,7 @@ mod network_filter;
 mod network_races;
 mod opens;
 mod outcomes;
+mod process_list;
 mod processes;
 mod recorder;
 mod repeats;
