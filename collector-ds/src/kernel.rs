@@ -1,6 +1,6 @@
 //! What the kernel tells: its records as they happen, and what stood before the first of them.
 //!
-//! [`Sensor::load`] attaches the programs of `ebpf-probes`. Then [`snapshot()`] lists what already runs.
+//! [`Sensor::load`] attaches the programs of `ebpf-probes`. Then [`Sensor::snapshot`] lists what already runs.
 //! Apply the snapshot first and the sensor's records after it: the programs were attached before
 //! the snapshot was taken, so whatever changed meanwhile waits in the ring and has the last word.
 
@@ -15,6 +15,7 @@ mod network_filter;
 mod outcomes;
 mod own_objects;
 mod own_process;
+mod process_list;
 mod refusal;
 mod ring;
 mod sensor;
@@ -32,6 +33,7 @@ pub use error::SensorError;
 pub use network_filter::{NetworkFilter, UnixSockets};
 pub use own_objects::OwnObjects;
 pub use own_process::OwnProcess;
+pub use process_list::ProcessListError;
 pub use sensor::{KernelConfig, Sensor};
 pub use snapshot::{Membership, Mount, Snapshot, Stat, Status, cgroups_at, snapshot};
 pub use watched_paths::{FileFilter, PatternError, WatchedPaths, watched_by_default};

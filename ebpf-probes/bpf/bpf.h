@@ -40,6 +40,8 @@ static long (*bpf_probe_read_kernel_str)(void *to, u32 size, const void *from) =
 static long (*bpf_probe_read_user_str)(void *to, u32 size, const void *from) = (void *)114;
 static u64 (*bpf_jiffies64)(void) = (void *)118;
 static u64 (*bpf_ktime_get_boot_ns)(void) = (void *)125;
+struct seq_file;
+static long (*bpf_seq_write)(struct seq_file *to, const void *data, u32 size) = (void *)127;
 static long (*bpf_ringbuf_output)(void *ring, void *data, u64 size, u64 flags) = (void *)130;
 static u64 (*bpf_ringbuf_query)(void *ring, u64 what) = (void *)134;
 /* Since 5.11: ask helper_exists first. */

@@ -188,6 +188,7 @@ struct linux_binprm {
 struct mm_struct {
 	unsigned long arg_start;
 	unsigned long arg_end;
+	struct file *exe_file;
 };
 
 struct tty_struct {
@@ -256,11 +257,16 @@ struct task_struct {
 	struct pid *thread_pid;
 	u64 start_boottime;
 	u64 self_exec_id; /* Counts the programs that the process has executed. */
+	const struct cred *real_cred; /* Its own; `cred` is another's while the kernel acts in that one's name. */
 	const struct cred *cred;
 	char comm[16];
 	struct fs_struct *fs;
 	struct signal_struct *signal;
 	struct css_set *cgroups;
+};
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
 };
 
 /* Only with CONFIG_AUDIT. */

@@ -8,6 +8,7 @@
  */
 #include "exec.bpf.c"
 #include "process.bpf.c"
+#include "process_list.bpf.c"
 #include "cgroup.bpf.c"
 #include "call.bpf.c"
 #include "file_open.bpf.c"

@@ -73,6 +73,19 @@ pub fn decode(record: &[u8]) -> Result<KernelRecord, DecodeError> {
     Ok(decoded)
 }
 
+/// Takes the first of records that follow each other without gaps off the front of `bytes`. None, and nothing taken, where
+/// it is not all there yet.
+pub fn decode_next(bytes: &mut &[u8]) -> Result<Option<KernelRecord>, DecodeError> {
+    let Some(header) = bytes.get(..HEADER_SIZE) else { return Ok(None) };
+    let size = Header::read(&mut Fields::new(header))?.size;
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    let Some((record, rest)) = bytes.split_at_checked(size) else { return Ok(None) };
+    // A size that is less than the header's is an error here.
+    let decoded = decode(record)?;
+    *bytes = rest;
+    Ok(Some(decoded))
+}
+
 struct Header {
     kind: RecordKind,
     flags: u16,

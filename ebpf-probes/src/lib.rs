@@ -16,7 +16,7 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-pub use decode::{DecodeError, decode};
+pub use decode::{DecodeError, decode, decode_next};
 pub use hooks::{Call, CallReturn, CallShape, Hook, PROBES, Probe};
 pub use kind::RecordKind;
 pub use object::{OBJECT, maps};

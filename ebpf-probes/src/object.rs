@@ -56,6 +56,8 @@ pub mod maps {
     pub const CALL_HANDLERS: &str = "call_handlers";
     /// The program that looks at the end of every system call, and its tracepoint.
     pub const CALL_DISPATCHER: (&str, &str) = ("call_ended", "sys_exit");
+    /// The program that lists the processes that run, as exec records ([`decode_next`](crate::decode_next)), and its iterator.
+    pub const PROCESS_LIST: (&str, &str) = ("list_process", "task");
     /// One entry for each CPU number; the number of entries is to be set before loading.
     pub const EXEC_DRAFTS: &str = "exec_drafts";
     /// Read-only variable: how many waiting bytes (u64) wake user space.

@@ -4,7 +4,8 @@ use crate::encode::encode;
 use crate::layout::{EXEC_PATH_TRUNCATED, HEADER_SIZE, NAME_SIZE};
 use crate::{
     BootTime, CgroupKey, CgroupRecord, DecodeError, ExecRecord, ExitRecord, ForkRecord, Hook,
-    KernelRecord, OBJECT, OutcomeRecord, PROBES, Probe, RecordKind, decode, maps, process_key,
+    KernelRecord, OBJECT, OutcomeRecord, PROBES, Probe, RecordKind, decode, decode_next, maps,
+    process_key,
 };
 use event_model::{Credentials, Executable, ExitStatus, ProcessKey, Timestamp};
 use proptest::prelude::*;
@@ -179,6 +180,41 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn records_that_follow_each_other_are_taken_one_by_one(
+        records in prop::collection::vec(records(), 0..6),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let bytes: Vec<u8> = records.iter().flat_map(encode).collect();
+        let mut rest = &bytes[..];
+        for record in &records {
+            prop_assert_eq!(decode_next(&mut rest), Ok(Some(record.clone())));
+        }
+        prop_assert_eq!(decode_next(&mut rest), Ok(None));
+        if let Some(first) = records.first() {
+            let first = encode(first);
+            let part = &first[..cut.index(first.len())];
+            let mut rest = part;
+            prop_assert_eq!(decode_next(&mut rest), Ok(None));
+            prop_assert_eq!(rest, part);
+        }
+    }
+
+    #[test]
+    fn any_bytes_come_to_an_end(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+        let mut rest = &bytes[..];
+        while let Ok(Some(_)) = decode_next(&mut rest) {}
+    }
+}
+
+#[test]
+fn a_record_that_says_it_is_shorter_than_its_header_is_an_error() {
+    let mut bytes = encode(&KernelRecord::Exit(ExitRecord::default()));
+    bytes[4..8].copy_from_slice(&0_u32.to_ne_bytes());
+    assert!(decode_next(&mut &bytes[..]).is_err());
+}
+
 fn small_exec() -> ExecRecord {
     ExecRecord {
         process: process_key(7, 20_000_000),
@@ -251,6 +287,7 @@ fn the_object_holds_each_program_and_map_by_its_name() {
         maps::RETURNING_CALLS,
         maps::CALL_HANDLERS,
         maps::CALL_DISPATCHER.0,
+        maps::PROCESS_LIST.0,
         maps::WAKEUP_BYTES,
         maps::NETWORK_SETTINGS,
         maps::IGNORED_NETWORKS,

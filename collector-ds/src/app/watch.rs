@@ -2,7 +2,7 @@ use super::Coverage;
 use crate::audit::Problem;
 use crate::enrich::containers::metadata::{Finding, Metadata};
 use crate::inventory::{Inventory, ViewRequest};
-use crate::kernel::{self, Sensor};
+use crate::kernel::Sensor;
 use crate::own::LastRun;
 use crate::pipeline::Pipeline;
 use crate::publish::{KernelLosses, StatusFacts, StatusReporter};
@@ -144,7 +144,7 @@ impl Watch {
     /// Blocks while it reads. Meanwhile the kernel's records wait in the ring, so that none
     /// is taken that is older than the list, and the list is never older than what was taken.
     fn list(&mut self) {
-        let snapshot = kernel::snapshot(&self.proc_root);
+        let snapshot = self.sensor.snapshot(&self.proc_root);
         let now = Instant::now();
         if snapshot.problems != self.listing_problems {
             for problem in &snapshot.problems {

@@ -1,6 +1,7 @@
 //! Attaches programs, whichever hook they are for.
 
 use super::SensorError;
+use super::process_list::ProcessList;
 use super::refusal::explain;
 use super::snapshot::unified_root;
 use aya::maps::{Array, MapData, MapError, ProgramArray};
@@ -10,8 +11,8 @@ use aya::programs::fexit::FExitLink;
 use aya::programs::lsm::LsmLink;
 use aya::programs::tp_btf::BtfTracePointLink;
 use aya::programs::{
-    BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, FEntry, FExit, Lsm, Program,
-    ProgramError,
+    BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, FEntry, FExit, Iter, Lsm,
+    Program, ProgramError,
 };
 use aya::{Btf, Ebpf, Pod};
 use ebpf_probes::{Call, CallReturn, CallShape, Hook, Probe, maps};
@@ -144,6 +145,18 @@ impl<'kernel> Attacher<'kernel> {
             }
         }
         if names.is_empty() { String::new() } else { format!(" return/{}", names.join("+")) }
+    }
+
+    /// Loads the program that lists processes. It runs when a list is read, and at no other time.
+    pub fn process_list(&mut self) -> Result<ProcessList, Refusal> {
+        let (name, iterator) = maps::PROCESS_LIST;
+        let btf = self.btf;
+        let load = |program: &mut Program| -> Result<ProcessList, ProgramError> {
+            let list: &mut Iter = (&mut *program).try_into()?;
+            list.load(iterator, btf)?;
+            ProcessList::of(program)
+        };
+        self.program(name).and_then(load).map_err(|error| explain(&error))
     }
 
     /// Looks at system calls from now on, where a probe needs it. A refusal is told of all that do.

@@ -2,6 +2,7 @@
 
 use super::attach::{self, Attached, Attacher, Link};
 use super::features::{lift_memory_lock_limit, memory_lock_hint, require};
+use super::process_list::ProcessList;
 use super::{Capabilities, FileFilter, KernelConfig, OwnObjects, SensorError};
 use aya::maps::{HashMap, Map, MapData, MapError, PerCpuArray, ProgramArray, RingBuf};
 use aya::{Btf, Ebpf, EbpfError, EbpfLoader};
@@ -23,6 +24,8 @@ pub struct Loaded {
     pub verified: Vec<(String, u32)>,
     pub handlers: ProgramArray<MapData>,
     pub coverage: Vec<ProbeCoverage>,
+    /// None where the kernel has no such iterator, or refuses it: `/proc` lists processes too.
+    pub process_list: Option<ProcessList>,
     pub capabilities: Capabilities,
     pub own_objects: OwnObjects,
 }
@@ -53,6 +56,10 @@ pub fn load(
     for probe in PROBES.iter().copied().flatten() {
         coverage.push(if wanted(probe.kind) { attacher.probe(probe) } else { unwanted(probe) });
     }
+    let process_list = attacher
+        .process_list()
+        .inspect_err(|(_, reason)| tracing::info!(reason, "processes are listed from /proc alone"))
+        .ok();
     let Attached { mut object, links, handlers, verified } = attacher.finish(&mut coverage);
     // Parts of a kind that one hook serves are one.
     coverage.dedup();
@@ -69,6 +76,7 @@ pub fn load(
         verified,
         handlers,
         coverage,
+        process_list,
         capabilities,
         own_objects,
     })

@@ -2,13 +2,16 @@ use super::attach::Link;
 use super::drops::Drops;
 use super::loader::{Loaded, RingSizes, load};
 use super::outcomes::Outcomes;
+use super::process_list::ProcessList;
 use super::ring::Ring;
+use super::snapshot::{Snapshot, snapshot_with};
 use super::{Capabilities, FileFilter, NetworkFilter, OwnObjects, SensorError, WallClock};
 use aya::maps::{MapData, MapError, PerCpuArray, ProgramArray};
-use ebpf_probes::{KernelRecord, RecordKind};
+use ebpf_probes::{ExecRecord, KernelRecord, RecordKind};
 use event_model::ProbeCoverage;
 use std::collections::BTreeSet;
 use std::io;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// The kernel does not wake us for single records: we look into the ring this often. It bounds what
@@ -56,6 +59,7 @@ pub struct Sensor {
     _links: Vec<Link>,
     verified: Vec<(String, u32)>,
     _handlers: ProgramArray<MapData>,
+    process_list: Option<ProcessList>,
     capabilities: Capabilities,
     own_objects: OwnObjects,
     clock: WallClock,
@@ -82,6 +86,7 @@ impl Sensor {
             _links: links,
             verified,
             _handlers: handlers,
+            process_list: loaded.process_list,
             capabilities,
             own_objects: loaded.own_objects,
             clock: WallClock::now(),
@@ -139,6 +144,21 @@ impl Sensor {
             (Some(_), _) => Some(&mut self.act_ring),
             (None, Some(_)) => Some(&mut self.process_ring),
         }
+    }
+
+    /// Lists what runs now, as [`snapshot()`](super::snapshot()) does, with what the kernel itself tells of processes where it does.
+    /// Blocks as that does.
+    pub fn snapshot(&mut self, proc_root: &Path) -> Snapshot {
+        snapshot_with(proc_root, self.list_processes())
+    }
+
+    /// The processes that run now as the kernel lists them, without their arguments. Empty where it does not.
+    pub fn list_processes(&mut self) -> Vec<ExecRecord> {
+        let listed = self.process_list.as_mut().map_or(Ok(vec![]), ProcessList::read);
+        listed.unwrap_or_else(|error| {
+            tracing::warn!(%error, "processes are listed from /proc alone");
+            vec![]
+        })
     }
 
     /// How many records did not fit into the ring since the programs were loaded.

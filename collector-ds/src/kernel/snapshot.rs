@@ -1,4 +1,4 @@
-//! What stood before the first record: the processes and cgroups of `/proc`.
+//! What stood before the first record: the cgroups, and the processes of `/proc` and of the kernel's own list.
 
 mod cgroups;
 mod mountinfo;
@@ -19,10 +19,11 @@ use ebpf_probes::{CgroupKey, CgroupRecord, ExecRecord};
 use event_model::ProcessKey;
 use nix::sched::{CloneFlags, setns};
 use readers::{Found, Readers};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -31,8 +32,8 @@ use std::time::Duration;
 pub struct Snapshot {
     /// All cgroups on all hierarchies, parents before their children.
     pub cgroups: Vec<CgroupRecord>,
-    /// All processes but the kernel's own threads, in the order in which they began. What `/proc` does not tell is
-    /// empty or false: the name that was executed ([`event_model::Executable::invoked_as`]), the layer of an overlay.
+    /// All processes but the kernel's own threads, in the order in which they began. What neither the kernel nor `/proc`
+    /// tells is empty or false: the name that was executed ([`event_model::Executable::invoked_as`]); without the kernel's list, the layer of an overlay.
     pub processes: Vec<ExecRecord>,
     /// What could not be read, in words.
     pub problems: Vec<String>,
@@ -55,19 +56,24 @@ pub fn stat_of_this_process() -> Option<ProcessKey> {
 ///
 /// Blocks: about 60 µs for each process, and some seconds where processes are stuck in the kernel.
 pub fn snapshot(proc_root: &Path) -> Snapshot {
-    within(proc_root, PATIENCE)
+    snapshot_with(proc_root, vec![])
+}
+
+/// The same. Of the processes that the kernel has listed, just before, `/proc` is asked for the arguments alone.
+pub fn snapshot_with(proc_root: &Path, listed: Vec<ExecRecord>) -> Snapshot {
+    within(proc_root, listed, PATIENCE)
 }
 
 /// How long one process may take to be read, on a node that is short of CPU.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-fn within(proc_root: &Path, patience: Duration) -> Snapshot {
+fn within(proc_root: &Path, listed: Vec<ExecRecord>, patience: Duration) -> Snapshot {
     // Paths of cgroups are shown relative to the cgroup namespace of the reading thread. One of its own
     // enters the host's, which holds for no other but those that it starts.
     let proc_root = proc_root.to_owned();
     let reading = thread::Builder::new().name("snapshot".to_owned()).spawn(move || {
         let entered = enter_cgroup_namespace(&proc_root);
-        let mut snapshot = read(&proc_root, patience);
+        let mut snapshot = read(&proc_root, listed, patience);
         if let Err(problem) = entered {
             snapshot.problems.push(problem);
         }
@@ -116,7 +122,7 @@ fn read_text(path: &Path) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&fs::read(path)?).into_owned())
 }
 
-fn read(proc_root: &Path, patience: Duration) -> Snapshot {
+fn read(proc_root: &Path, listed: Vec<ExecRecord>, patience: Duration) -> Snapshot {
     let mut problems = vec![];
     let hierarchies = Hierarchies::find(proc_root);
     let cgroups = hierarchies.walk(&mut problems);
@@ -127,9 +133,28 @@ fn read(proc_root: &Path, patience: Duration) -> Snapshot {
         problems.push(format!("{} can't be listed: {error}", proc_root.display()));
         vec![]
     });
-    let readers = Readers { proc_root: proc_root.to_owned(), hierarchies, pids, patience };
+    let shown: HashSet<u32> = pids.iter().copied().collect();
+    let listed: HashMap<_, _> =
+        listed.into_iter().map(|process| (process.process, process)).collect();
+    let listed = Arc::new(listed);
+    let readers = Readers {
+        proc_root: proc_root.to_owned(),
+        hierarchies,
+        listed: Arc::clone(&listed),
+        pids,
+        patience,
+    };
     let mut unread = vec![];
-    let processes = with_parents(readers.read(&mut unread, &mut problems));
+    let mut found = readers.read(&mut unread, &mut problems);
+    let stuck = |pid: &u32| unread.contains(pid);
+    // What /proc shows and had nothing to tell of has ended meanwhile.
+    let missed = listed.values().filter(|process| {
+        let pid = process.process.pid;
+        !shown.contains(&pid) || stuck(&pid)
+    });
+    found.extend(missed.map(|process| (process.clone(), 0)));
+    unread.retain(|pid| !found.iter().any(|(process, _)| process.process.pid == *pid));
+    let processes = with_parents(found);
     Snapshot { cgroups, processes, problems, lacks_cgroups, lacks_processes, unread }
 }
 
@@ -139,13 +164,16 @@ fn list(proc_root: &Path) -> io::Result<Vec<u32>> {
     Ok(entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect())
 }
 
-/// Puts in the parents' keys, which need their start times, and sorts by age.
+/// Puts in the parents' keys where they lack, for which their start times are needed, and sorts by age.
 fn with_parents(found: Vec<Found>) -> Vec<ExecRecord> {
     let keys: HashMap<_, _> =
         found.iter().map(|(record, _)| (record.process.pid, record.process)).collect();
     let mut processes: Vec<_> = found
         .into_iter()
-        .map(|(record, parent)| ExecRecord { parent: keys.get(&parent).copied(), ..record })
+        .map(|(record, parent)| {
+            let parent = record.parent.or_else(|| keys.get(&parent).copied());
+            ExecRecord { parent, ..record }
+        })
         .collect();
     processes.sort_by_key(|record| (record.process.start_time, record.process.pid));
     processes

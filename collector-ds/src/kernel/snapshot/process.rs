@@ -3,8 +3,9 @@ use super::read_text;
 use super::stat::Stat;
 use super::status::Status;
 use ebpf_probes::{BootTime, ExecRecord};
-use event_model::{Credentials, Executable, Timestamp};
+use event_model::{Credentials, Executable, ProcessKey, Timestamp};
 use nix::sys::stat::{major, minor};
+use std::collections::HashMap;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
@@ -40,6 +41,8 @@ impl Unreadable {
 pub struct Reader<'snapshot> {
     pub proc_root: &'snapshot Path,
     pub hierarchies: &'snapshot Hierarchies,
+    /// The processes that the kernel has listed, without their arguments.
+    pub listed: &'snapshot HashMap<ProcessKey, ExecRecord>,
     pub unreadable: &'snapshot mut Unreadable,
 }
 
@@ -58,19 +61,29 @@ impl Reader<'_> {
     }
 
     fn read_record(&mut self, directory: &Path, stat: &Stat) -> ExecRecord {
+        let program = match self.listed.get(&stat.key) {
+            Some(listed) => listed.clone(),
+            None => self.read_program(directory, stat),
+        };
+        let arguments = Arguments::read(&directory.join("cmdline")).unwrap_or_default();
+        ExecRecord {
+            arguments: arguments.list,
+            arguments_length: arguments.length,
+            arguments_truncated: arguments.truncated,
+            ..program
+        }
+    }
+
+    /// All but the arguments.
+    fn read_program(&mut self, directory: &Path, stat: &Stat) -> ExecRecord {
         let read = |file: &str| read_text(&directory.join(file)).unwrap_or_default();
         let status = Status::parse(&read("status"));
-        let arguments = Arguments::read(&directory.join("cmdline")).unwrap_or_default();
         ExecRecord {
             time: BootTime(stat.key.start_time),
             process: stat.key,
             parent: None,
             name: stat.name.clone(),
             executable: self.executable(directory),
-            outside_root: false,
-            arguments: arguments.list,
-            arguments_length: arguments.length,
-            arguments_truncated: arguments.truncated,
             working_directory: fs::read_link(directory.join("cwd"))
                 .map(|path| path.to_string_lossy().into_owned())
                 .unwrap_or_default(),
@@ -81,6 +94,7 @@ impl Reader<'_> {
             terminal: stat.terminal(),
             namespace_pid: status.namespace_pid,
             cgroup: self.hierarchies.of_process(&read("cgroup")),
+            ..ExecRecord::default()
         }
     }
 

@@ -4,6 +4,8 @@
 use super::cgroups::Hierarchies;
 use super::process::{Reader, Unreadable};
 use ebpf_probes::ExecRecord;
+use event_model::ProcessKey;
+use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,6 +26,8 @@ type Outcome = (Option<Found>, Unreadable);
 pub struct Readers {
     pub proc_root: PathBuf,
     pub hierarchies: Hierarchies,
+    /// The processes that the kernel has listed, without their arguments.
+    pub listed: Arc<HashMap<ProcessKey, ExecRecord>>,
     pub pids: Vec<u32>,
     /// How long one process may take.
     pub patience: Duration,
@@ -78,6 +82,7 @@ impl Readers {
                 let mut reader = Reader {
                     proc_root: &readers.proc_root,
                     hierarchies: &readers.hierarchies,
+                    listed: &readers.listed,
                     unreadable: &mut unreadable,
                 };
                 let found = reader.read(*pid);

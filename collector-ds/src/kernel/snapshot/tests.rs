@@ -4,6 +4,8 @@ use super::mountinfo::Mount;
 use super::stat::Stat;
 use super::status::Status;
 use super::{snapshot, within};
+use ebpf_probes::{ExecRecord, process_key};
+use event_model::{Executable, ProcessKey};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -85,16 +87,53 @@ fn a_process_that_is_stuck_holds_nobody_up() {
         std::fs::create_dir(&directory).unwrap();
         std::fs::write(directory.join("stat"), STAT.replacen("812", pid, 1)).unwrap();
     }
-    // Whoever opens it waits for a writer, who never comes.
-    let mode = nix::sys::stat::Mode::S_IRWXU;
-    nix::unistd::mkfifo(&proc_root.path().join("8/cmdline"), mode).unwrap();
-    let snapshot = within(proc_root.path(), Duration::from_millis(200));
+    block(&proc_root.path().join("8/cmdline"));
+    let snapshot = within(proc_root.path(), vec![], Duration::from_millis(200));
     let mut found: Vec<_> = snapshot.processes.iter().map(|record| record.process.pid).collect();
     found.sort_unstable();
     assert_eq!(found, [7, 9]);
     assert_eq!(snapshot.unread, [8]);
     let problems = snapshot.problems.join("\n");
     assert!(problems.contains("they are stuck in the kernel (state D): 8. "), "{problems}");
+}
+
+/// Whoever opens it waits for a writer, who never comes.
+fn block(file: &Path) {
+    nix::unistd::mkfifo(file, nix::sys::stat::Mode::S_IRWXU).unwrap();
+}
+
+fn listed(pid: u32) -> ExecRecord {
+    ExecRecord {
+        process: ProcessKey { pid, ..Stat::parse(STAT).unwrap().key },
+        parent: Some(process_key(1, 0)),
+        executable: Executable { path: format!("/bin/{pid}"), ..Executable::default() },
+        ..ExecRecord::default()
+    }
+}
+
+#[test]
+fn what_the_kernel_lists_is_told_whatever_proc_says() {
+    let proc_root = tempfile::tempdir().unwrap();
+    for pid in ["7", "8", "9", "11"] {
+        let directory = proc_root.path().join(pid);
+        std::fs::create_dir(&directory).unwrap();
+        std::fs::write(directory.join("stat"), STAT.replacen("812", pid, 1)).unwrap();
+    }
+    std::fs::write(proc_root.path().join("7/cmdline"), "seven\0").unwrap();
+    block(&proc_root.path().join("8/cmdline"));
+    std::fs::write(proc_root.path().join("11/stat"), "gone").unwrap();
+    // 8 is stuck, 9 is in /proc alone, 10 is hidden there, 11 has ended since.
+    let kernel = [7, 8, 10, 11].map(listed).to_vec();
+    let snapshot = within(proc_root.path(), kernel, Duration::from_millis(200));
+    let found: Vec<_> = snapshot
+        .processes
+        .iter()
+        .map(|process| (process.process.pid, process.executable.path.as_str()))
+        .collect();
+    assert_eq!(found, [(7, "/bin/7"), (8, "/bin/8"), (9, ""), (10, "/bin/10")]);
+    assert_eq!(snapshot.processes[0].arguments, ["seven"]);
+    assert_eq!(snapshot.processes[0].parent, Some(process_key(1, 0)));
+    assert!(snapshot.unread.is_empty(), "{:?}", snapshot.unread);
 }
 
 #[test]
