@@ -43,6 +43,9 @@ static u64 (*bpf_ktime_get_boot_ns)(void) = (void *)125;
 struct seq_file;
 static long (*bpf_seq_write)(struct seq_file *to, const void *data, u32 size) = (void *)127;
 static long (*bpf_ringbuf_output)(void *ring, void *data, u64 size, u64 flags) = (void *)130;
+static void *(*bpf_ringbuf_reserve)(void *ring, u64 size, u64 flags) = (void *)131;
+static void (*bpf_ringbuf_submit)(void *record, u64 flags) = (void *)132;
+static void (*bpf_ringbuf_discard)(void *record, u64 flags) = (void *)133;
 static u64 (*bpf_ringbuf_query)(void *ring, u64 what) = (void *)134;
 /* Since 5.11: ask helper_exists first. */
 static struct task_struct *(*bpf_get_current_task_btf)(void) = (void *)158;

@@ -74,8 +74,6 @@ struct __sk_buff {
 
 static long (*bpf_skb_load_bytes)(const void *skb, u32 offset, void *to, u32 length) = (void *)26;
 static u64 (*bpf_get_socket_cookie)(void *context) = (void *)46;
-static void *(*bpf_ringbuf_reserve)(void *ring, u64 size, u64 flags) = (void *)131;
-static void (*bpf_ringbuf_submit)(void *record, u64 flags) = (void *)132;
 
 /* Who asked last by way of a socket, by its cookie. */
 struct {
@@ -234,12 +232,8 @@ static __always_inline void fill_dns_record(struct dns_record *record, const str
 				record->payload_length = length;                                                       \
 		}                                                                                                      \
 		bpf_ringbuf_submit(record, ring_wakeup(&act_ring));                                                    \
+		wake_if_asleep(&act_ring);                                                                             \
 	} while (0)
-
-static __always_inline u64 ring_wakeup(void *ring)
-{
-	return bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) >= wakeup_bytes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
-}
 
 static __always_inline void send_dns(struct __sk_buff *skb, const struct packet *packet,
 				     const struct socket_owner *owner, int inbound)

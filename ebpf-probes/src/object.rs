@@ -60,6 +60,8 @@ pub mod maps {
     pub const PROCESS_LIST: (&str, &str) = ("list_process", "task");
     /// One entry for each CPU number; the number of entries is to be set before loading.
     pub const EXEC_DRAFTS: &str = "exec_drafts";
+    /// Whether user space sleeps until a record comes (u32), set by it and taken back by who wakes it. One entry.
+    pub const ASLEEP: &str = "asleep";
     /// Read-only variable: how many waiting bytes (u64) wake user space.
     pub const WAKEUP_BYTES: &str = "wakeup_bytes";
 }

@@ -4,7 +4,7 @@ use super::attach::{self, Attached, Attacher, Link};
 use super::features::{lift_memory_lock_limit, memory_lock_hint, require};
 use super::process_list::ProcessList;
 use super::{Capabilities, FileFilter, KernelConfig, OwnObjects, SensorError};
-use aya::maps::{HashMap, Map, MapData, MapError, PerCpuArray, ProgramArray, RingBuf};
+use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, ProgramArray, RingBuf};
 use aya::{Btf, Ebpf, EbpfError, EbpfLoader};
 use ebpf_probes::{OBJECT, PROBES, Probe, RecordKind, maps};
 use event_model::{ProbeCoverage, ProbeState};
@@ -20,6 +20,7 @@ pub struct Loaded {
     pub act_ring: RingBuf<MapData>,
     pub drops: PerCpuArray<MapData, u64>,
     pub folded: PerCpuArray<MapData, u64>,
+    pub asleep: Array<MapData, u32>,
     pub links: Vec<Link>,
     pub verified: Vec<(String, u32)>,
     pub handlers: ProgramArray<MapData>,
@@ -72,6 +73,7 @@ pub fn load(
         act_ring: take(&mut object, maps::ACT_RING)?,
         drops: take(&mut object, maps::DROPS)?,
         folded: take(&mut object, maps::FOLDED)?,
+        asleep: take(&mut object, maps::ASLEEP)?,
         links,
         verified,
         handlers,

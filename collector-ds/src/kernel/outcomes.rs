@@ -46,6 +46,11 @@ impl Outcomes {
         }
     }
 
+    /// Whether no act waits.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// Hands on what has waited too long.
     pub fn give_up(&mut self, now: Instant, sink: &mut impl FnMut(KernelRecord)) {
         while let Some(Turn { since, .. }) = self.order.front()

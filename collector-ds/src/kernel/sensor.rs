@@ -6,7 +6,7 @@ use super::process_list::ProcessList;
 use super::ring::Ring;
 use super::snapshot::{Snapshot, snapshot_with};
 use super::{Capabilities, FileFilter, NetworkFilter, OwnObjects, SensorError, WallClock};
-use aya::maps::{MapData, MapError, PerCpuArray, ProgramArray};
+use aya::maps::{Array, MapData, MapError, PerCpuArray, ProgramArray};
 use ebpf_probes::{ExecRecord, KernelRecord, RecordKind};
 use event_model::ProbeCoverage;
 use std::collections::BTreeSet;
@@ -14,8 +14,8 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// The kernel does not wake us for single records: we look into the ring this often. It bounds what
-/// reading adds to the time from an act to its alert.
+/// While records come, the kernel wakes us for many of them only: we look into the rings this often. It bounds what
+/// reading adds to the time from an act to its alert. Once a look finds none, the next record wakes us.
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Bounds of the ring's size, in bytes. The kernel wants a power of two.
@@ -56,6 +56,9 @@ pub struct Sensor {
     outcomes: Outcomes,
     drops: PerCpuArray<MapData, u64>,
     folded: PerCpuArray<MapData, u64>,
+    asleep: Array<MapData, u32>,
+    /// The last look found nothing, and nothing waits for its outcome.
+    rests: bool,
     _links: Vec<Link>,
     verified: Vec<(String, u32)>,
     _handlers: ProgramArray<MapData>,
@@ -83,6 +86,8 @@ impl Sensor {
             outcomes: Outcomes::default(),
             drops,
             folded,
+            asleep: loaded.asleep,
+            rests: false,
             _links: links,
             verified,
             _handlers: handlers,
@@ -94,16 +99,27 @@ impl Sensor {
         Ok((sensor, coverage))
     }
 
-    /// Waits until there may be records: at most 10 ms. Needs a tokio runtime with I/O and time.
+    /// Waits until there may be records: 10 ms where the last [`Self::poll`] found some, else until one comes. Needs a tokio
+    /// runtime with I/O and time.
     pub async fn wait(&mut self) -> io::Result<()> {
+        if !self.rests {
+            return tokio::time::timeout(LOOK_INTERVAL, self.woken()).await.unwrap_or(Ok(()));
+        }
+        self.asleep.set(0, 1, 0).map_err(io::Error::other)?;
+        // What came before the kernel could know that we sleep has woken nobody.
+        if self.ring_of_the_oldest().is_some() {
+            return Ok(());
+        }
+        self.woken().await
+    }
+
+    /// Waits until the kernel wakes us.
+    async fn woken(&mut self) -> io::Result<()> {
         let Self { process_ring, act_ring, .. } = self;
-        let woken = async {
-            tokio::select! {
-                woken = process_ring.woken() => woken,
-                woken = act_ring.woken() => woken,
-            }
-        };
-        tokio::time::timeout(LOOK_INTERVAL, woken).await.unwrap_or(Ok(()))
+        tokio::select! {
+            woken = process_ring.woken() => woken,
+            woken = act_ring.woken() => woken,
+        }
     }
 
     /// Hands up to `limit` records to `sink` without waiting. Returns how many there were: fewer than `limit` means that
@@ -124,6 +140,7 @@ impl Sensor {
             taken += 1;
         }
         self.outcomes.give_up(now, &mut sink);
+        self.rests = taken == 0 && self.outcomes.is_empty();
         taken
     }
 

@@ -5,7 +5,9 @@ use crate::recorder::describe;
 use collector_ds::kernel::{KernelConfig, KernelRecord, RecordKind, Sensor, SensorError};
 use event_model::{ProbeState, Timestamp};
 use nix::libc;
+use std::collections::BTreeSet;
 use std::process::Command;
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// Small rings, all acts.
@@ -88,4 +90,32 @@ async fn a_single_record_is_waited_for_and_comes_soon() {
     println!("an exec was read {latency:.1} ms after it happened");
     assert!(latency > 0.0 && latency < 5_000.0);
     assert_eq!(sensor.undecodable(), 0);
+}
+
+/// How often the sensor falls asleep: each time a record comes while it does, or soon after.
+const SLEEPS: u32 = 300;
+
+/// No timer wakes it.
+#[tokio::test]
+async fn a_sensor_that_sleeps_is_woken_by_the_next_record() {
+    let config = KernelConfig { acts: BTreeSet::new(), ..everything() };
+    let (mut sensor, _) = Sensor::load(&config).unwrap();
+    let mut waited = Duration::ZERO;
+    for round in 0..SLEEPS {
+        while sensor.poll(usize::MAX, drop) > 0 {}
+        let begin = Instant::now();
+        let forking = thread::spawn(move || {
+            (0..round % 50 * 100).for_each(|_| std::hint::spin_loop());
+            run(&mut Command::new(TRUE))
+        });
+        let mut taken = 0;
+        while taken == 0 {
+            let woken = tokio::time::timeout(Duration::from_mins(1), sensor.wait()).await;
+            woken.unwrap_or_else(|_| panic!("no record woke the sensor in round {round}")).unwrap();
+            taken = sensor.poll(usize::MAX, drop);
+        }
+        waited += begin.elapsed();
+        forking.join().unwrap();
+    }
+    println!("a sleeping sensor had a record {:.2?} after the act began", waited / SLEEPS);
 }

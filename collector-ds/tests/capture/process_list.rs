@@ -12,9 +12,6 @@ use std::path::Path;
 
 const RING_BYTES: u64 = 64 << 10;
 
-/// Processes of other tests begin while we look.
-const ATTEMPTS: usize = 50;
-
 fn of(processes: Vec<ExecRecord>, pid: u32) -> ExecRecord {
     let found = processes.into_iter().find(|record| record.process.pid == pid);
     found.unwrap_or_else(|| panic!("process {pid} is not listed"))
@@ -107,9 +104,5 @@ fn a_program_that_proc_keeps_from_us_is_known() {
         assert_eq!(Path::new(&told.executable.path), program);
         assert_eq!(told.working_directory, "/usr");
         assert_eq!(told.arguments, ["/bin/sleep", "600"]);
-        // Another test's process that began between the two lists is unreadable, and not the next time.
-        let readable =
-            (0..ATTEMPTS).any(|_| !unreadable(&sensor.snapshot(Path::new("/proc")).problems));
-        assert!(readable, "a problem stays: {:?}", sensor.snapshot(Path::new("/proc")).problems);
     });
 }

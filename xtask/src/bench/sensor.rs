@@ -58,8 +58,16 @@ pub fn run(binaries: &Path) -> Result<Report> {
 /// The same works without the sensor, with one that looks at a single call which nobody makes, and with the real one.
 struct Round {
     works: Vec<Measured>,
+    /// The real one's.
+    itself: Itself,
+}
+
+/// What a sensor needs whatever happens.
+struct Itself {
     resident_mib: f64,
     ready_seconds: f64,
+    /// Its CPU in a second without work.
+    idle: f64,
 }
 
 /// Nanoseconds that one act took, and the sensor's own CPU for it.
@@ -82,7 +90,7 @@ fn measure(launch: &Launch, bench: &Bench, peers: &mut Peers) -> Result<Vec<Roun
         let sensed = under(launch, bench)?;
         // What the machine did before and after, for it is not always as quick.
         let after = all_works(bench)?;
-        let Sensed { works, resident_mib, ready_seconds } = sensed;
+        let Sensed { works, itself } = sensed;
         let works = works.iter().zip(&hooked.works).zip(bare.iter().zip(&after)).map(
             |(((sensed, cpu), (hooked, _)), (before, after))| Measured {
                 bare: f64::midpoint(*before, *after),
@@ -91,7 +99,7 @@ fn measure(launch: &Launch, bench: &Bench, peers: &mut Peers) -> Result<Vec<Roun
                 cpu: *cpu,
             },
         );
-        rounds.push(Round { works: works.collect(), resident_mib, ready_seconds });
+        rounds.push(Round { works: works.collect(), itself });
         bare = after;
     }
     Ok(rounds)
@@ -120,8 +128,7 @@ fn with_one_call(launch: &Launch) -> Result<Launch> {
 struct Sensed {
     /// Of each work the nanoseconds for one, and those of the sensor's CPU.
     works: Vec<(f64, f64)>,
-    resident_mib: f64,
-    ready_seconds: f64,
+    itself: Itself,
 }
 
 fn under(launch: &Launch, bench: &Bench) -> Result<Sensed> {
@@ -135,7 +142,7 @@ fn under(launch: &Launch, bench: &Bench) -> Result<Sensed> {
         WORKS.iter().map(|work| sense(work, &sensor, idle, bench)).collect();
     let resident_mib = sensor.resident_mib()?;
     sensor.stop(READY_WITHIN)?;
-    Ok(Sensed { works: works?, resident_mib, ready_seconds })
+    Ok(Sensed { works: works?, itself: Itself { resident_mib, ready_seconds, idle } })
 }
 
 /// What the sensor uses beyond `idle`, its CPU of a second without work, is the work's.
@@ -149,7 +156,7 @@ fn sense(work: &Work, sensor: &Program, idle: f64, bench: &Bench) -> Result<(f64
     Ok((sensed, used.max(0.0) * 1e9 / f64::from(work.count)))
 }
 
-/// The sensor's CPU in a second without work: it looks into its rings, and its inventory goes on slowly.
+/// The sensor's CPU in a second without work: it ticks once, and its inventory goes on slowly.
 fn idle_rate(sensor: &Program) -> Result<f64> {
     let (begin, before) = (Instant::now(), sensor.cpu_seconds()?);
     std::thread::sleep(2 * SETTLES_WITHIN);
@@ -187,10 +194,12 @@ fn report(rounds: &[Round]) -> Report {
         report.add(format!("{what}: ratio"), ratio, "x", work.ratio);
         report.add(format!("{what}: sensor's CPU"), median(|one| one.cpu) / 1e3, "us", work.cpu);
     }
-    let of_rounds = |pick: fn(&Round) -> f64| super::median(rounds.iter().map(pick).collect());
-    let resident = of_rounds(|round| round.resident_mib);
+    let itself = |pick: fn(&Itself) -> f64| {
+        super::median(rounds.iter().map(|round| pick(&round.itself)).collect())
+    };
+    let resident = itself(|sensor| sensor.resident_mib);
     report.add("sensor's resident memory", resident, "MiB", Goal::AtMost(40.0));
-    let ready = of_rounds(|round| round.ready_seconds);
-    report.add("from start to ready", ready, "s", Goal::None);
+    report.add("from start to ready", itself(|sensor| sensor.ready_seconds), "s", Goal::None);
+    report.add("sensor's CPU while idle", 100.0 * itself(|sensor| sensor.idle), "%", Goal::None);
     report
 }
