@@ -270,15 +270,16 @@ static __always_inline void ask(struct __sk_buff *skb, const struct packet *pack
 	send_dns(skb, packet, &owner, 0);
 }
 
-/*
- * The port that tells the service. One that answers sends to ports that are chosen anew for each question: all of one address
- * count as one end.
- */
+/* It is sent by a service to one that asked it: of the ports, only the other was chosen anew. */
+static __always_inline int is_answer(const struct packet *packet)
+{
+	return packet->source.port < EPHEMERAL_PORTS && packet->destination.port >= EPHEMERAL_PORTS;
+}
+
+/* The port that tells the service. It answers to a new port for each question: all of one address count as one end. */
 static __always_inline u16 service_port(const struct packet *packet)
 {
-	int answers = packet->source.port < EPHEMERAL_PORTS && packet->destination.port >= EPHEMERAL_PORTS;
-
-	return answers ? packet->source.port : packet->destination.port;
+	return is_answer(packet) ? packet->source.port : packet->destination.port;
 }
 
 /* A datagram to an end that the socket was not connected to: told at first, then once in each window. */
@@ -320,6 +321,8 @@ static __always_inline void tell_datagram(struct __sk_buff *skb, const struct pa
 	record.bytes_sent = flow.bytes;
 	record.duration = now - flow.began;
 	record.act.header.flags |= NETWORK_HAS_LOCAL | NETWORK_HAS_REMOTE | NETWORK_HAS_FLOW;
+	if (is_answer(packet))
+		record.act.header.flags |= NETWORK_INBOUND;
 	if (!is_folded(settings, NETWORK_DATAGRAM, &record.act.cgroup, record.remote.address, key.port, now))
 		send_network_record(&record);
 }

@@ -327,4 +327,5 @@ fn the_answers_of_a_service_are_told_once_for_an_address() {
     let told =
         acts(recorder, |event| event.act == NetworkAct::Datagram && event.local == Some(local));
     assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0].flow.map(|flow| flow.inbound), Some(true), "the other end began");
 }
