@@ -4,6 +4,7 @@ use crate::act::Act;
 use crate::event_type::{EventType, EventTypes};
 use crate::field::Facts;
 use crate::graph::{Graph, Node, NodeId};
+use crate::index::Index;
 use crate::lower::for_event_type;
 use crate::output::shown;
 use crate::paths::WantedPaths;
@@ -20,6 +21,8 @@ pub struct Engine {
     event_types: EventTypes,
     /// For each of [`EventType::seen`]: the rules that can match it.
     candidates: Vec<Vec<Candidate>>,
+    /// For each of them: which of those can match an act.
+    indexes: Vec<Index>,
     /// For each of them: whether some rule asks for it, or for a field that few types tell.
     wanted: Vec<bool>,
     wanted_paths: WantedPaths,
@@ -53,11 +56,18 @@ impl Engine {
             graph,
             event_types,
             candidates,
+            indexes: vec![],
             wanted,
             wanted_paths: WantedPaths::default(),
         };
         engine.find_paths();
+        engine.indexes = engine.candidates.iter().map(|of_type| engine.index(of_type)).collect();
         engine
+    }
+
+    fn index(&self, of_type: &[Candidate]) -> Index {
+        let conditions: Vec<NodeId> = of_type.iter().map(|candidate| candidate.condition).collect();
+        Index::new(&self.graph, &conditions)
     }
 
     fn find_paths(&mut self) {
@@ -119,9 +129,13 @@ impl Engine {
         act: &'a Act<'a>,
     ) -> impl Iterator<Item = Match<'e>> + use<'e, 'a> {
         let place = EventType::from(&act.event.kind).index();
-        let candidates = self.candidates.get(place).map_or_else(Default::default, Vec::as_slice);
         let facts = Facts::new(act);
-        candidates.iter().filter_map(move |candidate| self.matched(*candidate, &facts))
+        let of_type = self.candidates.get(place).zip(self.indexes.get(place));
+        let places = of_type.map(|(candidates, index)| {
+            index.candidates(&facts).map(move |place| candidates[place])
+        });
+        let candidates = places.into_iter().flatten();
+        candidates.filter_map(move |candidate| self.matched(candidate, &facts))
     }
 
     fn matched(&self, candidate: Candidate, facts: &Facts<'_>) -> Option<Match<'_>> {

@@ -62,6 +62,8 @@ mod engine;
 mod event_type;
 mod field;
 mod graph;
+mod guard;
+mod index;
 mod load;
 mod lower;
 mod network;

@@ -2,6 +2,7 @@
 
 use crate::field::Value;
 use crate::network::Network;
+use aho_corasick::AhoCorasick;
 use regex::Regex;
 use std::collections::HashSet;
 
@@ -35,7 +36,9 @@ pub(crate) enum TextTest {
     Contains(Box<str>),
     /// Compared without regard to the case of ASCII letters.
     ContainsIgnoringCase(Box<str>),
-    /// An expression: for `regex`, `glob` and `iglob` one that matches the whole text, else one of several parts.
+    /// One of several parts, all searched for at once.
+    ContainsOneOf(Parts),
+    /// The expression matches the whole text.
     Matches(Regex),
     /// Paths without a slash at their ends: the text is one of them or lies below one.
     Below(Box<[Box<str>]>),
@@ -51,6 +54,27 @@ pub(crate) enum NumberTest {
     GreaterOrEqual(i64),
     /// Sorted.
     OneOf(Box<[i64]>),
+}
+
+/// Texts that are searched for at once.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    texts: Box<[Box<str>]>,
+    searcher: AhoCorasick,
+}
+
+impl Parts {
+    /// None where there are too many of them. The case that is ignored is that of ASCII letters.
+    pub fn new(texts: Box<[Box<str>]>, ignoring_case: bool) -> Option<Self> {
+        let mut builder = AhoCorasick::builder();
+        let patterns = texts.iter().map(|text| text.as_bytes());
+        let searcher = builder.ascii_case_insensitive(ignoring_case).build(patterns).ok()?;
+        Some(Self { texts, searcher })
+    }
+
+    pub fn texts(&self) -> &[Box<str>] {
+        &self.texts
+    }
 }
 
 /// A set of texts.
@@ -131,6 +155,7 @@ impl TextTest {
             Self::EndsWith(end) => text.ends_with(&**end),
             Self::Contains(part) => text.contains(&**part),
             Self::ContainsIgnoringCase(part) => contains_ignoring_case(text, part),
+            Self::ContainsOneOf(parts) => parts.searcher.is_match(text),
             Self::Matches(expression) => expression.is_match(text),
             Self::Below(paths) => paths.iter().any(|path| lies_below(text, path)),
         }

@@ -358,7 +358,7 @@ proptest! {
 
     #[test]
     fn the_engine_agrees_with_the_plain_evaluator(
-        conditions in prop::collection::vec(condition(), 1..6),
+        conditions in prop::collection::vec(condition(), 1..12),
         scenes in prop::collection::vec(scene(), 1..12),
     ) {
         let text = rule_file(&conditions);

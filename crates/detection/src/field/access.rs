@@ -244,6 +244,21 @@ impl Access {
         }
     }
 
+    /// Hands each value to `take`: those that a comparison asks.
+    pub fn for_each(&self, facts: &Facts<'_>, mut take: impl FnMut(&Value<'_>)) {
+        match self {
+            Self::Process(field, Who::AnyAncestor) => (1..=facts.act.ancestors.len())
+                .filter_map(|generation| facts.ancestor_value(*field, generation))
+                .for_each(|value| take(&value)),
+            _ if self.has_many() => self.many(facts).iter().for_each(take),
+            _ => {
+                if let Some(value) = self.value(facts) {
+                    take(&value);
+                }
+            }
+        }
+    }
+
     /// Whether `test` holds: for the field's value, or for that of some ancestor. Never for a missing value.
     pub fn satisfies(
         &self,

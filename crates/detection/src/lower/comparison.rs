@@ -11,7 +11,7 @@ use crate::field::{FieldProblem, FieldUse, Kind, fields};
 use crate::graph;
 use crate::network::Network;
 use crate::source::Place;
-use crate::test::{NumberTest, Test, TextSet, TextTest, glob_expression};
+use crate::test::{NumberTest, Parts, Test, TextSet, TextTest, glob_expression};
 use regex::{Regex, RegexBuilder};
 
 /// Most memory that a compiled expression may take, in bytes.
@@ -179,7 +179,7 @@ impl Context<'_> {
             }
             Comparison::Quantified(operator, quantifier, literals) => {
                 let wanted = self.wanted(literals);
-                if let Some(test) = self.any_part(kind, *operator, *quantifier, &wanted)? {
+                if let Some(test) = any_part(kind, *operator, *quantifier, &wanted) {
                     return Ok(test);
                 }
                 let tests: Result<Vec<Test>, Problem> =
@@ -192,29 +192,6 @@ impl Context<'_> {
             }
             Comparison::List(operator, literals) => self.list_test(kind, *operator, literals),
         }
-    }
-
-    /// `contains anyof`: one search for all the parts instead of one for each.
-    fn any_part(
-        &self,
-        kind: Kind,
-        operator: Operator,
-        quantifier: Quantifier,
-        wanted: &[Wanted],
-    ) -> Result<Option<Test>, Problem> {
-        let flags = match operator {
-            Operator::Contains => "",
-            Operator::IContains => "(?i-u)",
-            _ => return Ok(None),
-        };
-        // Without the Unicode tables only ASCII letters lose their case; an expression then may hold nothing else.
-        let ascii = wanted.iter().all(|wanted| wanted.text.is_ascii());
-        if quantifier != Quantifier::Any || kind != Kind::Text || wanted.len() < 2 || !ascii {
-            return Ok(None);
-        }
-        let parts: Vec<String> = wanted.iter().map(|wanted| regex::escape(&wanted.text)).collect();
-        let expression = self.expression(&format!("{flags}{}", parts.join("|")), &wanted[0])?;
-        Ok(Some(Test::Text(TextTest::Matches(expression))))
     }
 
     fn value_test(&self, kind: Kind, operator: Operator, wanted: &Wanted) -> Result<Test, Problem> {
@@ -452,6 +429,25 @@ impl Context<'_> {
             wanted.into_iter().map(|wanted| wanted.text.trim_end_matches('/').into()).collect();
         Ok(Test::Text(TextTest::Below(paths)))
     }
+}
+
+/// `contains anyof`: one search for all the parts instead of one for each.
+fn any_part(
+    kind: Kind,
+    operator: Operator,
+    quantifier: Quantifier,
+    wanted: &[Wanted],
+) -> Option<Test> {
+    let ignoring_case = match operator {
+        Operator::Contains => false,
+        Operator::IContains => true,
+        _ => return None,
+    };
+    if quantifier != Quantifier::Any || kind != Kind::Text || wanted.len() < 2 {
+        return None;
+    }
+    let texts = wanted.iter().map(|wanted| wanted.text.as_str().into()).collect();
+    Parts::new(texts, ignoring_case).map(|parts| Test::Text(TextTest::ContainsOneOf(parts)))
 }
 
 fn one_of(wanted: Vec<Wanted>) -> Test {

@@ -1,0 +1,124 @@
+//! What an act must show for a condition to hold: found once, when rules are compiled, so that most acts are told from
+//! most rules without asking any of them.
+
+use crate::condition::Transformer;
+use crate::field::Access;
+use crate::graph::{Check, Graph, Node, NodeId};
+use crate::test::{Test, TextTest};
+use std::collections::BTreeSet;
+
+/// More texts than this tell little apart for what they cost.
+const MOST_TEXTS: usize = 4096;
+
+/// Shorter parts stand in nearly every text.
+const SHORTEST_PART: usize = 3;
+
+/// The field, as it is compared, whose texts tell.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Subject {
+    pub access: Access,
+    pub transformers: Box<[Transformer]>,
+}
+
+/// A condition that has this guard holds for no act that shows none of what is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Guard {
+    /// One of them must be shown.
+    pub any: Vec<Ask>,
+}
+
+/// One of the subject's values is, or contains, one of the texts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ask {
+    pub subject: Subject,
+    pub whole: bool,
+    /// Parts count whatever the case of their ASCII letters, and are of small ones here.
+    pub texts: BTreeSet<Box<str>>,
+}
+
+impl Guard {
+    /// The best guard of a condition; None where there is none.
+    pub fn of(graph: &Graph, condition: NodeId) -> Option<Self> {
+        let guard = match graph.node(condition) {
+            Node::Constant(false) => Some(Self::default()),
+            Node::Constant(true) | Node::Not(_) => None,
+            Node::Check(check) => Self::of_check(graph.check(*check)),
+            Node::And(parts) => {
+                let guards = parts.iter().filter_map(|part| Self::of(graph, *part));
+                guards.min_by_key(Self::cost)
+            }
+            Node::Or(parts) => parts
+                .iter()
+                .try_fold(Self::default(), |all, part| Some(all.or(Self::of(graph, *part)?))),
+        };
+        guard.filter(|guard| guard.size() <= MOST_TEXTS)
+    }
+
+    fn of_check(check: &Check) -> Option<Self> {
+        let subject = Subject {
+            access: check.field.access.clone(),
+            transformers: check.transformers.clone(),
+        };
+        Self::of_test(&check.test, &subject)
+    }
+
+    fn of_test(test: &Test, subject: &Subject) -> Option<Self> {
+        match test {
+            Test::Never => Some(Self::default()),
+            Test::Any(tests) | Test::ExactlyOne(tests) => tests
+                .iter()
+                .try_fold(Self::default(), |all, test| Some(all.or(Self::of_test(test, subject)?))),
+            Test::All(tests) => tests.iter().find_map(|test| Self::of_test(test, subject)),
+            Test::Text(test) => {
+                let (whole, texts) = of_text(test)?;
+                Some(Self { any: vec![Ask { subject: subject.clone(), whole, texts }] })
+            }
+            _ => None,
+        }
+    }
+
+    /// What holds where either holds.
+    fn or(mut self, other: Self) -> Self {
+        for ask in other.any {
+            let alike = |known: &&mut Ask| known.subject == ask.subject && known.whole == ask.whole;
+            match self.any.iter_mut().find(alike) {
+                Some(known) => known.texts.extend(ask.texts),
+                None => self.any.push(ask),
+            }
+        }
+        self
+    }
+
+    fn size(&self) -> usize {
+        self.any.iter().map(|ask| ask.texts.len()).sum()
+    }
+
+    /// Looking whole values up costs least and tells most; then what asks for few and long parts.
+    fn cost(&self) -> (usize, usize, usize) {
+        let in_parts = self.any.iter().filter(|ask| !ask.whole);
+        let shortest = in_parts.clone().flat_map(|ask| &ask.texts).map(|text| text.len()).min();
+        let parts = in_parts.map(|ask| ask.texts.len()).sum();
+        (parts, self.size(), usize::MAX - shortest.unwrap_or(0))
+    }
+}
+
+/// The texts that a text must be, or contain, to pass a test; whether it must be one whole.
+fn of_text(test: &TextTest) -> Option<(bool, BTreeSet<Box<str>>)> {
+    match test {
+        TextTest::Equal(wanted) => Some((true, [wanted.clone()].into())),
+        TextTest::OneOf(set) => Some((true, set.iter().map(Into::into).collect())),
+        TextTest::StartsWith(part)
+        | TextTest::EndsWith(part)
+        | TextTest::Contains(part)
+        | TextTest::ContainsIgnoringCase(part) => of_parts(std::slice::from_ref(part)),
+        TextTest::ContainsOneOf(parts) => of_parts(parts.texts()),
+        TextTest::Below(paths) => of_parts(paths),
+        TextTest::NotEqual(_) | TextTest::Matches(_) => None,
+    }
+}
+
+fn of_parts(parts: &[Box<str>]) -> Option<(bool, BTreeSet<Box<str>>)> {
+    let all_tell = parts.iter().all(|part| part.len() >= SHORTEST_PART);
+    let small = parts.iter().map(|part| part.to_ascii_lowercase().into());
+    all_tell.then(|| (false, small.collect()))
+}
