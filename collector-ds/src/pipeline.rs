@@ -22,6 +22,7 @@ use ebpf_probes::{KernelRecord, RecordKind};
 use event_model::{
     Container, ContainerId, Event, EventKind, Host, NetworkAct, Process, Record, Timestamp,
 };
+use smallvec::SmallVec;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -197,7 +198,7 @@ impl<O: Outlet> Pipeline<O> {
     }
 
     fn detect(&mut self, event: &Event, process: &Process) {
-        let ancestors: Vec<&Process> =
+        let ancestors: SmallVec<[&Process; 16]> =
             self.enricher.processes.ancestors(process).map(Arc::as_ref).collect();
         let container = event.container.as_ref();
         let remote_name = self.remote_name(event);

@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: measures inside the workloads' real limits, in ratios to a baseline of the same run.
 
+mod detection;
 mod hooks;
 mod publisher;
 mod report;
@@ -19,8 +20,12 @@ use tempfile::TempDir;
 /// A benchmark: its name, and what runs it with the folder of the binaries.
 type Benchmark = (&'static str, fn(&Path) -> Result<Report>);
 
-const BENCHMARKS: [Benchmark; 3] =
-    [("sensor", sensor::run), ("hooks", hooks::run), ("publisher", publisher::run)];
+const BENCHMARKS: [Benchmark; 4] = [
+    ("sensor", sensor::run),
+    ("hooks", hooks::run),
+    ("detection", detection::run),
+    ("publisher", publisher::run),
+];
 
 #[derive(clap::Args)]
 pub struct Arguments {

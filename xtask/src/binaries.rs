@@ -32,7 +32,7 @@ pub fn build(profile: Profile) -> Result<PathBuf> {
     cargo
         .args(["--locked", "--target", &target])
         .env(flags_of_target, "-Ctarget-feature=+crt-static");
-    for package in PROGRAMS.into_iter().chain(["acts", "load-generator"]) {
+    for package in PROGRAMS.into_iter().chain(["acts", "load-generator", "rule-load"]) {
         cargo.args(["--package", package]);
     }
     if profile == Profile::Release {

@@ -93,12 +93,15 @@ impl Guard {
         self.any.iter().map(|ask| ask.texts.len()).sum()
     }
 
-    /// Looking whole values up costs least and tells most; then what asks for few and long parts.
-    fn cost(&self) -> (usize, usize, usize) {
+    /// Looking whole values up costs least and tells most; then what asks for few and long parts, but not of arguments,
+    /// which are put together first.
+    fn cost(&self) -> (usize, usize, usize, usize) {
         let in_parts = self.any.iter().filter(|ask| !ask.whole);
+        let is_argument = |ask: &&Ask| matches!(ask.subject.access, Access::Argument(_));
+        let of_arguments = self.any.iter().filter(is_argument).count();
         let shortest = in_parts.clone().flat_map(|ask| &ask.texts).map(|text| text.len()).min();
         let parts = in_parts.map(|ask| ask.texts.len()).sum();
-        (parts, self.size(), usize::MAX - shortest.unwrap_or(0))
+        (of_arguments, parts, self.size(), usize::MAX - shortest.unwrap_or(0))
     }
 }
 

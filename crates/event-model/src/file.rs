@@ -131,14 +131,22 @@ impl FileAct {
 impl FileEvent {
     /// The flags as symbols, such as `O_WRONLY|O_CREAT`.
     pub fn flag_symbols(&self) -> String {
-        match self.act {
-            FileAct::Open => symbols::open_flags(self.flags),
-            FileAct::Mount => symbols::set(self.flags, MOUNT_FLAGS),
-            FileAct::Umount => symbols::set(self.flags, UMOUNT_FLAGS),
-            FileAct::Chattr => symbols::set(self.flags, INODE_FLAGS),
-            FileAct::Rename => symbols::set(self.flags, RENAME_FLAGS),
-            _ => symbols::set(self.flags, &[]),
-        }
+        let mut text = String::new();
+        self.write_flag_symbols(&mut text);
+        text
+    }
+
+    /// Appends what [`Self::flag_symbols`] gives.
+    pub fn write_flag_symbols(&self, text: &mut String) {
+        let names: &[Symbol] = match self.act {
+            FileAct::Open => return symbols::write_open_flags(text, self.flags),
+            FileAct::Mount => MOUNT_FLAGS,
+            FileAct::Umount => UMOUNT_FLAGS,
+            FileAct::Chattr => INODE_FLAGS,
+            FileAct::Rename => RENAME_FLAGS,
+            _ => &[],
+        };
+        symbols::write_set(text, self.flags, names);
     }
 
     /// The open was for writing.

@@ -1,22 +1,32 @@
 //! Numbers of the kernel's interface as the names that its headers give them.
 
+use std::fmt::Write as _;
+
 /// A value or a bit, and its name.
 pub type Symbol = (u64, &'static str);
 
 /// A set of bits: names joined by `|`, what has no name in hexadecimal at the end, `0` where none is set.
 pub fn set(bits: u64, names: &[Symbol]) -> String {
+    let mut text = String::new();
+    write_set(&mut text, bits, names);
+    text
+}
+
+/// Appends what [`set`] gives.
+pub fn write_set(text: &mut String, bits: u64, names: &[Symbol]) {
     let mut left = bits;
-    let mut found = Vec::new();
-    for (bit, name) in names {
-        if bits & bit == *bit {
-            left &= !bit;
-            found.push((*name).to_owned());
-        }
+    let begin = text.len();
+    for (bit, name) in names.iter().filter(|(bit, _)| bits & bit == *bit) {
+        left &= !bit;
+        text.push_str(if text.len() > begin { "|" } else { "" });
+        text.push_str(name);
     }
-    if left != 0 || found.is_empty() {
-        found.push(if left == 0 { "0".to_owned() } else { format!("{left:#x}") });
+    match (left, text.len() > begin) {
+        (0, true) => {}
+        (0, false) => text.push('0'),
+        // Writing to a String can't fail.
+        (left, more) => drop(write!(text, "{}{left:#x}", if more { "|" } else { "" })),
     }
-    found.join("|")
 }
 
 /// One value: its name, or the number.
@@ -27,12 +37,12 @@ pub fn one(value: u64, names: &[Symbol]) -> String {
         .map_or_else(|| value.to_string(), |(_, name)| (*name).to_owned())
 }
 
-/// The flags of open(2), with `O_RDONLY`, `O_WRONLY` or `O_RDWR` first. `include/uapi/asm-generic/fcntl.h`
-pub fn open_flags(flags: u64) -> String {
-    let access = one(flags & 3, &[(0, "O_RDONLY"), (1, "O_WRONLY"), (2, "O_RDWR")]);
-    match flags & !3 {
-        0 => access,
-        more => format!("{access}|{}", set(more, OPEN_FLAGS)),
+/// Appends the flags of open(2), with `O_RDONLY`, `O_WRONLY` or `O_RDWR` first. `include/uapi/asm-generic/fcntl.h`
+pub fn write_open_flags(text: &mut String, flags: u64) {
+    text.push_str(["O_RDONLY", "O_WRONLY", "O_RDWR", "3"][(flags & 3) as usize]);
+    if flags & !3 != 0 {
+        text.push('|');
+        write_set(text, flags & !3, OPEN_FLAGS);
     }
 }
 
@@ -65,6 +75,11 @@ mod tests {
         assert_eq!(set(0, &[]), "0");
         assert_eq!(set(5, &[(1, "ONE")]), "ONE|0x4");
         assert_eq!(one(7, &[(1, "ONE")]), "7");
+        let open_flags = |flags| {
+            let mut text = String::new();
+            write_open_flags(&mut text, flags);
+            text
+        };
         assert_eq!(open_flags(0), "O_RDONLY");
         assert_eq!(open_flags(2 | 0o2_000_000), "O_RDWR|O_CLOEXEC");
     }

@@ -3,6 +3,7 @@
 use super::descriptor::{self, DescriptorField};
 use super::file::{self, FileField};
 use super::network::{self, DnsField, FlowField};
+use super::pooled::Pooled;
 use super::socket::{End, Socket};
 use super::{argument, outcome, symbols, text};
 use crate::{Act, EventType};
@@ -35,6 +36,10 @@ impl fmt::Display for Value<'_> {
 impl<'a> Value<'a> {
     fn borrowed(text: &'a str) -> Self {
         Self::Text(Cow::Borrowed(text))
+    }
+
+    fn copied(text: &str) -> Self {
+        Self::owned(text.to_owned())
     }
 
     fn owned(text: String) -> Self {
@@ -296,14 +301,14 @@ impl Access {
 /// An act, with what is derived from it at most once.
 pub(crate) struct Facts<'a> {
     pub act: &'a Act<'a>,
-    command_line: OnceCell<String>,
-    arguments: OnceCell<String>,
-    parent_command_line: OnceCell<String>,
-    directory: OnceCell<String>,
-    capabilities: OnceCell<String>,
-    socket: OnceCell<Option<String>>,
-    flags: OnceCell<String>,
-    mode: OnceCell<String>,
+    command_line: OnceCell<Pooled>,
+    arguments: OnceCell<Pooled>,
+    parent_command_line: OnceCell<Pooled>,
+    directory: OnceCell<Pooled>,
+    capabilities: OnceCell<Pooled>,
+    socket: OnceCell<Option<Pooled>>,
+    flags: OnceCell<Pooled>,
+    mode: OnceCell<Pooled>,
 }
 
 impl<'a> Facts<'a> {
@@ -357,11 +362,15 @@ impl<'a> Facts<'a> {
     /// An argument; what must be put together is kept.
     fn argument(&self, name: &str) -> Option<Value<'_>> {
         match (file_event(&self.act.event.kind), name) {
-            (Some(file), "flags") if argument::file_has(file.act, name) => {
-                Some(Value::borrowed(self.flags.get_or_init(|| file.flag_symbols())))
-            }
+            (Some(file), "flags") if argument::file_has(file.act, name) => Some(Value::borrowed(
+                self.flags.get_or_init(|| Pooled::written(|text| file.write_flag_symbols(text))),
+            )),
             (Some(file), "mode") if file.mode != 0 && argument::file_has(file.act, name) => {
-                Some(Value::borrowed(self.mode.get_or_init(|| symbols::mode(file.mode))))
+                Some(Value::borrowed(
+                    self.mode.get_or_init(|| {
+                        Pooled::written(|text| symbols::write_mode(text, file.mode))
+                    }),
+                ))
             }
             _ => argument::value(self.act, name),
         }
@@ -501,10 +510,10 @@ fn process_value(field: ProcessField, process: &Process) -> Option<Value<'_>> {
     let identity = &process.credentials;
     Some(match field {
         ProcessField::Name => Value::borrowed(present(&process.name)?),
-        ProcessField::CommandLine => Value::owned(text::command_line(process)),
+        ProcessField::CommandLine => Value::copied(&text::command_line(process)),
         ProcessField::Arguments => {
             process.arguments.first()?;
-            Value::owned(text::arguments(process))
+            Value::copied(&text::arguments(process))
         }
         ProcessField::FirstArgument => Value::borrowed(process.arguments.first()?),
         ProcessField::WholeArguments => Value::owned(process.command_line()),
@@ -512,7 +521,7 @@ fn process_value(field: ProcessField, process: &Process) -> Option<Value<'_>> {
         ProcessField::InvokedAs => Value::borrowed(present(&executable.invoked_as)?),
         ProcessField::WorkingDirectory => {
             present(&process.working_directory)?;
-            Value::owned(text::directory(process))
+            Value::copied(&text::directory(process))
         }
         ProcessField::Pid => Value::Number(process.reference.key.pid.into()),
         ProcessField::ParentPid => Value::Number(process.parent?.key.pid.into()),
@@ -543,10 +552,10 @@ fn process_value(field: ProcessField, process: &Process) -> Option<Value<'_>> {
         ProcessField::Gid => Value::Number(identity.gid.into()),
         ProcessField::EffectiveGid => Value::Number(identity.egid.into()),
         ProcessField::CapabilitiesEffective => {
-            Value::owned(text::capabilities(identity.capabilities_effective))
+            Value::copied(&text::capabilities(identity.capabilities_effective))
         }
         ProcessField::CapabilitiesPermitted => {
-            Value::owned(text::capabilities(identity.capabilities_permitted))
+            Value::copied(&text::capabilities(identity.capabilities_permitted))
         }
     })
 }

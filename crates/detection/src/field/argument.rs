@@ -91,12 +91,12 @@ fn network<'a>(kind: &'a EventKind, event: &'a NetworkEvent, name: &str) -> Opti
         "domain" if event.act == NetworkAct::Socket => Some(owned(socket.domain())),
         "type" if event.act == NetworkAct::Socket => Some(owned(socket.socket_type())),
         "proto" if event.act == NetworkAct::Socket => Some(owned(socket.protocol().to_string())),
-        "tuple" => socket.name().map(owned),
+        "tuple" => socket.name().map(|name| owned(name.to_owned())),
         "addr" => match event.act {
             NetworkAct::Bind | NetworkAct::Listen => socket.local,
             _ => socket.remote,
         }
-        .map(|address| owned(shown(address)))
+        .map(|address| owned(shown(address).to_string()))
         .or(socket.path.map(borrowed)),
         _ => None,
     }

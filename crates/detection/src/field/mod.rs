@@ -7,6 +7,7 @@ mod errno;
 mod file;
 mod network;
 mod outcome;
+mod pooled;
 mod socket;
 mod symbols;
 mod table;

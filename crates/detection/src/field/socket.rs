@@ -1,7 +1,9 @@
 //! Both ends of a socket, whatever event speaks of it.
 
+use super::pooled::Pooled;
 use super::symbols;
 use event_model::{DnsEvent, EventKind, NetworkAct, NetworkEvent, SystemAct, SystemEvent};
+use std::fmt::{self, Write as _};
 use std::net::SocketAddr;
 
 const UNIX: u16 = 1;
@@ -111,15 +113,20 @@ impl<'a> Socket<'a> {
     }
 
     /// `CLIENT->SERVER`, the one end that there is, or the path of a Unix socket.
-    pub fn name(&self) -> Option<String> {
-        match (self.path, self.end(End::Client), self.end(End::Server)) {
-            (Some(path), ..) => Some(path.to_owned()),
-            (None, Some(client), Some(server)) => {
-                Some(format!("{}->{}", shown(client), shown(server)))
-            }
-            (None, Some(only), None) | (None, None, Some(only)) => Some(shown(only)),
-            (None, None, None) => None,
+    pub fn name(&self) -> Option<Pooled> {
+        let ends = (self.end(End::Client), self.end(End::Server));
+        if self.path.is_none() && ends == (None, None) {
+            return None;
         }
+        Some(Pooled::written(|text| match (self.path, ends) {
+            (Some(path), _) => text.push_str(path),
+            (None, (client, server)) => {
+                let both = client.is_some() && server.is_some();
+                write_end(text, client);
+                text.push_str(if both { "->" } else { "" });
+                write_end(text, server);
+            }
+        }))
     }
 
     pub fn kind(&self) -> Option<&'static str> {
@@ -181,6 +188,11 @@ fn family(address: Option<SocketAddr>) -> u16 {
 }
 
 /// Address and port; an IPv4 address within an IPv6 one as that.
-pub(super) fn shown(address: SocketAddr) -> String {
-    SocketAddr::new(address.ip().to_canonical(), address.port()).to_string()
+pub(super) fn shown(address: SocketAddr) -> impl fmt::Display {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+fn write_end(text: &mut String, address: Option<SocketAddr>) {
+    // Writing to a String can't fail.
+    let _ = address.map(|address| write!(text, "{}", shown(address)));
 }

@@ -1,6 +1,6 @@
 //! Numbers of the kernel's interface as the names that rules compare with.
 
-use event_model::symbols::{Symbol, one, set};
+use event_model::symbols::{Symbol, one, set, write_set};
 
 /// `include/linux/socket.h`
 const FAMILIES: &[Symbol] = &[
@@ -56,6 +56,11 @@ pub(super) fn socket_type(number: u16) -> String {
 /// The permissions of a file mode; its type is left out.
 pub(super) fn mode(mode: u32) -> String {
     set((mode & 0o7777).into(), MODE_BITS)
+}
+
+/// Appends them.
+pub(super) fn write_mode(text: &mut String, mode: u32) {
+    write_set(text, (mode & 0o7777).into(), MODE_BITS);
 }
 
 /// The transport's name, as rules write it.

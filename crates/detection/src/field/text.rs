@@ -1,5 +1,6 @@
 //! Texts that the language derives from what the sensor tells.
 
+use super::pooled::Pooled;
 use event_model::{Executable, Process};
 
 /// Capabilities by bit, as `linux/capability.h` numbers them.
@@ -18,39 +19,38 @@ const CAPABILITIES: [&str; 41] = [
 const OTHER_TERMINAL: i64 = i64::MAX;
 
 /// The names of the capabilities whose bits are set, separated by spaces.
-pub(super) fn capabilities(bits: u64) -> String {
-    let names: Vec<&str> = CAPABILITIES
-        .iter()
-        .enumerate()
-        .filter(|(bit, _)| bits >> bit & 1 == 1)
-        .map(|(_, name)| *name)
-        .collect();
-    names.join(" ")
+pub(super) fn capabilities(bits: u64) -> Pooled {
+    let set = CAPABILITIES.iter().enumerate().filter(|(bit, _)| bits >> bit & 1 == 1);
+    joined(set.map(|(_, name)| *name))
 }
 
 /// All arguments but the first, separated by spaces.
-pub(super) fn arguments(process: &Process) -> String {
-    process.arguments.get(1..).unwrap_or_default().join(" ")
+pub(super) fn arguments(process: &Process) -> Pooled {
+    joined(process.arguments.iter().skip(1).map(String::as_str))
+}
+
+fn joined<'p>(parts: impl Iterator<Item = &'p str>) -> Pooled {
+    Pooled::written(|text| {
+        for part in parts.enumerate() {
+            text.push_str(if part.0 > 0 { " " } else { "" });
+            text.push_str(part.1);
+        }
+    })
 }
 
 /// The process's name and its arguments. The language shows the name where the first argument would stand: rules
 /// compare with `sh -c …` however the shell was called.
-pub(super) fn command_line(process: &Process) -> String {
-    let arguments = process.arguments.get(1..).unwrap_or_default();
-    let length = arguments.iter().map(|argument| argument.len() + 1).sum::<usize>();
-    let mut line = String::with_capacity(process.name.len() + length);
-    line.push_str(&process.name);
-    for argument in arguments {
-        line.push(' ');
-        line.push_str(argument);
-    }
-    line
+pub(super) fn command_line(process: &Process) -> Pooled {
+    let arguments = process.arguments.iter().skip(1).map(String::as_str);
+    joined(std::iter::once(process.name.as_str()).chain(arguments))
 }
 
 /// The working directory with the slash at its end that the language shows.
-pub(super) fn directory(process: &Process) -> String {
-    let directory = &process.working_directory;
-    if directory.ends_with('/') { directory.clone() } else { format!("{directory}/") }
+pub(super) fn directory(process: &Process) -> Pooled {
+    Pooled::written(|text| {
+        text.push_str(&process.working_directory);
+        text.push_str(if text.ends_with('/') { "" } else { "/" });
+    })
 }
 
 /// The user's name. In a container nobody tells it; user id 0 is called root there too.
@@ -148,9 +148,9 @@ mod tests {
 
     #[test]
     fn capabilities_are_named_by_their_bits() {
-        assert_eq!(capabilities(1 << 21 | 1), "CAP_CHOWN CAP_SYS_ADMIN");
-        assert_eq!(capabilities(1 << 40), "CAP_CHECKPOINT_RESTORE");
-        assert_eq!(capabilities(0), "");
+        assert_eq!(&*capabilities(1 << 21 | 1), "CAP_CHOWN CAP_SYS_ADMIN");
+        assert_eq!(&*capabilities(1 << 40), "CAP_CHECKPOINT_RESTORE");
+        assert_eq!(&*capabilities(0), "");
     }
 
     #[test]
@@ -160,7 +160,7 @@ mod tests {
             arguments: ["/bin/sh", "-c", "ls"].map(str::to_owned).to_vec(),
             ..Process::default()
         };
-        assert_eq!(command_line(&process), "sh -c ls");
-        assert_eq!(arguments(&process), "-c ls");
+        assert_eq!(&*command_line(&process), "sh -c ls");
+        assert_eq!(&*arguments(&process), "-c ls");
     }
 }
