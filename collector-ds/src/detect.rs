@@ -1,25 +1,11 @@
 //! The rules of this node, and the alerts that they make of what happens here.
 
-use detection::{Act, Diagnostic, Engine, EventType, LoadError, RuleSet, SourceFile, WantedPaths};
+use detection::{Act, Diagnostic, Engine, EventType, WantedPaths};
 use ebpf_probes::RecordKind;
 use event_model::{Alert, BlindRule, EventKind, NetworkAct, Timestamp};
+pub use rule_files::RulesError;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-
-/// Larger files are no rules.
-const MAXIMUM_FILE_BYTES: u64 = 16 << 20;
-
-/// Why there are no rules to look for.
-#[derive(Debug, thiserror::Error)]
-#[allow(missing_docs)] // Each variant's message says it.
-pub enum RulesError {
-    #[error("cannot read the rules at {}: {source}; name an existing file or folder in rules.paths", path.display())]
-    Unreadable { path: PathBuf, source: std::io::Error },
-    #[error("the rule file {} has over {MAXIMUM_FILE_BYTES} bytes: is it the right file?", path.display())]
-    TooLarge { path: PathBuf },
-    #[error("{0}")]
-    Broken(#[from] LoadError),
-}
+use std::path::PathBuf;
 
 /// Compiled rules.
 pub struct Rules {
@@ -30,15 +16,7 @@ pub struct Rules {
 impl Rules {
     /// Reads and compiles all files at once: names of lists and macros are shared between them.
     pub fn load(paths: &[PathBuf]) -> Result<Self, RulesError> {
-        let mut files = vec![];
-        for path in paths {
-            collect_files(path, &mut files)?;
-        }
-        let texts = files.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
-        let names: Vec<_> = files.iter().map(|path| path.display().to_string()).collect();
-        let sources: Vec<_> =
-            names.iter().zip(&texts).map(|(name, text)| SourceFile { name, text }).collect();
-        let rules = RuleSet::load(&sources)?;
+        let rules = rule_files::load(paths)?;
         let warnings = rules.warnings().iter().map(Diagnostic::to_string).collect();
         Ok(Self { engine: Engine::compile(rules), warnings })
     }
@@ -98,33 +76,6 @@ pub fn event_types_of(kind: RecordKind) -> impl Iterator<Item = EventType> {
         RecordKind::System(act) => (Some(act.into()), None),
     };
     event_type.into_iter().chain(other)
-}
-
-/// A file itself; of a folder the rule files in it, by the order of their names.
-fn collect_files(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), RulesError> {
-    let unreadable = |source| RulesError::Unreadable { path: path.to_owned(), source };
-    if !std::fs::metadata(path).map_err(unreadable)?.is_dir() {
-        files.push(path.to_owned());
-        return Ok(());
-    }
-    let mut inside = vec![];
-    for entry in std::fs::read_dir(path).map_err(unreadable)? {
-        let file = entry.map_err(unreadable)?.path();
-        if file.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
-            inside.push(file);
-        }
-    }
-    inside.sort();
-    files.append(&mut inside);
-    Ok(())
-}
-
-fn read(path: &Path) -> Result<String, RulesError> {
-    let unreadable = |source| RulesError::Unreadable { path: path.to_owned(), source };
-    if std::fs::metadata(path).map_err(unreadable)?.len() > MAXIMUM_FILE_BYTES {
-        return Err(RulesError::TooLarge { path: path.to_owned() });
-    }
-    std::fs::read_to_string(path).map_err(unreadable)
 }
 
 #[cfg(test)]

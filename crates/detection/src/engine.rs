@@ -16,8 +16,8 @@ use uuid::Uuid;
 /// All rules, indexed by the type of event that they can match.
 #[derive(Debug)]
 pub struct Engine {
-    rules: Vec<Rule>,
-    graph: Graph,
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) graph: Graph,
     event_types: EventTypes,
     /// For each of [`EventType::seen`]: the rules that can match it.
     candidates: Vec<Vec<Candidate>>,

@@ -60,6 +60,11 @@ impl Graph {
         &self.checks[id.0 as usize]
     }
 
+    /// The checks with their texts.
+    pub fn check_texts(&self) -> impl Iterator<Item = (CheckId, &str)> {
+        self.known_checks.iter().map(|(text, id)| (*id, text.as_str()))
+    }
+
     /// Nodes of the condition when nothing is shared: the most that one evaluation visits.
     pub fn size(&self, id: NodeId) -> u64 {
         self.extents[id.0 as usize].size

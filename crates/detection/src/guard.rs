@@ -2,7 +2,7 @@
 //! most rules without asking any of them.
 
 use crate::condition::Transformer;
-use crate::field::Access;
+use crate::field::{Access, FieldUse};
 use crate::graph::{Check, Graph, Node, NodeId};
 use crate::test::{Test, TextTest};
 use std::collections::BTreeSet;
@@ -14,10 +14,28 @@ const MOST_TEXTS: usize = 4096;
 const SHORTEST_PART: usize = 3;
 
 /// The field, as it is compared, whose texts tell.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug)]
 pub(crate) struct Subject {
-    pub access: Access,
+    pub field: FieldUse,
     pub transformers: Box<[Transformer]>,
+}
+
+/// By whatever name the field is asked for.
+impl PartialEq for Subject {
+    fn eq(&self, other: &Self) -> bool {
+        self.field.access == other.field.access && self.transformers == other.transformers
+    }
+}
+
+impl Eq for Subject {}
+
+impl Subject {
+    /// As rules write it.
+    pub fn written(&self) -> String {
+        let inner = self.field.to_string();
+        let names = self.transformers.iter().rev().map(|transformer| transformer.name());
+        names.fold(inner, |inner, name| format!("{name}({inner})"))
+    }
 }
 
 /// A condition that has this guard holds for no act that shows none of what is asked for.
@@ -55,10 +73,8 @@ impl Guard {
     }
 
     fn of_check(check: &Check) -> Option<Self> {
-        let subject = Subject {
-            access: check.field.access.clone(),
-            transformers: check.transformers.clone(),
-        };
+        let subject =
+            Subject { field: check.field.clone(), transformers: check.transformers.clone() };
         Self::of_test(&check.test, &subject)
     }
 
@@ -97,7 +113,7 @@ impl Guard {
     /// which are put together first.
     fn cost(&self) -> (usize, usize, usize, usize) {
         let in_parts = self.any.iter().filter(|ask| !ask.whole);
-        let is_argument = |ask: &&Ask| matches!(ask.subject.access, Access::Argument(_));
+        let is_argument = |ask: &&Ask| matches!(ask.subject.field.access, Access::Argument(_));
         let of_arguments = self.any.iter().filter(is_argument).count();
         let shortest = in_parts.clone().flat_map(|ask| &ask.texts).map(|text| text.len()).min();
         let parts = in_parts.map(|ask| ask.texts.len()).sum();

@@ -86,8 +86,8 @@ impl Index {
 
 impl Dimension {
     fn mark(&self, facts: &Facts<'_>, places: &mut Places) {
-        let Subject { access, transformers } = &self.subject;
-        access.for_each(facts, |value| self.mark_value(transformers, value, places));
+        let Subject { field, transformers } = &self.subject;
+        field.access.for_each(facts, |value| self.mark_value(transformers, value, places));
     }
 
     fn mark_value(&self, transformers: &[Transformer], value: &Value<'_>, places: &mut Places) {

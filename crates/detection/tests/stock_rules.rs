@@ -17,7 +17,9 @@ fn sets(folder: &Path) -> BTreeMap<String, Vec<(String, String)>> {
             sets.entry(set.to_owned()).or_default().push((name, text));
         }
     }
-    sets.values_mut().for_each(|files| files.sort());
+    for files in sets.values_mut() {
+        files.sort();
+    }
     sets
 }
 

@@ -58,10 +58,14 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     print(&kept_in_the_kernel(&arguments)?)?;
     let recording = recording::record(arguments.events, &arguments.acts)?;
-    let ours = rule_sets::of_folder(&arguments.rules)?;
+    let ours = Engine::compile(rule_files::load(std::slice::from_ref(&arguments.rules))?);
     print(&cost("ours", &[ours], &recording))?;
     if let Some(folder) = &arguments.others {
-        print(&cost("others", &[rule_sets::of_folder(folder)?], &recording))?;
+        print(&cost(
+            "others",
+            &[Engine::compile(rule_files::load(std::slice::from_ref(folder))?)],
+            &recording,
+        ))?;
     }
     let many = rule_sets::synthetic(1000);
     print(&cost("1,000 synthetic", &[rule_sets::load(&many)?], &recording))?;

@@ -1,18 +1,7 @@
 //! Rule sets of different sizes.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use detection::{Engine, RuleSet, SourceFile};
-use std::path::Path;
-
-/// All rule files of a folder together.
-pub fn of_folder(folder: &Path) -> Result<Engine> {
-    let entries = std::fs::read_dir(folder).with_context(|| folder.display().to_string())?;
-    let mut files = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "yaml"));
-    files.sort();
-    let texts = files.iter().map(std::fs::read_to_string).collect::<Result<Vec<_>, _>>()?;
-    load(&texts)
-}
 
 /// Rules from the texts of files.
 pub fn load(texts: &[String]) -> Result<Engine> {

@@ -1,0 +1,94 @@
+//! Rule files on a disk.
+
+use detection::{LoadError, RuleSet, SourceFile};
+use std::path::{Path, PathBuf};
+
+/// Larger files are no rules.
+const MAXIMUM_FILE_BYTES: u64 = 16 << 20;
+
+/// Why there are no rules to look for.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // Each variant's message says it.
+pub enum RulesError {
+    #[error("cannot read the rules at {}: {source}; name an existing file or folder", path.display())]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    #[error("the rule file {} has over {MAXIMUM_FILE_BYTES} bytes: is it the right file?", path.display())]
+    TooLarge { path: PathBuf },
+    #[error("{0}")]
+    Broken(#[from] LoadError),
+}
+
+/// The rules of all files together: names of lists and macros are shared between them. A folder stands for the rule files
+/// in it, by the order of their names; folders below it are not looked into.
+///
+/// # Errors
+/// A path that can't be read, or every error of every file at once.
+pub fn load(paths: &[PathBuf]) -> Result<RuleSet, RulesError> {
+    let mut files = vec![];
+    for path in paths {
+        collect_files(path, &mut files)?;
+    }
+    let texts = files.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
+    let names: Vec<_> = files.iter().map(|path| path.display().to_string()).collect();
+    let sources: Vec<_> =
+        names.iter().zip(&texts).map(|(name, text)| SourceFile { name, text }).collect();
+    Ok(RuleSet::load(&sources)?)
+}
+
+fn collect_files(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), RulesError> {
+    let unreadable = |source| RulesError::Unreadable { path: path.to_owned(), source };
+    if !std::fs::metadata(path).map_err(unreadable)?.is_dir() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    let mut inside = vec![];
+    for entry in std::fs::read_dir(path).map_err(unreadable)? {
+        let file = entry.map_err(unreadable)?.path();
+        if file.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
+            inside.push(file);
+        }
+    }
+    inside.sort();
+    files.append(&mut inside);
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<String, RulesError> {
+    let unreadable = |source| RulesError::Unreadable { path: path.to_owned(), source };
+    if std::fs::metadata(path).map_err(unreadable)?.len() > MAXIMUM_FILE_BYTES {
+        return Err(RulesError::TooLarge { path: path.to_owned() });
+    }
+    std::fs::read_to_string(path).map_err(unreadable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(name: &str) -> String {
+        format!(
+            "- rule: {name}\n  desc: D.\n  condition: evt.type = execve\n  output: O\n  priority: NOTICE\n"
+        )
+    }
+
+    #[test]
+    fn the_rule_files_of_a_folder_are_loaded_by_the_order_of_their_names() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["b.yaml", "a.yml", "c.txt"] {
+            std::fs::write(folder.path().join(name), rule(name)).unwrap();
+        }
+        std::fs::create_dir(folder.path().join("below")).unwrap();
+        let rules = load(&[folder.path().to_owned()]).unwrap();
+        let names: Vec<_> = rules.rules().iter().map(detection::Rule::name).collect();
+        assert_eq!(names, ["a.yml", "b.yaml"]);
+    }
+
+    #[test]
+    fn a_path_that_is_not_there_is_named() {
+        let error = load(&["/nowhere/rules".into()]).unwrap_err().to_string();
+        assert!(
+            error.starts_with("cannot read the rules at /nowhere/rules: No such file"),
+            "{error}"
+        );
+    }
+}
