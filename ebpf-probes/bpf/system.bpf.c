@@ -4,6 +4,7 @@
 #include "system_namespaces.bpf.c"
 #include "system_processes.bpf.c"
 #include "system_dup.bpf.c"
+#include "system_access.bpf.c"
 #include "system_memory.bpf.c"
 #include "system_kernel.bpf.c"
 #include "system_io_uring.bpf.c"

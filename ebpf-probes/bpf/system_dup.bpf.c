@@ -2,7 +2,9 @@
 /* A socket takes the place of standard input, output or error: what shells do that talk to somebody far away. */
 #include "system.h"
 
-#define CALL_DUP 32, 23, 41
+#define DUP_OF_X86_64 32
+#define DUP_OF_ARM64 23
+#define CALL_DUP DUP_OF_X86_64, DUP_OF_ARM64, 41
 #define CALL_FCNTL 72, 25, 55
 #define CALL_FCNTL64 72, 25, 221
 #define CALL_PIDFD_GETFD 438, 438, 438
@@ -117,6 +119,22 @@ int system_dup_function(u64 *context)
 #define F_DUPFD 0
 #define F_DUPFD_CLOEXEC 1030
 
+/* Whether anybody wants duplicates of descriptors by the end of calls. */
+static __always_inline int is_dup_routed(void)
+{
+	u32 number = field_exists(((struct pt_regs___x86 *)0)->orig_ax) ? DUP_OF_X86_64 : DUP_OF_ARM64;
+	struct call_route *route = bpf_map_lookup_elem(&call_routes, &number);
+
+	return route && route->handler;
+}
+
+static __always_inline int dup_ended(const struct call *call)
+{
+	if (call->result < 0 || call->result > LAST_STANDARD)
+		return 0;
+	return report_dup(call, call->result, open_file(call->result), 1);
+}
+
 SEC("tp_btf/sys_exit")
 int system_dup_call(u64 *context)
 {
@@ -130,5 +148,5 @@ int system_dup_call(u64 *context)
 		if (command != F_DUPFD && command != F_DUPFD_CLOEXEC)
 			return 0;
 	}
-	return report_dup(&call, call.result, open_file(call.result), 1);
+	return dup_ended(&call);
 }

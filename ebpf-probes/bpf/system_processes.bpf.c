@@ -5,7 +5,6 @@
 
 #define CALL_PTRACE 101, 117, 26
 #define CALL_PRCTL 157, 167, 172
-#define CALL_PROCESS_VM_WRITEV 311, 271, 348
 
 /* Values of SYSTEM_PTRACE. */
 enum ptrace_values {
@@ -13,12 +12,6 @@ enum ptrace_values {
 	PTRACE_PID, /* As the caller gave it. */
 	PTRACE_ADDRESS,
 	PTRACE_DATA,
-};
-
-/* Values of SYSTEM_PROCESS_VM_WRITEV. */
-enum writev_values {
-	WRITEV_PID,
-	WRITEV_PARTS, /* How many of the target's memory. */
 };
 
 /* Values of SYSTEM_PRCTL: the call's arguments. */
@@ -35,10 +28,6 @@ enum kill_values {
 	KILL_CODE,
 	KILL_THREAD, /* The signal goes to one thread. */
 };
-
-/* include/linux/ptrace.h */
-#define PTRACE_MODE_ATTACH 0x02
-#define PTRACE_MODE_NOAUDIT 0x04
 
 /* include/uapi/linux/ptrace.h */
 #define PTRACE_TRACEME 0
@@ -78,14 +67,6 @@ static __always_inline int changes_the_traced(u64 request)
 static __always_inline int begins_tracing(u64 request)
 {
 	return request == PTRACE_TRACEME || request == PTRACE_ATTACH || request == PTRACE_SEIZE;
-}
-
-/* Reading /proc asks for access too, and far more often. (child, mode) */
-static __always_inline int is_attach(u64 *context)
-{
-	u64 mode = context[1];
-
-	return (mode & PTRACE_MODE_ATTACH) && !(mode & PTRACE_MODE_NOAUDIT);
 }
 
 static __always_inline int system_ptrace_attach(u64 *context)
@@ -131,31 +112,6 @@ int system_ptrace_compat_function(u64 *context)
 {
 	return system_ptrace_request(context);
 }
-
-static __always_inline int report_writev(const struct call *call, struct task_struct *target, int ended)
-{
-	struct act_draft *draft = begin_system(SYSTEM_PROCESS_VM_WRITEV, call, ended);
-
-	if (!draft)
-		return 0;
-	tell(draft, WRITEV_PID, (u32)call->arguments[0]);
-	tell(draft, WRITEV_PARTS, call->arguments[4]);
-	tell_target(draft, target);
-	send_act(draft);
-	return 0;
-}
-
-/* As system_ptrace_attach. */
-static __always_inline int system_writev(u64 *context)
-{
-	struct call call;
-
-	if (!is_attach(context))
-		return 0;
-	current_call(&call);
-	return is_call(&call, CALL_PROCESS_VM_WRITEV) ? report_writev(&call, (void *)context[0], 0) : 0;
-}
-SECURITY_HOOK(system_writev, ptrace_access_check)
 
 /* include/uapi/linux/prctl.h */
 #define PR_SET_DUMPABLE 4
@@ -374,11 +330,6 @@ static __always_inline int ptrace_ended(const struct call *call)
 	return report_ptrace(call, target, 1);
 }
 
-static __always_inline int writev_ended(const struct call *call)
-{
-	return report_writev(call, (void *)task_numbered(call->arguments[0]), 1);
-}
-
 SEC("tp_btf/sys_exit")
 int system_processes_call(u64 *context)
 {
@@ -391,8 +342,6 @@ int system_processes_call(u64 *context)
 		return ptrace_ended(&call);
 	if (call.kind == SYSTEM_PRCTL)
 		return prctl_ended(&call);
-	if (call.kind == SYSTEM_PROCESS_VM_WRITEV)
-		return writev_ended(&call);
 	draft = begin_system(call.kind, &call, 1); /* setsid */
 	if (draft)
 		send_act(draft);

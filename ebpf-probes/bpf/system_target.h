@@ -1,14 +1,33 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
-/* Processes by the number that a caller gave. */
+/* Processes that something is done to: by the number or the descriptor that a caller gave, or as the kernel asks for access to them. */
 #ifndef DEFENDER_SYSTEM_TARGET_H
 #define DEFENDER_SYSTEM_TARGET_H
 
+#include "call.h"
 #include "system_types.h"
 
 #define TREE_LEVELS 6
 #define TREE_BITS 6
 #define TREE_SLOTS (1 << TREE_BITS)
 #define TREE_NODE 2 /* Tag of a pointer to a node; include/linux/xarray.h */
+
+/* include/linux/ptrace.h */
+#define PTRACE_MODE_ATTACH 0x02
+#define PTRACE_MODE_NOAUDIT 0x04
+
+/* include/uapi/linux/magic.h */
+#define ANON_INODE_FS_MAGIC 0x09041934
+#define PID_FS_MAGIC 0x50494446
+
+#define PIDFD_NAME 0x005d64666469705bULL /* "[pidfd]" */
+
+/* Reading /proc asks for access too, and far more often. (child, mode) */
+static __always_inline int is_attach(u64 *context)
+{
+	u64 mode = context[1];
+
+	return (mode & PTRACE_MODE_ATTACH) && !(mode & PTRACE_MODE_NOAUDIT);
+}
 
 /* What a number stands for in the tree at `entry`: NULL for nothing. As radix_tree_lookup does. */
 static __always_inline void *look_up(void *entry, u64 number)
@@ -32,6 +51,15 @@ static __always_inline void *look_up(void *entry, u64 number)
 	return NULL;
 }
 
+/* The task that bears a number. NULL where it has ended. */
+static __always_inline u64 task_of(struct pid___tasks *number)
+{
+	struct hlist_node *link = NULL;
+
+	read_field(link, number->tasks[0].first);
+	return link ? (u64)link - field_offset(struct task_struct___system, pid_links) : 0;
+}
+
 /*
  * The task that a number stands for in the pid namespace of the current task. NULL where there is none. Global, so that
  * the verifier looks at it once.
@@ -40,7 +68,6 @@ __noinline u64 task_numbered(u32 number)
 {
 	struct task_struct *task = bpf_get_current_task();
 	struct pid_namespace *namespace = NULL;
-	struct hlist_node *link = NULL;
 	struct pid *own = NULL;
 	struct pid___tasks *found;
 	void *root = NULL;
@@ -53,12 +80,44 @@ __noinline u64 task_numbered(u32 number)
 				      field_offset(struct upid___namespaced, ns));
 	read_field(root, namespace->idr.idr_rt.xa_head);
 	found = look_up(root, number);
-	if (!found)
+	return found ? task_of(found) : 0;
+}
+
+/* Whether a file of no file system is a process's descriptor. */
+static __always_inline int is_named_pidfd(struct file *file)
+{
+	struct dentry *dentry = NULL;
+	const unsigned char *text = NULL;
+	u64 name = 0;
+
+	read_field(dentry, file->f_path.dentry);
+	read_field(text, dentry->d_name.name);
+	bpf_probe_read_kernel_str(&name, sizeof(name), text);
+	return name == PIDFD_NAME;
+}
+
+/*
+ * The task that a descriptor of the current task stands for, if it is one of a process (pidfd_open). NULL where it is not.
+ * They have a file system of their own since 6.9.
+ */
+__noinline u64 task_of_descriptor(u32 descriptor)
+{
+	struct file *file = open_file(descriptor);
+	struct super_block *superblock = NULL;
+	struct pid___tasks *found = NULL;
+	struct inode *inode = NULL;
+	unsigned long magic = 0;
+
+	if (!file)
 		return 0;
-	read_field(link, found->tasks[0].first);
-	if (!link)
-		return 0;
-	return (u64)link - field_offset(struct task_struct___system, pid_links);
+	read_field(inode, file->f_inode);
+	read_field(superblock, inode->i_sb);
+	read_field(magic, superblock->s_magic);
+	if (magic == PID_FS_MAGIC)
+		bpf_probe_read_kernel(&found, sizeof(found), &((struct inode___private *)inode)->i_private);
+	else if (magic == ANON_INODE_FS_MAGIC && is_named_pidfd(file))
+		bpf_probe_read_kernel(&found, sizeof(found), &file->private_data);
+	return found ? task_of(found) : 0;
 }
 
 #endif

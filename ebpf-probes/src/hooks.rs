@@ -11,6 +11,7 @@ pub use calls::{Call, CallShape};
 pub use returns::CallReturn;
 
 use crate::RecordKind;
+use event_model::SystemAct;
 use std::fmt;
 
 /// The kernel's function for a system call.
@@ -49,10 +50,12 @@ pub struct Probe {
 
 impl Probe {
     /// The returns of the calls that do such acts: of those that are looked at where there is nothing better. Acts on sockets
-    /// have none: their hooks know the outcome, or have it told later.
+    /// and duplicates of descriptors have none: their hooks know the outcome, or have it told later.
     pub fn returns(&self) -> Vec<&'static CallReturn> {
-        if !matches!(self.kind, RecordKind::File(_) | RecordKind::System(_)) {
-            return vec![];
+        match self.kind {
+            RecordKind::System(SystemAct::Dup) => return vec![],
+            RecordKind::File(_) | RecordKind::System(_) => {}
+            _ => return vec![],
         }
         let mut returns: Vec<&'static CallReturn> = vec![];
         for call in self.hooks.iter().flat_map(Hook::calls) {

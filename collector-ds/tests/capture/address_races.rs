@@ -145,7 +145,7 @@ fn the_end_that_a_ring_connects_to_is_told_and_what_it_was_given_is_the_callers(
         println!("race io_uring connect: this kernel refuses rings");
         return;
     };
-    // Missing where the caller's memory was not there yet: 5.10 tells of an operation before it reads its address.
+    // Missing where the caller's memory was not there yet: kernels up to 6.2 tell of an operation before they read its address.
     let given = system(pid, |event| {
         let address = event.argument("address").and_then(|address| address.parse().ok());
         (event.act == SystemAct::IoUring).then(|| octet(address))

@@ -36,6 +36,7 @@ mod network_races;
 mod opens;
 mod outcomes;
 mod path_races;
+mod process_access;
 mod process_list;
 mod processes;
 mod races;

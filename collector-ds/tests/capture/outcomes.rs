@@ -3,7 +3,7 @@
 use crate::acts::{exit_now, in_fork};
 use crate::recorder::{hook_of, outcomes_are_told, recorder};
 use collector_ds::kernel::KernelRecord;
-use event_model::{EventKind, FileAct, NetworkAct, SystemAct};
+use event_model::{EventKind, FileAct, NetworkAct, SystemAct, SystemEvent};
 use nix::libc;
 use std::ffi::{CString, c_int};
 use std::fs;
@@ -54,9 +54,14 @@ fn as_nobody(act: impl FnOnce()) -> u32 {
 /// A system call of nobody's. Returns its process.
 fn call_as_nobody(number: libc::c_long, arguments: [u64; 3]) -> u32 {
     let [first, second, third] = arguments;
+    long_call_as_nobody(number, [first, second, third, 0, 0])
+}
+
+fn long_call_as_nobody(number: libc::c_long, arguments: [u64; 5]) -> u32 {
+    let [first, second, third, fourth, fifth] = arguments;
     as_nobody(|| {
         // SAFETY: callers pass numbers, or addresses of memory that the child has a copy of.
-        unsafe { libc::syscall(number, first, second, third, 0, 0) };
+        unsafe { libc::syscall(number, first, second, third, fourth, fifth, 0) };
     })
 }
 
@@ -130,13 +135,50 @@ fn an_open_that_is_refused_is_told_with_the_error() {
 
 /// A call of nobody's, by its number, is told with what it returned.
 fn assert_system_refused(act: SystemAct, error: c_int, number: libc::c_long, arguments: [u64; 3]) {
-    let pid = call_as_nobody(number, arguments);
+    assert_refusal_is_told(call_as_nobody(number, arguments), act, error);
+}
+
+/// What a process did is told with the error. Returns the event.
+fn assert_refusal_is_told(pid: u32, act: SystemAct, error: c_int) -> SystemEvent {
     let refused = |result: i64| result == -i64::from(error);
     let event = recorder().system_act(pid, act.name(), |event| {
         // To become nobody is an act itself.
         event.act == act && event.result.is_some_and(refused)
     });
     assert!(event.result.is_some_and(refused), "{event:?}");
+    event
+}
+
+#[test]
+fn who_may_not_reach_into_another_process_is_told_with_it() {
+    recorder();
+    if !outcomes_are_told("pidfd_getfd") {
+        println!("this kernel tells permitted acts alone");
+        return;
+    }
+    let own = std::process::id();
+    let word = 7_u32;
+    let part = libc::iovec { iov_base: (&raw const word).cast_mut().cast(), iov_len: 4 };
+    let part = (&raw const part) as u64;
+    let arguments = [own.into(), part, 1, part, 1];
+    let calls = [
+        (SystemAct::ProcessVmReadv, libc::SYS_process_vm_readv),
+        (SystemAct::ProcessVmWritev, libc::SYS_process_vm_writev),
+    ];
+    for (act, number) in calls {
+        let pid = long_call_as_nobody(number, arguments);
+        let event = assert_refusal_is_told(pid, act, libc::EPERM);
+        assert_eq!(event.target.expect("it has a target").key.pid, own);
+    }
+    // SAFETY: plain numbers.
+    let descriptor = unsafe { libc::syscall(libc::SYS_pidfd_open, own, 0) };
+    let arguments = [u64::try_from(descriptor).unwrap(), 0, 0];
+    let pid = call_as_nobody(libc::SYS_pidfd_getfd, arguments);
+    let event = assert_refusal_is_told(pid, SystemAct::PidfdGetfd, libc::EPERM);
+    assert_eq!(event.target.expect("it has a target").key.pid, own);
+    assert_eq!(event.argument("pid"), Some(&*own.to_string()));
+    // SAFETY: it was opened above, and is nobody else's.
+    unsafe { libc::close(i32::try_from(descriptor).unwrap()) };
 }
 
 #[test]

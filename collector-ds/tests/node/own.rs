@@ -65,7 +65,7 @@ fn a_signal_that_stops_it_is_told_when_it_runs_again_and_one_that_ends_it_before
 }
 
 #[test]
-fn a_debugger_and_a_writer_to_its_memory_are_told() {
+fn a_debugger_and_who_reads_writes_or_takes_what_it_has_are_told() {
     let sensor = sensor();
     let target = Pid::from_raw(pid(&sensor).cast_signed());
     ptrace(libc::PTRACE_ATTACH, target);
@@ -89,9 +89,25 @@ fn a_debugger_and_a_writer_to_its_memory_are_told() {
         )
     };
     assert_eq!((read, written), (8, 8), "{}", std::io::Error::last_os_error());
-    sensor.expect_alert(TRACED, |alert| {
-        is_system(alert, SystemAct::ProcessVmWritev, "pid", &target.to_string())
-    });
+    take_descriptor(target, 2);
+    let taken = [SystemAct::ProcessVmReadv, SystemAct::ProcessVmWritev, SystemAct::PidfdGetfd];
+    for act in taken {
+        sensor.expect_alert(TRACED, |alert| is_system(alert, act, "pid", &target.to_string()));
+    }
+}
+
+/// Takes a descriptor of a process, as somebody does who wants its programs and maps in the kernel.
+fn take_descriptor(target: Pid, wanted: libc::c_int) {
+    // SAFETY: plain numbers; both descriptors are new, and nobody else's.
+    let taken = unsafe {
+        let process = libc::syscall(libc::SYS_pidfd_open, target.as_raw(), 0);
+        let taken = libc::syscall(libc::SYS_pidfd_getfd, process, wanted, 0);
+        for descriptor in [process, taken] {
+            libc::close(i32::try_from(descriptor).expect("a descriptor"));
+        }
+        taken
+    };
+    assert!(taken >= 0, "descriptor {wanted} of process {target} can't be taken");
 }
 
 fn ptrace(request: libc::c_uint, target: Pid) {

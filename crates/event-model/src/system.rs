@@ -70,8 +70,12 @@ acts! {
     PivotRoot = "pivot_root",
     /// It traced another process.
     Ptrace = "ptrace",
+    /// It read another process's memory.
+    ProcessVmReadv = "process_vm_readv",
     /// It wrote to another process's memory.
     ProcessVmWritev = "process_vm_writev",
+    /// It took a descriptor of another process for its own.
+    PidfdGetfd = "pidfd_getfd",
     /// It hid or unlocked something of its own.
     Prctl = "prctl",
     /// It sent a signal that ends or stops another process.

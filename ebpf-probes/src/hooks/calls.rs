@@ -150,6 +150,7 @@ calls! {
     CHROOT "chroot" Some(161), Some(51), Some(61);
     PIVOT_ROOT "pivot_root" Some(155), Some(41), Some(217);
     PTRACE "ptrace" Some(101), Some(117), Some(26);
+    PROCESS_VM_READV "process_vm_readv" Some(310), Some(270), Some(347);
     PROCESS_VM_WRITEV "process_vm_writev" Some(311), Some(271), Some(348);
     PRCTL "prctl" Some(157), Some(167), Some(172);
     SETSID "setsid" Some(112), Some(157), Some(66);

@@ -69,7 +69,9 @@ returns! {
     "chroot" CHROOT;
     "pivot_root" PIVOT_ROOT;
     "ptrace" PTRACE;
+    "process_vm_readv" PROCESS_VM_READV;
     "process_vm_writev" PROCESS_VM_WRITEV;
+    "pidfd_getfd" PIDFD_GETFD;
     "init_module" INIT_MODULE;
     "finit_module" FINIT_MODULE;
     "delete_module" DELETE_MODULE;

@@ -13,11 +13,14 @@ pub const PROBES: &[Probe] = &[
     probe(SystemAct::Chroot, &CHROOT),
     probe(SystemAct::PivotRoot, &PIVOT_ROOT),
     probe(SystemAct::Ptrace, PTRACE),
+    probe(SystemAct::ProcessVmReadv, &PROCESS_VM_READV),
     probe(SystemAct::ProcessVmWritev, &PROCESS_VM_WRITEV),
     probe(SystemAct::Prctl, PRCTL),
     probe(SystemAct::Kill, &[tracepoint("system_kill", "signal_generate")]),
     probe(SystemAct::Setsid, SETSID),
     probe(SystemAct::Dup, DUP),
+    // After dup: at the end of calls its program serves both.
+    probe(SystemAct::PidfdGetfd, &PIDFD_GETFD),
     probe(SystemAct::MemfdCreate, MEMFD_CREATE),
     probe(SystemAct::Mprotect, &MPROTECT),
     probe(SystemAct::Mmap, &MMAP),
@@ -108,10 +111,20 @@ const PTRACE: &[Hook] = &[
     },
     processes(&[calls::PTRACE]),
 ];
+const PROCESS_VM_READV: [Hook; 3] = security(
+    ("system_readv_lsm", "ptrace_access_check"),
+    ("system_readv_function", "security_ptrace_access_check"),
+    access(&[calls::PROCESS_VM_READV]),
+);
 const PROCESS_VM_WRITEV: [Hook; 3] = security(
     ("system_writev_lsm", "ptrace_access_check"),
     ("system_writev_function", "security_ptrace_access_check"),
-    processes(&[calls::PROCESS_VM_WRITEV]),
+    access(&[calls::PROCESS_VM_WRITEV]),
+);
+const PIDFD_GETFD: [Hook; 3] = security(
+    ("system_getfd_lsm", "ptrace_access_check"),
+    ("system_getfd_function", "security_ptrace_access_check"),
+    access(&[calls::PIDFD_GETFD]),
 );
 /// The name that a process gives itself comes by the tracepoint, from the kernel's memory.
 const PRCTL: &[Hook] = &[
@@ -269,6 +282,10 @@ const fn namespaces(calls: &'static [Call]) -> Hook {
 
 const fn processes(calls: &'static [Call]) -> Hook {
     Hook::Calls { program: "system_processes_call", shape: CallShape::ByNumber, calls }
+}
+
+const fn access(calls: &'static [Call]) -> Hook {
+    Hook::Calls { program: "system_access_call", shape: CallShape::ByNumber, calls }
 }
 
 const fn memory(calls: &'static [Call]) -> Hook {

@@ -153,7 +153,7 @@ static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
         argument("evt.arg.option", System,
             "What prctl was asked for, such as `PR_SET_NAME`."),
         argument("evt.arg.pid", System,
-            "The process that ptrace or kill was given, as its caller numbers it."),
+            "The process that ptrace, process_vm_readv or process_vm_writev was given, as its caller numbers it; of pidfd_getfd the one that its descriptor stood for, in the host's namespace."),
         argument("evt.arg.sig", System,
             "The signal, such as `SIGKILL`."),
         argument("evt.arg.prot", System,

@@ -96,9 +96,17 @@ pub fn ptrace(told: &Told) -> Arguments {
     arguments
 }
 
-pub fn process_vm_writev(told: &Told) -> Arguments {
+/// process_vm_readv, process_vm_writev.
+pub fn memory_access(told: &Told) -> Arguments {
     let mut arguments = Arguments::default();
     arguments.add("pid", told.signed(0)).add("riovcnt", told.value(1));
+    arguments
+}
+
+/// The call knows the process by a descriptor alone: `pid` is the host's number of it.
+pub fn pidfd_getfd(told: &Told) -> Arguments {
+    let mut arguments = Arguments::default();
+    arguments.add("pid", told.signed(0)).add("fd", told.signed(1));
     arguments
 }
 

@@ -58,6 +58,14 @@ fn namespaces_are_named_with_their_inodes() {
 }
 
 #[test]
+fn what_is_done_to_another_process_bears_its_number() {
+    let read = event(SystemAct::ProcessVmReadv, &[7, 3], b"");
+    assert_eq!((read.argument("pid"), read.argument("riovcnt")), (Some("7"), Some("3")));
+    let taken = event(SystemAct::PidfdGetfd, &[7, 9], b"");
+    assert_eq!((taken.argument("pid"), taken.argument("fd")), (Some("7"), Some("9")));
+}
+
+#[test]
 fn the_far_end_of_a_socket_is_told() {
     let remote = u64::from_ne_bytes([192, 0, 2, 1, 0, 0, 0, 0]);
     let event = event(SystemAct::Dup, &[9, 0, 2 | 4444 << 16 | 80 << 32, remote, 0, 0, 0], b"");
