@@ -1,5 +1,5 @@
 use crate::{WRONG, why_blind};
-use detection::{Engine, Explanation, Rule, WantedPaths};
+use detection::{Engine, EventSource, Explanation, Rule, WantedPaths};
 use std::process::ExitCode;
 
 /// Explains a rule, or tells which rules have nearly that name.
@@ -29,8 +29,12 @@ fn unknown(engine: &Engine, name: &str) -> String {
 }
 
 fn written(rule: &Rule, explanation: &Explanation) -> String {
-    let Explanation { condition, event_types, fields, shown, paths } = explanation;
-    let types = event_types.as_ref().map_or_else(|| "all".to_owned(), |types| types.join(", "));
+    let Explanation { condition, source, event_types, fields, shown, paths } = explanation;
+    let types = match (source, event_types) {
+        (EventSource::Syscall, None) => "all".to_owned(),
+        (EventSource::Syscall, Some(types)) => types.join(", "),
+        (other, _) => other.describe().to_owned(),
+    };
     let mut text = format!("{} ({})\n", rule.name(), rule.priority());
     section(&mut text, "What it finds", [rule.description()]);
     section(&mut text, "Tags", [&*rule.tags().join(", ")]);

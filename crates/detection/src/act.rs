@@ -1,4 +1,4 @@
-use event_model::{Container, Event, Host, Process};
+use event_model::{AuditEvent, Container, Event, Host, Process};
 
 /// Something that happened, with all that is known of who did it and where: what rules look at.
 #[derive(Clone, Copy, Debug)]
@@ -17,4 +17,13 @@ pub struct Act<'a> {
     pub remote_name: Option<&'a str>,
     /// It was done to the sensor itself: to its process, its files or its programs in the kernel.
     pub is_on_sensor: bool,
+}
+
+/// A request to the API server of Kubernetes: what rules of the source `k8s_audit` look at.
+#[derive(Clone, Copy, Debug)]
+pub struct AuditAct<'a> {
+    /// The request, as the server noted it.
+    pub event: &'a AuditEvent,
+    /// The node on which the server's audit log was read.
+    pub host: &'a Host,
 }

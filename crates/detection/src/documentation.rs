@@ -27,6 +27,8 @@ fn with_argument(field: &Field) -> String {
         Argument::None => field.name.to_owned(),
         Argument::Generation => format!("{0}`, `{0}[N]", field.name),
         Argument::Key => format!("{}[key]", field.name),
+        Argument::Place => format!("{0}`, `{0}[N]", field.name),
+        Argument::Pointer => format!("{}[/pointer]", field.name),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Rules against acts.
 
-use crate::act::Act;
+use crate::act::{Act, AuditAct};
+use crate::event_source::EventSource;
 use crate::event_type::{EventType, EventTypes};
 use crate::field::Facts;
 use crate::graph::{Graph, Node, NodeId};
@@ -23,6 +24,8 @@ pub struct Engine {
     candidates: Vec<Vec<Candidate>>,
     /// For each of them: which of those can match an act.
     indexes: Vec<Index>,
+    /// Rules of requests to API servers, and which of them can match one.
+    audit: (Vec<Candidate>, Index),
     /// For each of them: whether some rule asks for it, or for a field that few types tell.
     wanted: Vec<bool>,
     wanted_paths: WantedPaths,
@@ -44,6 +47,7 @@ impl Engine {
         let candidates: Vec<_> = EventType::seen()
             .map(|event_type| candidates(&rules, &mut graph, event_type))
             .collect();
+        let audit_candidates = audit_candidates(&rules);
         let none = EventTypes::none();
         let event_types = rules.iter().fold(none, |types, rule| types.union(rule.event_types()));
         // What is the same for events of a type that does not exist matches whatever happens, not this type.
@@ -57,10 +61,12 @@ impl Engine {
             event_types,
             candidates,
             indexes: vec![],
+            audit: (audit_candidates, Index::default()),
             wanted,
             wanted_paths: WantedPaths::default(),
         };
         engine.find_paths();
+        engine.audit.1 = engine.index(&engine.audit.0);
         engine.indexes = engine.candidates.iter().map(|of_type| engine.index(of_type)).collect();
         engine
     }
@@ -117,7 +123,7 @@ impl Engine {
         self.wanted.get(event_type.index()).copied().unwrap_or(false)
     }
 
-    /// The rules that match nothing where only events of the types for which `sees` holds are seen.
+    /// The rules about acts that match nothing where only events of the types for which `sees` holds are seen.
     pub fn blind_rules(&self, sees: impl Fn(EventType) -> bool) -> Vec<BlindRule> {
         self.rules.iter().filter_map(|rule| blindness(rule, &sees)).collect()
     }
@@ -129,13 +135,29 @@ impl Engine {
         act: &'a Act<'a>,
     ) -> impl Iterator<Item = Match<'e>> + use<'e, 'a> {
         let place = EventType::from(&act.event.kind).index();
-        let facts = Facts::new(act);
+        let facts = Facts::of_act(act);
         let of_type = self.candidates.get(place).zip(self.indexes.get(place));
         let places = of_type.map(|(candidates, index)| {
             index.candidates(&facts).map(move |place| candidates[place])
         });
         let candidates = places.into_iter().flatten();
         candidates.filter_map(move |candidate| self.matched(candidate, &facts))
+    }
+
+    /// The rules that a request to an API server matches, in their order.
+    pub fn evaluate_audit<'e, 'a: 'e>(
+        &'e self,
+        act: &'a AuditAct<'a>,
+    ) -> impl Iterator<Item = Match<'e>> + use<'e, 'a> {
+        let facts = Facts::of_audit(act);
+        let (candidates, index) = &self.audit;
+        let places = index.candidates(&facts);
+        places.filter_map(move |place| self.matched(candidates[place], &facts))
+    }
+
+    /// Whether some rule can match requests to an API server.
+    pub fn looks_at_audit(&self) -> bool {
+        !self.audit.0.is_empty()
     }
 
     fn matched(&self, candidate: Candidate, facts: &Facts<'_>) -> Option<Match<'_>> {
@@ -168,7 +190,8 @@ impl Engine {
 fn candidates(rules: &[Rule], graph: &mut Graph, event_type: EventType) -> Vec<Candidate> {
     let mut done = HashMap::new();
     let mut candidates = Vec::new();
-    for (index, rule) in rules.iter().enumerate() {
+    let of_acts = |(_, rule): &(usize, &Rule)| rule.source == EventSource::Syscall;
+    for (index, rule) in rules.iter().enumerate().filter(of_acts) {
         let condition = for_event_type(graph, rule.condition, event_type, &mut done);
         if *graph.node(condition) != Node::Constant(false) {
             candidates.push(Candidate { rule: index, condition });
@@ -177,7 +200,16 @@ fn candidates(rules: &[Rule], graph: &mut Graph, event_type: EventType) -> Vec<C
     candidates
 }
 
+fn audit_candidates(rules: &[Rule]) -> Vec<Candidate> {
+    let of_audit = |(_, rule): &(usize, &Rule)| rule.source == EventSource::KubernetesAudit;
+    let rules = rules.iter().enumerate().filter(of_audit);
+    rules.map(|(rule, Rule { condition, .. })| Candidate { rule, condition: *condition }).collect()
+}
+
 fn blindness(rule: &Rule, sees: &impl Fn(EventType) -> bool) -> Option<BlindRule> {
+    if rule.source != EventSource::Syscall {
+        return None;
+    }
     let EventTypes::Only(types) = rule.event_types() else {
         return None;
     };

@@ -1,6 +1,7 @@
 //! What a rule asks for, as the engine understood it.
 
 use crate::engine::Engine;
+use crate::event_source::EventSource;
 use crate::event_type::EventTypes;
 use crate::graph::{CheckId, Graph, Node, NodeId};
 use crate::guard::{Ask, Guard};
@@ -16,7 +17,9 @@ const MOST_SHOWN: usize = 12;
 pub struct Explanation {
     /// With its macros and lists written out, a part a line.
     pub condition: String,
-    /// The types of events that it can match. None: every type.
+    /// Which events it is about.
+    pub source: EventSource,
+    /// The types of acts that it can match. None: every type.
     pub event_types: Option<Vec<&'static str>>,
     /// The fields that it compares, and which part of the sensor tells each.
     pub fields: Vec<(&'static str, &'static str)>,
@@ -31,6 +34,7 @@ impl Engine {
     pub fn explain(&mut self, name: &str) -> Option<Explanation> {
         let rule = self.rules.iter().find(|rule| rule.name == name)?;
         let (condition, types) = (rule.condition, rule.event_types().clone());
+        let source = rule.source;
         let fields = rule.fields.iter().map(|field| (field.name, field.provider.name())).collect();
         let event_types = match &types {
             EventTypes::All => None,
@@ -41,6 +45,12 @@ impl Engine {
         let mut shown = BTreeSet::new();
         let mut always = false;
         let mut paths = WantedPaths::default();
+        if source == EventSource::KubernetesAudit {
+            match Guard::of(&self.graph, condition) {
+                Some(guard) => shown.extend(guard.any.iter().map(in_words)),
+                None => always = true,
+            }
+        }
         for event_type in crate::EventType::seen().filter(|seen| types.contains(*seen)) {
             let special =
                 for_event_type(&mut self.graph, condition, event_type, &mut HashMap::new());
@@ -52,7 +62,7 @@ impl Engine {
         }
         let shown = if always { vec![] } else { shown.into_iter().collect() };
         let condition = Writer::new(&self.graph).written(condition);
-        Some(Explanation { condition, event_types, fields, shown, paths })
+        Some(Explanation { condition, source, event_types, fields, shown, paths })
     }
 }
 

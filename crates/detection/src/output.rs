@@ -2,8 +2,9 @@
 
 use crate::condition::{Subject, Transformer, parse_leading_subject};
 use crate::diagnostic::{Report, Severity};
+use crate::event_source::EventSource;
 use crate::field::{Facts, FieldUse, Value};
-use crate::lower::{Problem, field_use, kind_after};
+use crate::lower::{Problem, field_use, kind_after, refuse_of_other_source};
 use crate::source::LocatedText;
 use crate::transform::transformed;
 use std::fmt::Write as _;
@@ -43,11 +44,12 @@ impl Template {
     /// None where a field is not as it should be; `problems` tell then.
     pub fn parse(
         text: &LocatedText,
+        source: EventSource,
         report: &Report<'_>,
         problems: &mut Vec<Problem>,
     ) -> Option<Self> {
         let errors_before = problems.len();
-        let mut reader = Reader { text, at: 0, pieces: Vec::new() };
+        let mut reader = Reader { text, source, at: 0, pieces: Vec::new() };
         while let Some(percent) = reader.rest().find('%') {
             reader.plain(percent);
             if let Err(problem) = reader.placeholder(report) {
@@ -127,6 +129,7 @@ fn push_padded(text: &mut String, value: &str, width: Option<usize>) {
 
 struct Reader<'t> {
     text: &'t LocatedText,
+    source: EventSource,
     at: usize,
     pieces: Vec<Piece>,
 }
@@ -174,7 +177,7 @@ impl<'t> Reader<'t> {
             Problem::new(diagnostic)
         })?;
         if subject.field != NOTHING {
-            let piece = field_piece(subject, width, report)?;
+            let piece = field_piece(subject, width, self.source, report)?;
             self.pieces.push(piece);
         }
         self.at = end;
@@ -198,9 +201,13 @@ impl<'t> Reader<'t> {
 fn field_piece(
     subject: Subject,
     width: Option<usize>,
+    source: EventSource,
     report: &Report<'_>,
 ) -> Result<Piece, Problem> {
     let field = field_use(&subject.field, subject.argument.as_deref(), subject.place, report)?;
+    if let Some(problem) = refuse_of_other_source(field.field, source, subject.place, report) {
+        return Err(problem);
+    }
     kind_after(&subject, field.kind(), report)?;
     Ok(Piece::Field { field, transformers: subject.transformers, width })
 }
@@ -238,7 +245,10 @@ mod tests {
     fn kinds_are_checked_behind_transformers() {
         let text = LocatedText::detached("%len(proc.pid)");
         let mut problems = Vec::new();
-        assert!(Template::parse(&text, &Report::new(&[]), &mut problems).is_none());
+        assert!(
+            Template::parse(&text, EventSource::Syscall, &Report::new(&[]), &mut problems)
+                .is_none()
+        );
         assert!(problems[0].diagnostic.message.contains("takes a text"), "{problems:?}");
     }
 }

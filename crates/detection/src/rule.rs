@@ -1,6 +1,7 @@
 //! Rules, ready to be compiled.
 
 use crate::diagnostic::{Diagnostic, LoadError};
+use crate::event_source::EventSource;
 use crate::event_type::EventTypes;
 use crate::field::Field;
 use crate::graph::{Graph, NodeId};
@@ -15,6 +16,7 @@ pub struct Rule {
     pub(crate) description: String,
     pub(crate) priority: Priority,
     pub(crate) tags: Vec<String>,
+    pub(crate) source: EventSource,
     pub(crate) enabled: bool,
     pub(crate) output: Template,
     pub(crate) condition: NodeId,
@@ -43,12 +45,17 @@ impl Rule {
         &self.tags
     }
 
+    /// Which events it is about.
+    pub fn source(&self) -> EventSource {
+        self.source
+    }
+
     /// The fields that its condition compares.
     pub fn fields(&self) -> &[&'static Field] {
         &self.fields
     }
 
-    /// The types of events that it can match.
+    /// The types of acts that it can match; none for rules of another source than acts.
     pub fn event_types(&self) -> &EventTypes {
         &self.event_types
     }

@@ -209,7 +209,7 @@ fn a_plugin_that_is_not_built_in() {
 
 #[test]
 fn a_rule_of_another_source_is_skipped_with_a_warning() {
-    insta::assert_snapshot!(warnings(&(rule("ka.verb = create") + "  source: k8s_audit\n")));
+    insta::assert_snapshot!(warnings(&(rule("ct.name = PutUser") + "  source: aws_cloudtrail\n")));
 }
 
 #[test]
@@ -224,4 +224,42 @@ fn the_older_way_to_append_is_deprecated() {
     let text = rule("proc.name = nc")
         + "- rule: Odd start\n  condition: and proc.pid = 1\n  append: true\n";
     insta::assert_snapshot!(warnings(&text));
+}
+
+/// A rule about audit events.
+fn audit_rule(condition: &str, output: &str) -> String {
+    format!(
+        "- rule: Odd request\n  desc: Something odd was asked.\n  condition: {condition}\n  \
+         output: {output}\n  priority: NOTICE\n  source: k8s_audit\n"
+    )
+}
+
+#[test]
+fn a_field_of_acts_in_a_rule_about_audit_events() {
+    let text = audit_rule("ka.verb = create and proc.name = nc", "odd | pod=%container.id");
+    insta::assert_snapshot!(errors(&text));
+}
+
+#[test]
+fn a_field_of_audit_events_in_a_rule_about_acts() {
+    let text = "- macro: made\n  condition: (ka.verb = create)\n".to_owned()
+        + &rule("evt.type = execve and\nmade");
+    insta::assert_snapshot!(errors(&text));
+}
+
+#[test]
+fn a_rule_about_audit_events_may_ask_to_be_skipped_where_a_field_is_of_acts() {
+    let text = audit_rule("evt.type = execve", "odd") + "  skip-if-unknown-filter: true\n";
+    insta::assert_snapshot!(warnings(&text));
+}
+
+#[test]
+fn brackets_that_do_not_fit_a_field_of_audit_events() {
+    let condition = "jevt.value[stage] exists and ka.user.groups[first] = a and ka.verb[0] = get";
+    insta::assert_snapshot!(errors(&audit_rule(condition, "odd | command=%ka.uri.param")));
+}
+
+#[test]
+fn an_unknown_field_of_audit_events() {
+    insta::assert_snapshot!(errors(&audit_rule("ka.req.pod.container.image = a", "odd")));
 }

@@ -1,6 +1,8 @@
 //! How the value of a field is taken from an act.
 
+use super::audit::{AuditField, AuditPart};
 use super::descriptor::{self, DescriptorField};
+use super::facts::Facts;
 use super::file::{self, FileField};
 use super::network::{self, DnsField, FlowField};
 use super::pooled::Pooled;
@@ -34,7 +36,7 @@ impl fmt::Display for Value<'_> {
 }
 
 impl<'a> Value<'a> {
-    fn borrowed(text: &'a str) -> Self {
+    pub(super) fn borrowed(text: &'a str) -> Self {
         Self::Text(Cow::Borrowed(text))
     }
 
@@ -42,7 +44,7 @@ impl<'a> Value<'a> {
         Self::owned(text.to_owned())
     }
 
-    fn owned(text: String) -> Self {
+    pub(super) fn owned(text: String) -> Self {
         Self::Text(Cow::Owned(text))
     }
 
@@ -50,7 +52,7 @@ impl<'a> Value<'a> {
         Self::Number(i64::try_from(number).unwrap_or(i64::MAX))
     }
 
-    fn time(moment: Timestamp) -> Self {
+    pub(super) fn time(moment: Timestamp) -> Self {
         Self::unsigned(moment.0)
     }
 }
@@ -72,6 +74,8 @@ pub(crate) enum Access {
     File(FileField),
     Dns(DnsField),
     Flow(FlowField),
+    /// A request to the API server of Kubernetes.
+    Audit(AuditField, AuditPart),
     /// Nothing tells it. Other engines write the text where they do not know it.
     Never(Option<&'static str>),
 }
@@ -191,12 +195,30 @@ impl Access {
             Self::ContainerLabel(_) => Self::ContainerLabel(key.into()),
             Self::PodLabel(_) => Self::PodLabel(key.into()),
             Self::Argument(_) => Self::Argument(key.into()),
+            Self::Audit(field, _) => Self::Audit(field, AuditPart::Key(key.into())),
             other => other,
         }
     }
 
-    /// The value, for fields that have one value.
+    /// One of a list.
+    pub fn at(self, place: usize) -> Self {
+        match self {
+            Self::Audit(field, _) => Self::Audit(field, AuditPart::Place(place)),
+            other => other,
+        }
+    }
+
+    /// The value, for fields that have one value. Of a list of an audit event all of them, as it is printed.
     pub fn value<'f>(&self, facts: &'f Facts<'_>) -> Option<Value<'f>> {
+        match (self, facts) {
+            (_, Facts::Act(facts)) => self.value_of_act(facts),
+            (Self::Audit(field, part), Facts::Audit(facts)) => facts.value(field, part),
+            (Self::Event(field), Facts::Audit(facts)) => facts.event_value(*field),
+            _ => None,
+        }
+    }
+
+    fn value_of_act<'f>(&self, facts: &'f ActFacts<'_>) -> Option<Value<'f>> {
         match self {
             Self::Event(field) => facts.event_value(*field),
             Self::Process(field, Who::Itself) => facts.own_value(*field),
@@ -220,7 +242,7 @@ impl Access {
                 }
                 _ => None,
             },
-            Self::Never(_) => None,
+            Self::Audit(..) | Self::Never(_) => None,
         }
     }
 
@@ -229,32 +251,43 @@ impl Access {
         match self {
             Self::End(End::Either, _) => true,
             Self::Dns(field) => field.is_list(),
+            Self::Audit(field, part) => field.is_list(part),
             _ => false,
         }
     }
 
     /// Whether it is a list, of which `in` asks each value.
     pub const fn is_list(&self) -> bool {
-        matches!(self, Self::Dns(field) if field.is_list())
+        !matches!(self, Self::End(..)) && self.has_many()
     }
 
     fn many<'f>(&self, facts: &'f Facts<'_>) -> Vec<Value<'f>> {
+        match (self, facts) {
+            (_, Facts::Act(facts)) => self.many_of_act(facts),
+            (Self::Audit(field, part), Facts::Audit(facts)) => facts.values(field, part),
+            _ => vec![],
+        }
+    }
+
+    fn many_of_act<'f>(&self, facts: &'f ActFacts<'_>) -> Vec<Value<'f>> {
         match self {
             Self::End(_, part) => [End::Local, End::Remote]
                 .into_iter()
                 .filter_map(|end| facts.end(end, *part))
                 .collect(),
             Self::Dns(field) => facts.dns(*field),
-            _ => self.value(facts).into_iter().collect(),
+            _ => self.value_of_act(facts).into_iter().collect(),
         }
     }
 
     /// Hands each value to `take`: those that a comparison asks.
     pub fn for_each(&self, facts: &Facts<'_>, mut take: impl FnMut(&Value<'_>)) {
-        match self {
-            Self::Process(field, Who::AnyAncestor) => (1..=facts.act.ancestors.len())
-                .filter_map(|generation| facts.ancestor_value(*field, generation))
-                .for_each(|value| take(&value)),
+        match (self, facts) {
+            (Self::Process(field, Who::AnyAncestor), Facts::Act(facts)) => {
+                (1..=facts.act.ancestors.len())
+                    .filter_map(|generation| facts.ancestor_value(*field, generation))
+                    .for_each(|value| take(&value))
+            }
             _ if self.has_many() => self.many(facts).iter().for_each(take),
             _ => {
                 if let Some(value) = self.value(facts) {
@@ -281,10 +314,12 @@ impl Access {
         each: bool,
         test: impl Fn(&Value<'_>) -> bool,
     ) -> Option<Value<'f>> {
-        match self {
-            Self::Process(field, Who::AnyAncestor) => (1..=facts.act.ancestors.len())
-                .filter_map(|generation| facts.ancestor_value(*field, generation))
-                .find(|value| test(value)),
+        match (self, facts) {
+            (Self::Process(field, Who::AnyAncestor), Facts::Act(facts)) => {
+                (1..=facts.act.ancestors.len())
+                    .filter_map(|generation| facts.ancestor_value(*field, generation))
+                    .find(|value| test(value))
+            }
             _ if self.has_many() => {
                 let mut values = self.many(facts);
                 if each && !values.iter().all(&test) {
@@ -298,8 +333,8 @@ impl Access {
     }
 }
 
-/// An act, with what is derived from it at most once.
-pub(crate) struct Facts<'a> {
+/// An act of a process, with what is derived from it at most once.
+pub(crate) struct ActFacts<'a> {
     pub act: &'a Act<'a>,
     command_line: OnceCell<Pooled>,
     arguments: OnceCell<Pooled>,
@@ -311,7 +346,7 @@ pub(crate) struct Facts<'a> {
     mode: OnceCell<Pooled>,
 }
 
-impl<'a> Facts<'a> {
+impl<'a> ActFacts<'a> {
     pub fn new(act: &'a Act<'a>) -> Self {
         Self {
             act,

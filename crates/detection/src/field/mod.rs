@@ -2,8 +2,10 @@
 
 mod access;
 mod argument;
+mod audit;
 mod descriptor;
 mod errno;
+mod facts;
 mod file;
 mod network;
 mod outcome;
@@ -14,11 +16,13 @@ mod table;
 mod text;
 mod told;
 
-pub(crate) use access::{Access, EventField, Facts, Value};
+pub(crate) use access::{Access, EventField, Value};
 pub(crate) use descriptor::DescriptorField;
+pub(crate) use facts::Facts;
 pub(crate) use file::FileField;
 pub use table::fields;
 
+use crate::event_source::EventSource;
 use std::fmt;
 
 /// A field of the rule language.
@@ -65,6 +69,11 @@ impl Field {
     pub fn is_never_told(&self) -> bool {
         self.access.is_never_told()
     }
+
+    /// Whether rules of that source can name it.
+    pub fn is_of(&self, source: EventSource) -> bool {
+        self.access.is_of(source)
+    }
 }
 
 impl Kind {
@@ -92,6 +101,10 @@ pub enum Argument {
     Generation,
     /// A name, such as a label's.
     Key,
+    /// Which of a list, from 0; without it, all of them.
+    Place,
+    /// A JSON pointer (RFC 6901), such as `/stage`.
+    Pointer,
 }
 
 /// Which part of the sensor tells a field's value.
@@ -119,6 +132,8 @@ pub enum Provider {
     Dns,
     /// The probes of acts on processes, the kernel and memory.
     System,
+    /// The audit log of a Kubernetes API server.
+    KubernetesAudit,
     /// No part. It is there so that rules of other engines load; no rule matches by it.
     Nobody,
 }
@@ -138,6 +153,7 @@ impl Provider {
             Self::Network => "acts on sockets",
             Self::Dns => "`dns`",
             Self::System => "acts on processes, the kernel and memory",
+            Self::KubernetesAudit => "Kubernetes audit event",
             Self::Nobody => "nobody",
         }
     }
@@ -159,10 +175,17 @@ pub(crate) enum FieldProblem {
     KeyMissing,
     /// The argument is not a small whole number.
     NotAGeneration,
+    /// The argument is not a place in a list.
+    NotAPlace,
+    /// The argument is no JSON pointer.
+    NotAPointer,
 }
 
 /// The oldest ancestor that a rule can name.
 const OLDEST_ANCESTOR: usize = 1000;
+
+/// The last place of a list that a rule can name.
+const LAST_PLACE: usize = 10_000;
 
 impl FieldUse {
     /// Looks a field up.
@@ -170,7 +193,7 @@ impl FieldUse {
         let field =
             fields().iter().find(|field| field.name == name).ok_or(FieldProblem::Unknown)?;
         let access = match (field.argument, argument) {
-            (Argument::None | Argument::Generation, None) => field.access.clone(),
+            (Argument::None | Argument::Generation | Argument::Place, None) => field.access.clone(),
             (Argument::None, Some(_)) => return Err(FieldProblem::NoArgumentTaken),
             (Argument::Key, None) => return Err(FieldProblem::KeyMissing),
             (Argument::Key, Some(key)) => field.access.clone().with_key(key),
@@ -180,6 +203,14 @@ impl FieldUse {
                 }
                 _ => return Err(FieldProblem::NotAGeneration),
             },
+            (Argument::Place, Some(number)) => match number.parse() {
+                Ok(place) if place <= LAST_PLACE => field.access.clone().at(place),
+                _ => return Err(FieldProblem::NotAPlace),
+            },
+            (Argument::Pointer, Some(pointer)) if pointer.starts_with('/') => {
+                field.access.clone().with_key(pointer)
+            }
+            (Argument::Pointer, _) => return Err(FieldProblem::NotAPointer),
         };
         Ok(Self { field, argument: argument.map(str::to_owned), access })
     }

@@ -1,5 +1,7 @@
 //! The table of fields.
 
+mod audit;
+
 use super::access::{Access, ContainerField, EndPart, EventField, PodField, ProcessField, Who};
 use super::descriptor::DescriptorField;
 use super::file::FileField;
@@ -10,6 +12,11 @@ use std::sync::LazyLock;
 
 /// All fields, by subject.
 pub fn fields() -> &'static [Field] {
+    static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
+        let mut fields = of_acts();
+        fields.extend(audit::fields());
+        fields
+    });
     &FIELDS
 }
 
@@ -49,7 +56,7 @@ impl Field {
 }
 
 #[rustfmt::skip]
-static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
+fn of_acts() -> Vec<Field> {
     use ContainerField as C;
     use DescriptorField as D;
     use FileField as F;
@@ -451,7 +458,7 @@ static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
         new("k8s.pod.service_account", Text, ContainerRuntime, pod(PodField::ServiceAccount),
             "The service account, where known.").own(),
     ]
-});
+}
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,7 @@ use super::access::{Access, EndPart, EventField};
 use super::argument;
 use super::socket::End;
 use crate::EventType;
+use crate::event_source::EventSource;
 use crate::event_type::Subject;
 use event_model::{FileAct, NetworkAct, SystemAct};
 
@@ -33,7 +34,18 @@ impl Access {
             Self::Flow(_) => {
                 matches!(subject, Subject::Network(NetworkAct::Datagram | NetworkAct::Close))
             }
-            Self::Never(_) => false,
+            Self::Audit(..) | Self::Never(_) => false,
+        }
+    }
+
+    /// Whether events of that source tell it.
+    pub(crate) fn is_of(&self, source: EventSource) -> bool {
+        match self {
+            Self::Audit(..) => source == EventSource::KubernetesAudit,
+            Self::Event(
+                EventField::Time | EventField::RawTime | EventField::Hostname | EventField::Number,
+            ) => true,
+            _ => source == EventSource::Syscall,
         }
     }
 

@@ -9,6 +9,7 @@ mod yaml;
 
 use crate::condition::Expression;
 use crate::diagnostic::{Diagnostic, LoadError, Report, Severity};
+use crate::event_source::EventSource;
 use crate::lower::{Lowered, Lowering};
 use crate::output::Template;
 use crate::rule::{Rule, RuleSet};
@@ -18,9 +19,6 @@ use std::collections::HashSet;
 use yaml::{Node, Value};
 
 pub(crate) use definitions::Definitions;
-
-/// The source whose events this engine evaluates; rules that name none are of it.
-const SOURCE: &str = "syscall";
 
 /// Loads files in their order: a later one overrides an earlier one.
 pub(crate) fn load(files: &[SourceFile<'_>]) -> Result<RuleSet, LoadError> {
@@ -73,22 +71,27 @@ fn lower(collection: &Collection, report: &mut Report<'_>) -> LoadedRules {
     let (mut rules, mut faulty) = (Vec::with_capacity(collection.rules.len()), Vec::new());
     for definition in collection.rules.iter() {
         report.subject = Some(format!("rule `{}`", definition.name.value));
-        if let Some(source) =
-            definition.value.source.as_ref().filter(|source| source.value != SOURCE)
-        {
-            let message = format!(
-                "there are no events of the source `{}` here: the rule is skipped",
-                source.value
-            );
-            report.warning(source.place, message);
-            continue;
-        }
-        match lower_rule(definition, &mut lowering, report) {
+        let Some(source) = source_of(&definition.value, report) else { continue };
+        match lower_rule(definition, source, &mut lowering, report) {
             Ok(rule) => rules.extend(rule.filter(|rule| rule.enabled)),
             Err(Faulty) => faulty.push(definition.name.value.clone()),
         }
     }
     LoadedRules { rules, faulty, graph: lowering.into_graph() }
+}
+
+/// The source that a rule is about. None where this engine has no events of it, which a warning tells.
+fn source_of(rule: &RuleDefinition, report: &mut Report<'_>) -> Option<EventSource> {
+    let Some(written) = &rule.source else { return Some(EventSource::default()) };
+    let source = EventSource::named(&written.value);
+    if source.is_none() {
+        let message = format!(
+            "there are no events of the source `{}` here: the rule is skipped",
+            written.value
+        );
+        report.warning(written.place, message);
+    }
+    source
 }
 
 /// The rule has errors, which were reported.
@@ -97,6 +100,7 @@ struct Faulty;
 /// The rule; none where it is to be skipped.
 fn lower_rule(
     definition: &Definition<RuleDefinition>,
+    source: EventSource,
     lowering: &mut Lowering<'_>,
     report: &mut Report<'_>,
 ) -> Result<Option<Rule>, Faulty> {
@@ -104,8 +108,8 @@ fn lower_rule(
     let mut problems = Vec::new();
     let errors_before = report.diagnostics.len();
     let condition = expression(rule, report);
-    let lowered = condition.and_then(|it| lowering.rule(&it, report, &mut problems));
-    let output = Template::parse(&rule.output, report, &mut problems);
+    let lowered = condition.and_then(|it| lowering.rule(&it, source, report, &mut problems));
+    let output = Template::parse(&rule.output, source, report, &mut problems);
     for exception in &rule.exceptions {
         exception::check_fields(exception, report, &mut problems);
     }
@@ -129,6 +133,7 @@ fn lower_rule(
         description: rule.description.trim().to_owned(),
         priority: rule.priority,
         tags: rule.tags.clone(),
+        source,
         enabled: rule.enabled,
         output,
         condition,

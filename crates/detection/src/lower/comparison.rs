@@ -67,6 +67,12 @@ pub(crate) fn field_use(
             FieldProblem::NotAGeneration => {
                 format!("`{name}` takes a number of generations in brackets")
             }
+            FieldProblem::NotAPlace => {
+                format!("`{name}` takes a place in its list in brackets, such as `{name}[0]`")
+            }
+            FieldProblem::NotAPointer => {
+                format!("`{name}` needs a JSON pointer in brackets, such as `{name}[/stage]`")
+            }
         };
         let unknown_name = problem == FieldProblem::Unknown;
         let mut diagnostic = report.diagnostic(Severity::Error, place, message);

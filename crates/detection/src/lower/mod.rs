@@ -2,9 +2,11 @@
 
 mod comparison;
 mod lists;
+mod other_source;
 
 use crate::condition::{Check, Expression, Name};
 use crate::diagnostic::{Diagnostic, Report, Severity};
+use crate::event_source::EventSource;
 use crate::event_type::{EventType, EventTypes};
 use crate::field::{Access, Field, Kind, Value};
 use crate::graph::{Graph, Node, NodeId};
@@ -16,6 +18,7 @@ use std::collections::{BTreeSet, HashMap};
 
 pub(crate) use comparison::{field_use, kind_after};
 use lists::Lists;
+pub(crate) use other_source::refuse as refuse_of_other_source;
 
 /// Most parts that one condition may have once its macros are written out.
 const LARGEST: u64 = 100_000;
@@ -108,10 +111,12 @@ impl<'d> Lowering<'d> {
     pub fn rule(
         &mut self,
         condition: &Expression,
+        source: EventSource,
         report: &Report<'_>,
         problems: &mut Vec<Problem>,
     ) -> Option<Lowered> {
         let id = self.expression(condition, usize::MAX, report, problems)?;
+        self.fields_of_other_sources(condition, source, report, problems);
         let mut fields: Vec<&'static Field> = Vec::new();
         let mut mentioned = Vec::new();
         self.graph.visit_checks(id, &mut |check| {
@@ -122,7 +127,11 @@ impl<'d> Lowering<'d> {
                 mentioned.extend(told_apart(&check.test));
             }
         });
-        let event_types = self.event_types(id, mentioned);
+        let event_types = match source {
+            EventSource::Syscall => self.event_types(id, mentioned),
+            // Requests to an API server have no type of that kind.
+            EventSource::KubernetesAudit => EventTypes::none(),
+        };
         Some(Lowered { condition: id, fields, event_types })
     }
 
