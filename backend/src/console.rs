@@ -10,6 +10,7 @@ mod assets;
 mod card;
 mod live;
 mod page;
+mod request;
 mod sensor_card;
 mod visible;
 

@@ -4,7 +4,7 @@ mod coverage;
 mod metrics;
 mod watch;
 
-use crate::audit::{AuditFile, Problem};
+use crate::audit::{AuditFile, State};
 use crate::config::{Config, FilesConfig};
 use crate::detect::Rules;
 use crate::enrich::Enricher;
@@ -62,7 +62,6 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
         proc_root(&config),
         way_out.outbox.clone(),
     );
-    let (audit, following) = follow_audit_file(&config, &way_out.outbox, &service)?;
     let questions = metadata.clone();
     let last_run = Rc::new(LastRun::look(&config.audit.state_directory, host.boot_id));
     let pipeline = Pipeline::new(
@@ -73,6 +72,7 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
         own.with_objects(sensor.own_objects().clone()),
         way_out.outbox,
     );
+    let (audit, following) = follow_audit_file(&config, &pipeline, &service)?;
     let beside = Beside { metadata, inventory, audit, last_run: Rc::clone(&last_run) };
     let watch = Watch::new(sensor, coverage, pipeline, beside, status, proc_root(&config));
     let watched = watch.run(findings, views, way_out.connected, service.shutdown()).await;
@@ -86,19 +86,20 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
 /// Starts to follow the audit file, where one is configured.
 fn follow_audit_file(
     config: &Config,
-    outbox: &Outbox,
+    pipeline: &Pipeline<Outbox>,
     service: &Service,
-) -> anyhow::Result<(Problem, JoinHandle<()>)> {
-    let problem = Problem::default();
-    let file = AuditFile::open(&config.audit, &config.host_root, outbox.clone())
+) -> anyhow::Result<(State, JoinHandle<()>)> {
+    let state = State::new(&config.audit);
+    let (detection, outbox) = (pipeline.audit_detection(), pipeline.outlet().clone());
+    let file = AuditFile::open(&config.audit, &config.host_root, detection, outbox)
         .with_context(|| format!("host_root: {}", config.host_root.display()))?;
-    let (told, shutdown) = (problem.clone(), service.shutdown());
+    let (told, shutdown) = (state.clone(), service.shutdown());
     let following = tokio::task::spawn_blocking(move || {
         if let Some(file) = file {
             file.run(&told, &shutdown);
         }
     });
-    Ok((problem, following))
+    Ok((state, following))
 }
 
 fn load_rules(config: &Config, service: &Service) -> anyhow::Result<Rules> {

@@ -1,7 +1,7 @@
 //! Follows the audit file of a Kubernetes API server, on nodes where there is one.
 //!
 //! ```text
-//! follower (rotation, truncation) ──▶ lines ──▶ kubernetes-audit ──▶ publisher-ds
+//! follower (rotation, truncation) ──▶ lines ──▶ kubernetes-audit ──▶ rules ──▶ publisher-ds
 //! ```
 //!
 //! Each line comes once. Where the sensor stopped stands in a file of its own, written each second and at the end: a
@@ -10,17 +10,21 @@
 
 mod budget;
 mod config;
+mod detection;
 mod follower;
 mod lines;
 mod losses;
 mod position;
+mod state;
 #[cfg(test)]
 mod tests;
 
 pub use config::AuditConfig;
+pub use detection::Detection;
 pub use follower::Follower;
 pub use lines::{Line, Lines};
 pub use position::PositionFile;
+pub use state::State;
 
 use crate::inventory::Root;
 use crate::publish::Outlet;
@@ -30,7 +34,6 @@ use kubernetes_audit::AuditError;
 use losses::Losses;
 use metrics::counter;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -39,32 +42,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Between reports of losses, and between writes of the position.
 const NOTE_EVERY: Duration = Duration::from_secs(1);
 
-/// What does not work, as the status tells it.
-#[derive(Clone, Debug, Default)]
-pub struct Problem(Arc<Mutex<Option<String>>>);
-
-impl Problem {
-    /// The problem, where there is one.
-    pub fn get(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn set(&self, problem: Option<String>) {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if *told != problem {
-            if let Some(problem) = &problem {
-                tracing::warn!("{problem}");
-            }
-            *told = problem;
-        }
-    }
-}
-
 /// The audit file at work.
 pub struct AuditFile<O> {
     follower: Follower,
     budget: Budget,
     losses: Losses,
+    detection: Detection,
     outlet: O,
     path: String,
 }
@@ -74,6 +57,7 @@ impl<O: Outlet> AuditFile<O> {
     pub fn open(
         config: &AuditConfig,
         host_root: &Path,
+        detection: Detection,
         outlet: O,
     ) -> std::io::Result<Option<Self>> {
         if !config.is_on() {
@@ -83,20 +67,21 @@ impl<O: Outlet> AuditFile<O> {
         let path = config.path.to_string_lossy().into_owned();
         let follower = Follower::new(Root::of_node(host_root)?, &path, position);
         let budget = Budget::new(config.bytes_per_second.get(), Instant::now());
-        Ok(Some(Self { follower, budget, losses: Losses::default(), outlet, path }))
+        Ok(Some(Self { follower, budget, losses: Losses::default(), detection, outlet, path }))
     }
 
     /// Follows the file until `shutdown`. Blocks.
-    pub fn run(mut self, problem: &Problem, shutdown: &CancellationToken) {
+    pub fn run(mut self, state: &State, shutdown: &CancellationToken) {
         let mut noted_at = Instant::now();
         loop {
             let ends = shutdown.is_cancelled();
             let looked = self.look(Instant::now());
+            state.set_followed(self.follower.follows());
             if ends || noted_at.elapsed() >= NOTE_EVERY {
                 noted_at = Instant::now();
                 self.report_losses();
                 let saved = self.follower.save();
-                problem.set(self.describe(looked.as_ref().err(), saved.as_ref().err()));
+                state.set_problem(self.describe(looked.as_ref().err(), saved.as_ref().err()));
             }
             if ends {
                 return;
@@ -108,7 +93,7 @@ impl<O: Outlet> AuditFile<O> {
     /// Takes what was written since the last look, as far as the budget goes.
     pub fn look(&mut self, now: Instant) -> std::io::Result<()> {
         self.budget.refill(now);
-        let Self { follower, budget, losses, outlet, .. } = self;
+        let Self { follower, budget, losses, detection, outlet, .. } = self;
         loop {
             budget.look_at_backlog(follower.backlog());
             if budget.is_spent() {
@@ -117,7 +102,9 @@ impl<O: Outlet> AuditFile<O> {
             let read = follower.read(now, &mut |line| match line {
                 Line::TooLong => losses.add(LossReason::TooLarge),
                 Line::Cut => losses.add(LossReason::Undecodable),
-                Line::Whole(line) if budget.takes(line.len()) => take(line, losses, outlet),
+                Line::Whole(line) if budget.takes(line.len()) => {
+                    take(line, losses, detection, outlet);
+                }
                 Line::Whole(_) => losses.add(LossReason::RateLimited),
             })?;
             if !read {
@@ -157,13 +144,14 @@ impl<O: Outlet> AuditFile<O> {
     }
 }
 
-fn take(line: &[u8], losses: &mut Losses, outlet: &impl Outlet) {
+fn take(line: &[u8], losses: &mut Losses, detection: &Detection, outlet: &impl Outlet) {
     if line.iter().all(u8::is_ascii_whitespace) {
         return;
     }
     match kubernetes_audit::parse(line) {
         Ok(event) => {
             counter!("defender_audit_events_total").increment(1);
+            detection.look(&event, outlet);
             outlet.send(Record::Audit(Box::new(event)));
         }
         Err(AuditError::TooLarge(_)) => losses.add(LossReason::TooLarge),

@@ -1,8 +1,12 @@
 //! The rules of this node, and the alerts that they make of what happens here.
 
-use detection::{Act, Diagnostic, Engine, EventType, WantedPaths};
+mod alert_counts;
+
+pub use alert_counts::AlertCounts;
+
+use detection::{Act, AuditAct, Diagnostic, Engine, EventSource, EventType, WantedPaths};
 use ebpf_probes::RecordKind;
-use event_model::{Alert, BlindRule, EventKind, NetworkAct, Timestamp};
+use event_model::{Alert, AuditEvent, BlindRule, EventKind, Host, NetworkAct, Timestamp};
 pub use rule_files::RulesError;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -36,6 +40,14 @@ impl Rules {
         self.engine.blind_rules(seen)
     }
 
+    /// The rules about requests to the API server of Kubernetes, which match nothing where none are told.
+    pub fn blind_to_requests(&self, reason: &str) -> impl Iterator<Item = BlindRule> {
+        let rules = self.engine.rules().iter();
+        rules
+            .filter(|rule| rule.source() == EventSource::KubernetesAudit)
+            .map(|rule| BlindRule { rule: rule.name().to_owned(), reason: reason.to_owned() })
+    }
+
     /// Whether any rule can match events of that kind.
     pub fn look_at(&self, kind: &EventKind) -> bool {
         self.engine.looks_at(EventType::from(kind))
@@ -57,6 +69,13 @@ impl Rules {
     /// The alerts that an event raises.
     pub fn alerts(&self, act: &Act<'_>) -> Vec<Alert> {
         self.engine.evaluate(act).map(|matched| matched.into_alert(act, Timestamp::now())).collect()
+    }
+
+    /// The alerts that a request to the API server of Kubernetes raises.
+    pub fn audit_alerts(&self, event: &AuditEvent, host: &Host) -> Vec<Alert> {
+        let act = AuditAct { event, host };
+        let matches = self.engine.evaluate_audit(&act);
+        matches.map(|matched| matched.into_audit_alert(&act, Timestamp::now())).collect()
     }
 }
 

@@ -10,6 +10,7 @@ use allowance::Allowance;
 pub use counters::Counters;
 use names::Names;
 
+use crate::audit::Detection;
 use crate::detect::Rules;
 use crate::enrich::containers::metadata::Finding;
 use crate::enrich::{Enriched, Enricher};
@@ -35,7 +36,7 @@ pub type AskRuntime = Box<dyn Fn(&Container) -> bool>;
 /// Enriches, detects and publishes, one record after another.
 pub struct Pipeline<O> {
     enricher: Enricher,
-    rules: Rules,
+    rules: Arc<Rules>,
     host: Host,
     ask_runtime: AskRuntime,
     outlet: O,
@@ -60,7 +61,7 @@ impl<O: Outlet> Pipeline<O> {
         outlet.send(Record::Host(host.clone()));
         Self {
             enricher,
-            rules,
+            rules: Arc::new(rules),
             host,
             ask_runtime,
             outlet,
@@ -73,8 +74,13 @@ impl<O: Outlet> Pipeline<O> {
     }
 
     /// The loaded rules.
-    pub const fn rules(&self) -> &Rules {
+    pub const fn rules(&self) -> &Arc<Rules> {
         &self.rules
+    }
+
+    /// What requests to the API server of Kubernetes are asked on this node.
+    pub fn audit_detection(&self) -> Detection {
+        Detection::new(Arc::clone(&self.rules), self.host.clone(), self.counters.alerts().clone())
     }
 
     /// The way out, for records that are not made of the kernel's.
@@ -212,7 +218,7 @@ impl<O: Outlet> Pipeline<O> {
             is_on_sensor: self.own.is_reached_by(event, process, &self.enricher.processes),
         };
         for alert in self.rules.alerts(&act) {
-            self.counters.alerted(alert.priority);
+            self.counters.alerts().count(alert.priority);
             self.outlet.send(Record::Alert(Box::new(alert)));
         }
     }

@@ -289,9 +289,14 @@ impl TryFrom<wire::Alert> for model::Alert {
             priority: priority_from_wire(raw.priority)?,
             message: raw.message,
             tags: raw.tags,
-            event: required(raw.event, "alert.event")?.try_into()?,
-            process_chain: convert_all(raw.process_chain)?,
-            container: raw.container.map(Into::into),
+            subject: match raw.audit {
+                Some(event) => model::AlertSubject::Audit(Box::new(event.try_into()?)),
+                None => model::AlertSubject::Act {
+                    event: required(raw.event, "alert.event")?.try_into()?,
+                    process_chain: convert_all(raw.process_chain)?,
+                    container: raw.container.map(Into::into),
+                },
+            },
             host: required(raw.host, "alert.host")?.try_into()?,
             matched_fields: raw.matched_fields.into_iter().map(Into::into).collect(),
         })

@@ -238,9 +238,10 @@ impl From<&model::Alert> for wire::Alert {
             priority: priority_to_wire(alert.priority).into(),
             message: alert.message.clone(),
             tags: alert.tags.clone(),
-            event: Some((&alert.event).into()),
-            process_chain: alert.process_chain.iter().map(Into::into).collect(),
-            container: alert.container.as_ref().map(Into::into),
+            event: alert.event().map(Into::into),
+            process_chain: alert.process_chain().iter().map(Into::into).collect(),
+            container: alert.container().map(Into::into),
+            audit: alert.audit().map(Into::into),
             host: Some((&alert.host).into()),
             matched_fields: alert.matched_fields.iter().map(Into::into).collect(),
         }

@@ -1,9 +1,9 @@
 //! The codec gives back what it was given, and takes any bytes without a panic.
 
 use event_model::{
-    Alert, Argument, AuditEvent, AuditObject, AuditUser, BlindRule, Component, Container,
-    Credentials, DnsAnswer, DnsEvent, DnsQuestion, Event, EventKind, Executable, ExitStatus,
-    FileAct, FileEvent, Flow, Host, Image, Inventory, InventoryItem, InventoryKind,
+    Alert, AlertSubject, Argument, AuditEvent, AuditObject, AuditUser, BlindRule, Component,
+    Container, Credentials, DnsAnswer, DnsEvent, DnsQuestion, Event, EventKind, Executable,
+    ExitStatus, FileAct, FileEvent, Flow, Host, Image, Inventory, InventoryItem, InventoryKind,
     InventorySubject, KubernetesContainer, KubernetesObject, Lane, ListeningPort, Loss, LossReason,
     MatchedField, NetworkAct, NetworkEvent, Package, PackageManager, PasswordState, PathSource,
     Pod, Priority, ProbeCoverage, ProbeState, Process, ProcessKey, ProcessRef, Record,
@@ -220,6 +220,21 @@ prop_compose! {
     }
 }
 
+/// Boxed: strategies in one another are large, and a test's stack is not.
+fn alert_subject() -> BoxedStrategy<AlertSubject> {
+    let act = (event().boxed(), vec(process().boxed(), 0..3), option::of(container().boxed()));
+    let act = act.prop_map(|(event, process_chain, container)| AlertSubject::Act {
+        event,
+        process_chain,
+        container,
+    });
+    let audit = audit().boxed().prop_map(|record| match record {
+        Record::Audit(event) => AlertSubject::Audit(event),
+        other => unreachable!("{other:?}"),
+    });
+    prop_oneof![act.boxed(), audit.boxed()].boxed()
+}
+
 prop_compose! {
     fn alert()(
         id in uuid(),
@@ -227,15 +242,13 @@ prop_compose! {
         (rule, message) in (text(), text()),
         priority in select(Priority::ALL.to_vec()),
         tags in vec(text(), 0..3),
-        event in event(),
-        process_chain in vec(process(), 0..3),
-        container in option::of(container()),
+        subject in alert_subject(),
         host in host(),
         fields in vec((text(), text()), 0..3),
     ) -> Alert {
         let matched_fields = fields.into_iter().map(|(field, value)| MatchedField { field, value }).collect();
         Alert {
-            id, time, detected_at, rule, priority, message, tags, event, process_chain, container, host, matched_fields,
+            id, time, detected_at, rule, priority, message, tags, subject, host, matched_fields,
         }
     }
 }
@@ -562,6 +575,7 @@ fn a_payload_of_a_few_bytes_for_each_entry_is_refused_before_the_entries_are_mad
         ("alert.process_chain", within(alert, empty(9))),
         ("alert.matched_fields", within(alert, empty(12))),
         ("alert.process_chain.arguments", within(alert, field(9, &empty(5)))),
+        ("alert.audit.user.groups", within(alert, field(13, &field(6, &empty(3))))),
         ("alert.container.pod.labels", within(alert, field(10, &field(6, &empty(4))))),
         ("container.labels", within(container, empty(7))),
         ("kubernetes_object.containers", within(object, empty(9))),
@@ -603,14 +617,16 @@ fn the_richest_alert_that_a_node_can_tell_of_is_taken() {
         priority: Priority::Alert,
         message: "message".into(),
         tags: vec!["tag".into(); 100],
-        event: Event {
-            time: Timestamp(1),
-            process: ProcessRef::default(),
+        subject: AlertSubject::Act {
+            event: Event {
+                time: Timestamp(1),
+                process: ProcessRef::default(),
+                container: None,
+                kind: EventKind::Exec,
+            },
+            process_chain: vec![process; 64],
             container: None,
-            kind: EventKind::Exec,
         },
-        process_chain: vec![process; 64],
-        container: None,
         host: Host::default(),
         matched_fields: vec![MatchedField { field: "f".into(), value: "v".into() }; 1000],
     };

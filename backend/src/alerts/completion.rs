@@ -1,5 +1,5 @@
 use crate::store::{Publisher, StoredAlert};
-use event_model::{Alert, Container, ContainerId, KubernetesObject, Pod, Timestamp};
+use event_model::{Alert, AlertSubject, Container, ContainerId, KubernetesObject, Pod, Timestamp};
 use std::collections::BTreeMap;
 
 /// An alert with all that is known of its container.
@@ -20,7 +20,9 @@ pub struct CompleteAlert {
 pub fn complete(stored: StoredAlert) -> CompleteAlert {
     let StoredAlert { number, received_at, publisher, mut alert, container_id, container, pod } =
         stored;
-    alert.container = complete_container(container_id, alert.container.take(), container, pod);
+    if let AlertSubject::Act { container: known, .. } = &mut alert.subject {
+        *known = complete_container(container_id, known.take(), container, pod);
+    }
     CompleteAlert { number, received_at, publisher, alert }
 }
 

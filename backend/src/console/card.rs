@@ -1,7 +1,7 @@
-use super::act;
 use super::visible::visible;
+use super::{act, request};
 use crate::alerts::CompleteAlert;
-use event_model::{Alert, Container, Priority, Process, Timestamp};
+use event_model::{Alert, AlertSubject, Container, Priority, Process, Timestamp};
 use serde::Serialize;
 
 /// Ancestors that are shown; deeper trees are cut, and say so.
@@ -19,9 +19,9 @@ pub(crate) struct AlertCard {
     pub(crate) priority: &'static str,
     pub(crate) rule: String,
     pub(crate) message: String,
-    /// What ran.
+    /// What ran, or what was asked of the API server.
     pub(crate) command: String,
-    /// Where: pod and container, or the host.
+    /// Where: pod and container, the host, or the API server.
     pub(crate) place: String,
     pub(crate) image: String,
     pub(crate) node: String,
@@ -107,15 +107,25 @@ impl AlertCard {
 impl From<CompleteAlert> for AlertCard {
     fn from(complete: CompleteAlert) -> Self {
         let CompleteAlert { number, received_at, publisher, alert } = complete;
-        let container = alert.container.as_ref();
+        let container = alert.container();
+        let (command, place, act) = match &alert.subject {
+            AlertSubject::Act { event, process_chain, container } => {
+                let place = container.as_ref().map_or_else(|| "on the host".to_owned(), place);
+                let command = process_chain.first().map(command).unwrap_or_default();
+                (command, place, act::facts(&event.kind))
+            }
+            AlertSubject::Audit(event) => {
+                (request::summary(event), request::place(event), request::facts(event))
+            }
+        };
         Self {
             id: alert.id.to_string(),
             number,
             priority: alert.priority.name(),
             rule: visible(&alert.rule),
             message: visible(&alert.message),
-            command: alert.process_chain.first().map(command).unwrap_or_default(),
-            place: container.map_or_else(|| "on the host".to_owned(), place),
+            command,
+            place,
             image: container
                 .and_then(|container| container.image.as_deref())
                 .map(visible)
@@ -123,8 +133,8 @@ impl From<CompleteAlert> for AlertCard {
             node: visible(&publisher.to_string()),
             time: Moment::new(alert.time),
             delay: delay(&alert, received_at),
-            tree: tree(&alert.process_chain),
-            act: act::facts(&alert.event.kind),
+            tree: tree(alert.process_chain()),
+            act,
             evidence: evidence(&alert),
             facts: facts(&alert, &publisher.to_string()),
             tags: alert.tags.iter().take(MOST_ROWS).map(|tag| Tag { tag: visible(tag) }).collect(),
@@ -208,7 +218,7 @@ fn facts(alert: &Alert, node: &str) -> Vec<Fact> {
     let mut add = |name: &str, value: Option<&str>| {
         facts.extend(value.filter(|value| !value.is_empty()).map(|value| Fact::new(name, value)));
     };
-    if let Some(container) = &alert.container {
+    if let Some(container) = alert.container() {
         let pod = container.pod.as_ref();
         add("Namespace", pod.and_then(|pod| pod.namespace.as_deref()));
         add("Pod", pod.and_then(|pod| pod.name.as_deref()));
@@ -221,7 +231,7 @@ fn facts(alert: &Alert, node: &str) -> Vec<Fact> {
         add("Runtime", container.runtime.as_deref());
         add("Privileged", container.privileged.map(|yes| if yes { "yes" } else { "no" }));
     }
-    if let Some(process) = alert.process_chain.first() {
+    if let Some(process) = alert.process_chain().first() {
         add("Executable", Some(&process.executable.path));
         add("Working directory", Some(&process.working_directory));
         add("Terminal", process.terminal.as_deref());

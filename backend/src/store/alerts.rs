@@ -24,9 +24,14 @@ pub(crate) fn insert(
     origin: &Origin<'_>,
     alert: &Alert,
 ) -> rusqlite::Result<bool> {
-    let container = alert.container.as_ref();
+    let container = alert.container();
     let pod = container.and_then(|container| container.pod.as_ref());
-    let id = container.map(|container| &container.id).or(alert.event.container.as_ref());
+    let of_event = alert.event().and_then(|event| event.container.as_ref());
+    let id = container.map(|container| &container.id).or(of_event);
+    let object = alert.audit().and_then(|event| event.object.as_ref());
+    let pod_name =
+        object.filter(|object| object.resource == "pods").and_then(|pod| pod.name.as_ref());
+    let namespace = object.and_then(|object| object.namespace.as_ref());
     let inserted = state
         .prepare_cached(
             "INSERT INTO alerts (id, source, sequence, time, received_at, priority, rule, cluster,
@@ -47,8 +52,8 @@ pub(crate) fn insert(
             id.map(|id| ContainerKey::from(&*id.0)),
             container.and_then(|container| container.name.as_ref()),
             pod.map(|pod| &pod.uid),
-            pod.and_then(|pod| pod.name.as_ref()),
-            pod.and_then(|pod| pod.namespace.as_ref()),
+            pod.and_then(|pod| pod.name.as_ref()).or(pod_name),
+            pod.and_then(|pod| pod.namespace.as_ref()).or(namespace),
             alert.encode(),
         ])?;
     if inserted == 0 {

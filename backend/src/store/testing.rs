@@ -3,8 +3,8 @@
 use super::database;
 use super::{Batch, Intake, Publisher, Store, StoreConfig, StoreError, Stored};
 use event_model::{
-    Alert, Component, Container, ContainerId, Event, EventKind, Host, Pod, Priority, Process,
-    ProcessKey, ProcessRef, Record, SensorStatus, SourceDescription, SourceId, Timestamp,
+    Alert, AlertSubject, Component, Container, ContainerId, Event, EventKind, Host, Pod, Priority,
+    Process, ProcessKey, ProcessRef, Record, SensorStatus, SourceDescription, SourceId, Timestamp,
 };
 use rusqlite::Connection;
 use service_runtime::Bytes;
@@ -108,9 +108,11 @@ pub(crate) fn alert(rule: &str, priority: Priority, container: Option<ContainerI
         priority,
         message: format!("{rule} happened"),
         tags: vec!["T1059".into()],
-        event: event(time, 7, container.as_ref()),
-        process_chain: vec![process(7, "/bin/sh")],
-        container: container.map(bare),
+        subject: AlertSubject::Act {
+            event: event(time, 7, container.as_ref()),
+            process_chain: vec![process(7, "/bin/sh")],
+            container: container.map(bare),
+        },
         host: Host::default(),
         matched_fields: Vec::new(),
     }

@@ -129,7 +129,10 @@ async fn an_alert_is_completed_by_what_comes_later() {
     let stored = store.reader.alert(made.id).await.unwrap().unwrap();
     assert_eq!(stored.publisher, publisher());
     let complete = crate::alerts::complete(stored);
-    assert_eq!(complete.alert.container.unwrap().pod.unwrap().name.as_deref(), Some("web"));
+    assert_eq!(
+        complete.alert.container().unwrap().pod.as_ref().unwrap().name.as_deref(),
+        Some("web")
+    );
     let filter = AlertFilter { namespace: Some("shop".into()), ..AlertFilter::default() };
     assert_eq!(store.reader.alerts(filter, None, 10).await.unwrap().items.len(), 1);
 }

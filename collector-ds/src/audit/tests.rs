@@ -1,10 +1,11 @@
 use super::*;
-use event_model::AuditEvent;
+use crate::detect::{AlertCounts, Rules};
+use event_model::{AuditEvent, Host};
 use service_runtime::Bytes;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 
 /// Keeps what was sent.
 #[derive(Clone, Default)]
@@ -40,14 +41,28 @@ impl Sent {
     }
 }
 
+const RULES: &str = "\
+- rule: Command in a pod
+  desc: Somebody runs a command in a pod.
+  condition: ka.target.resource = pods and ka.target.subresource = exec
+  output: a command | user=%ka.user.name command=%ka.uri.param[command]
+  priority: NOTICE
+  source: k8s_audit
+";
+
 struct Log {
     folder: tempfile::TempDir,
     sent: Sent,
+    alerts: AlertCounts,
 }
 
 impl Log {
     fn new() -> Self {
-        Self { folder: tempfile::tempdir().expect("a directory"), sent: Sent::default() }
+        Self {
+            folder: tempfile::tempdir().expect("a directory"),
+            sent: Sent::default(),
+            alerts: AlertCounts::default(),
+        }
     }
 
     fn path(&self) -> PathBuf {
@@ -65,6 +80,15 @@ impl Log {
         file.write_all(text.as_bytes()).expect("written");
     }
 
+    /// Rules that tell of commands in pods.
+    fn detection(&self) -> Detection {
+        let rules = self.folder.path().join("rules.yaml");
+        fs::write(&rules, RULES).expect("a rule file");
+        let rules = Rules::load(&[rules]).unwrap_or_else(|error| panic!("{error}"));
+        let host = Host { node: "control-1".into(), ..Host::default() };
+        Detection::new(Arc::new(rules), host, self.alerts.clone())
+    }
+
     /// A sensor as it starts, with a noted position.
     fn open(&self) -> AuditFile<Sent> {
         self.open_with(Bytes::mebibytes(64))
@@ -76,7 +100,8 @@ impl Log {
             state_directory: self.folder.path().join("state"),
             bytes_per_second,
         };
-        let file = AuditFile::open(&config, self.folder.path(), self.sent.clone());
+        let file =
+            AuditFile::open(&config, self.folder.path(), self.detection(), self.sent.clone());
         file.expect("a root").expect("a path is configured")
     }
 }
@@ -332,11 +357,12 @@ fn a_file_that_is_no_file_is_told() {
 fn the_thread_takes_what_comes_and_notes_where_it_ended() {
     let log = Log::new();
     log.write("\n");
-    let (shutdown, problem) = (CancellationToken::new(), Problem::default());
+    let config = AuditConfig { path: "/log/audit.log".into(), ..AuditConfig::default() };
+    let (shutdown, state) = (CancellationToken::new(), State::new(&config));
     let file = log.open();
     let thread = std::thread::spawn({
-        let (shutdown, problem) = (shutdown.clone(), problem.clone());
-        move || file.run(&problem, &shutdown)
+        let (shutdown, state) = (shutdown.clone(), state.clone());
+        move || file.run(&state, &shutdown)
     });
     // Not before it has looked once: what stands there then is old.
     let deadline = Instant::now() + Duration::from_secs(20);
@@ -356,5 +382,42 @@ fn the_thread_takes_what_comes_and_notes_where_it_ended() {
     file.look(Instant::now()).expect("read");
     assert_eq!(log.sent.ids().last().map(String::as_str), Some("after"));
     assert_eq!(log.sent.ids().iter().filter(|id| *id == "last").count(), 1);
-    assert_eq!(problem.get(), None);
+    assert_eq!((state.problem(), state.blindness()), (None, None));
+}
+
+#[test]
+fn a_request_that_a_rule_matches_raises_its_alert() {
+    let log = Log::new();
+    let mut file = log.open();
+    file.look(Instant::now()).expect("no file is no error");
+    let exec = line("exec").replace(
+        "\"verb\":\"get\"",
+        "\"verb\":\"create\",\"user\":{\"username\":\"eve\"},\"requestURI\":\"/exec?command=sh&command=-i\",\
+         \"objectRef\":{\"resource\":\"pods\",\"subresource\":\"exec\",\"namespace\":\"shop\",\"name\":\"web\"}",
+    );
+    log.write(&(line("before") + &exec + &line("after")));
+    file.look(Instant::now()).expect("read");
+    assert_eq!(log.sent.ids(), ["before", "exec", "after"]);
+    let records = log.sent.0.lock().expect("the records");
+    let alerts: Vec<_> = records
+        .iter()
+        .filter_map(|record| match record {
+            Record::Alert(alert) => Some(alert),
+            _ => None,
+        })
+        .collect();
+    let [alert] = alerts.as_slice() else { panic!("{alerts:?}") };
+    assert_eq!(alert.message, "a command | user=eve command=(sh,-i)");
+    assert_eq!(alert.audit().expect("of a request").audit_id, "exec");
+    assert_eq!((alert.host.node.as_str(), log.alerts.total()), ("control-1", 1));
+}
+
+#[test]
+fn where_no_file_is_followed_the_status_can_say_why() {
+    let off = State::new(&AuditConfig::default());
+    assert!(off.blindness().expect("blind").contains("audit.path names none"));
+    let on = State::new(&AuditConfig { path: "/log/audit.log".into(), ..AuditConfig::default() });
+    assert_eq!(on.blindness(), None, "nobody has looked yet");
+    on.set_followed(false);
+    assert!(on.blindness().expect("blind").contains("/log/audit.log is not there"));
 }

@@ -1,13 +1,13 @@
+use crate::detect::AlertCounts;
 use crate::enrich::Enricher;
 use ebpf_probes::RecordKind;
-use event_model::Priority;
 use metrics::{Counter, counter, gauge};
 use std::collections::BTreeMap;
 
 /// What the pipeline counts, for metrics and for the sensor's status.
 pub struct Counters {
     captured: BTreeMap<RecordKind, (Counter, u64)>,
-    alerts: [(Counter, u64); Priority::ALL.len()],
+    alerts: AlertCounts,
     processes_refused: u64,
     cgroups_refused: u64,
     unknown_processes: (Counter, u64),
@@ -17,9 +17,7 @@ impl Default for Counters {
     fn default() -> Self {
         Self {
             captured: RecordKind::ALL.into_iter().map(captured).collect(),
-            alerts: Priority::ALL.map(|priority| {
-                (counter!("defender_alerts_total", "priority" => priority.name()), 0)
-            }),
+            alerts: AlertCounts::default(),
             processes_refused: 0,
             cgroups_refused: 0,
             unknown_processes: (counter!("defender_events_of_unknown_processes_total"), 0),
@@ -43,13 +41,9 @@ impl Counters {
         *total += 1;
     }
 
-    /// A rule matched.
-    pub fn alerted(&mut self, priority: Priority) {
-        let place = Priority::ALL.iter().position(|other| *other == priority);
-        if let Some((counter, total)) = place.and_then(|place| self.alerts.get_mut(place)) {
-            counter.increment(1);
-            *total += 1;
-        }
+    /// The alerts, those of other threads among them.
+    pub const fn alerts(&self) -> &AlertCounts {
+        &self.alerts
     }
 
     /// Takes the sizes of what is remembered.
@@ -70,7 +64,7 @@ impl Counters {
     pub fn summary(&self) -> BTreeMap<String, u64> {
         BTreeMap::from([
             ("events_captured".to_owned(), self.captured.values().map(|(_, total)| total).sum()),
-            ("alerts".to_owned(), self.alerts.iter().map(|(_, total)| total).sum()),
+            ("alerts".to_owned(), self.alerts.total()),
             ("events_of_unknown_processes".to_owned(), self.unknown_processes.1),
             ("processes_not_cached".to_owned(), self.processes_refused),
             ("cgroups_not_known".to_owned(), self.cgroups_refused),

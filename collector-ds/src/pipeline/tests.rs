@@ -197,14 +197,14 @@ fn an_alert_carries_its_evidence_whole() {
     let mut node = node();
     node.shell_in_container();
     let alert = alert(&node.sent.take());
-    let chain: Vec<_> = alert.process_chain.iter().map(|process| process.name.as_str()).collect();
+    let chain: Vec<_> = alert.process_chain().iter().map(|process| process.name.as_str()).collect();
     assert_eq!(chain, ["sh", "runc"]);
-    assert_eq!(alert.container.as_ref().map(|container| &*container.id.0), Some(CONTAINER));
+    assert_eq!(alert.container().map(|container| &*container.id.0), Some(CONTAINER));
     assert_eq!(alert.host.node, "node-1");
     assert!(alert.message.contains("command=sh -c"), "{}", alert.message);
     let fields: Vec<_> = alert.matched_fields.iter().map(|field| field.field.as_str()).collect();
     assert!(fields.contains(&"proc.pname"), "{fields:?}");
-    assert_eq!(alert.event.process, alert.process_chain[0].reference);
+    assert_eq!(alert.event().unwrap().process, alert.process_chain()[0].reference);
 }
 
 #[test]
@@ -334,7 +334,7 @@ fn an_act_raises_its_alert_with_its_process_and_container() {
     assert_eq!(outline(&sent), ["alert Password file read", "open 7"]);
     let alert = alert(&sent);
     assert!(alert.message.contains("file=/etc/shadow command=cat -c"), "{}", alert.message);
-    assert_eq!(alert.container.as_ref().map(|container| &*container.id.0), Some(CONTAINER));
+    assert_eq!(alert.container().map(|container| &*container.id.0), Some(CONTAINER));
     assert_eq!(node.pipeline.counters().summary()["events_captured"], 4);
 }
 
@@ -349,7 +349,7 @@ fn an_act_of_a_process_that_ended_meanwhile_is_its_own_still() {
     node.act(7, CgroupKey { hierarchy: 4, id: 99 }, open("/etc/shadow"));
     let alert = alert(&node.sent.take());
     assert!(alert.message.contains("command=cat -c"), "{}", alert.message);
-    assert_eq!(alert.container.as_ref().map(|container| &*container.id.0), Some(CONTAINER));
+    assert_eq!(alert.container().map(|container| &*container.id.0), Some(CONTAINER));
 }
 
 #[test]

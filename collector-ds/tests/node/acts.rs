@@ -2,7 +2,7 @@
 
 use crate::containers::kubelet_parent;
 use crate::docker::{Container, socket};
-use crate::expect::alerts;
+use crate::expect::{alerts, kind_of};
 use crate::kubernetes::pod_uid;
 use crate::sensor::{Node, Sensor, status, unique};
 use event_model::{Alert, EventKind, FileAct, NetworkAct, ProbeState, Record, SystemAct};
@@ -64,7 +64,7 @@ impl Sensor {
 }
 
 fn is_of(alert: &Alert, container: &Container, pod: &str) -> bool {
-    let told = alert.container.as_ref();
+    let told = alert.container();
     told.is_some_and(|told| {
         *told.id.0 == *container.id
             && told.pod.as_ref().and_then(|told| told.name.as_deref()) == Some(pod)
@@ -82,12 +82,12 @@ fn files_that_are_read_and_written_in_a_pod_raise_alerts_with_their_paths() {
     let written = sensor.expect_alert("Program or account file changed in a container", |alert| {
         is_of(alert, &container, &pod)
     });
-    let EventKind::File(file) = &written.event.kind else { panic!("{written:?}") };
+    let EventKind::File(file) = kind_of(&written) else { panic!("{written:?}") };
     assert_eq!((file.act, file.path.as_str()), (FileAct::Open, "/etc/shadow"));
     assert!(file.created && file.opens_for_writing(), "{file:?}");
     let read = sensor.expect_alert("Sensitive file read", |alert| is_of(alert, &container, &pod));
     assert!(read.message.contains("file=/etc/shadow"), "{}", read.message);
-    assert_eq!(read.process_chain[0].arguments, ["cat", "/tmp/../etc/shadow"]);
+    assert_eq!(read.process_chain()[0].arguments, ["cat", "/tmp/../etc/shadow"]);
     assert!(read.message.contains(&format!("k8s_pod_name={pod}")), "{}", read.message);
 }
 
@@ -106,7 +106,7 @@ fn a_connection_and_a_name_in_a_pod_raise_alerts_with_address_and_question() {
     let alert = sensor.expect_alert("Shell connected to the network", |alert| {
         is_of(alert, &container, &pod) && alert.message.contains("remote=127.0.0.1 port=4444")
     });
-    let EventKind::System(event) = &alert.event.kind else { panic!("{alert:?}") };
+    let EventKind::System(event) = kind_of(&alert) else { panic!("{alert:?}") };
     assert_eq!((event.act, event.argument("family")), (SystemAct::Dup, Some("AF_INET")));
     let wanted = "127.0.0.1:4444".parse().ok();
     sensor.expect("the connection, of the container", |records| {
@@ -124,7 +124,7 @@ fn a_connection_and_a_name_in_a_pod_raise_alerts_with_address_and_question() {
     });
     let lookup =
         sensor.expect_alert("Mining pool looked up", |alert| is_of(alert, &container, &pod));
-    let EventKind::Dns(question) = &lookup.event.kind else { panic!("{lookup:?}") };
+    let EventKind::Dns(question) = kind_of(&lookup) else { panic!("{lookup:?}") };
     assert_eq!(question.questions[0].name, "eu.supportxmr.com");
 }
 
@@ -138,7 +138,7 @@ fn a_namespace_that_a_pod_leaves_raises_an_alert_with_its_arguments() {
 
     let alert =
         sensor.expect_alert("Way out of a container", |alert| is_of(alert, &container, &pod));
-    let EventKind::System(event) = &alert.event.kind else { panic!("{alert:?}") };
+    let EventKind::System(event) = kind_of(&alert) else { panic!("{alert:?}") };
     assert_eq!(event.act, SystemAct::Unshare);
     assert!(alert.message.contains("CLONE_NEWNS"), "{}", alert.message);
 }
@@ -161,7 +161,12 @@ fn a_runtime_that_makes_a_container_and_enters_it_raises_no_alert() {
     sensor.expect_exec(&["true", &name]);
     let raised = sensor.look(|records| {
         let of_it = |alert: &&Alert| {
-            alert.event.container.as_ref().is_some_and(|id| *id.0 == *container.id)
+            alert
+                .event()
+                .expect("an act")
+                .container
+                .as_ref()
+                .is_some_and(|id| *id.0 == *container.id)
         };
         let told = |alert: &Alert| format!("{}: {}", alert.rule, alert.message);
         alerts(records).filter(of_it).map(told).collect::<Vec<_>>()

@@ -47,12 +47,12 @@ fn a_command_of_docker_exec_is_attributed_and_raises_its_alert() {
         alerts(records).find(|alert| alert.message.contains(&name)).cloned()
     });
     assert_eq!(alert.rule, "Shell in a container");
-    let told = alert.container.as_ref().expect("the alert names its container");
+    let told = alert.container().expect("the alert names its container");
     assert_eq!(told.name.as_deref(), Some(name.as_str()));
     assert_eq!(told.labels.get("team").map(String::as_str), Some("blue"));
     assert_eq!(told.privileged, Some(false));
-    assert_eq!(alert.process_chain[0].reference, exec.process.reference);
-    assert!(alert.process_chain.len() > 1, "a chain of parents: {:?}", alert.process_chain);
+    assert_eq!(alert.process_chain()[0].reference, exec.process.reference);
+    assert!(alert.process_chain().len() > 1, "a chain of parents: {:?}", alert.process_chain());
     assert_eq!(alert.host.node, "node-1");
 }
 
@@ -83,7 +83,10 @@ fn a_container_below_a_pods_cgroup_belongs_to_that_pod() {
     let alert = sensor.expect("the alert of a shell in the pod", |records| {
         alerts(records).find(|alert| alert.message.contains(&format!("pod={name}"))).cloned()
     });
-    assert_eq!(alert.event.container.as_ref().map(|id| &*id.0), Some(running.id.as_str()));
+    assert_eq!(
+        alert.event().expect("an act").container.as_ref().map(|id| &*id.0),
+        Some(running.id.as_str())
+    );
 }
 
 /// The value of `--cgroup-parent` that gives a container the path that kubelet gives those of a pod.

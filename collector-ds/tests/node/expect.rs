@@ -104,3 +104,8 @@ fn line(record: &Record) -> String {
         other => other.kind().to_owned(),
     }
 }
+
+/// What the process did that an alert is about.
+pub fn kind_of(alert: &Alert) -> &EventKind {
+    &alert.event().expect("an alert about an act").kind
+}

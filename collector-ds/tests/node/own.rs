@@ -1,7 +1,7 @@
 //! What is done to the sensor itself raises alerts, by the rules that are shipped.
 
 use crate::acts::sensor;
-use crate::expect::alerts;
+use crate::expect::{alerts, kind_of};
 use crate::sensor::{Node, Sensor, status, unique};
 use event_model::{Alert, EventKind, FileAct, SystemAct};
 use nix::libc;
@@ -26,12 +26,12 @@ fn shell(command: &str) {
 }
 
 fn is_system(alert: &Alert, act: SystemAct, argument: &str, value: &str) -> bool {
-    matches!(&alert.event.kind, EventKind::System(event)
+    matches!(kind_of(alert), EventKind::System(event)
         if event.act == act && event.argument(argument) == Some(value))
 }
 
 fn is_file(alert: &Alert, act: FileAct, path: &std::path::Path) -> bool {
-    matches!(&alert.event.kind, EventKind::File(event)
+    matches!(kind_of(alert), EventKind::File(event)
         if event.act == act && path.to_str() == Some(&event.path))
 }
 
@@ -52,7 +52,7 @@ fn a_signal_that_stops_it_is_told_when_it_runs_again_and_one_that_ends_it_before
     shell(&format!("kill -STOP {pid}; kill -CONT {pid}"));
     let alert =
         sensor.expect_alert(TRACED, |alert| is_system(alert, SystemAct::Kill, "sig", "SIGSTOP"));
-    let EventKind::System(event) = &alert.event.kind else { panic!("{alert:?}") };
+    let EventKind::System(event) = kind_of(&alert) else { panic!("{alert:?}") };
     assert_eq!(event.target.expect("a target").key.pid, pid);
     assert!(alert.message.contains("signal=SIGSTOP"), "{}", alert.message);
 

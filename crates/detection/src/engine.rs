@@ -10,7 +10,7 @@ use crate::lower::for_event_type;
 use crate::output::shown;
 use crate::paths::WantedPaths;
 use crate::rule::{Rule, RuleSet};
-use event_model::{Alert, BlindRule, MatchedField, Process, Timestamp};
+use event_model::{Alert, AlertSubject, BlindRule, Host, MatchedField, Process, Timestamp};
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -256,18 +256,37 @@ impl<'e> Match<'e> {
     pub fn into_alert(self, act: &Act<'_>, detected_at: Timestamp) -> Alert {
         let ancestors = act.ancestors.iter().copied();
         let chain: Vec<Process> = std::iter::once(act.process).chain(ancestors).cloned().collect();
+        let subject = AlertSubject::Act {
+            event: act.event.clone(),
+            process_chain: chain,
+            container: act.container.cloned(),
+        };
+        self.alert(act.event.time, subject, act.host, detected_at)
+    }
+
+    /// The alert about a request, with its evidence whole. `act` is the one that matched.
+    pub fn into_audit_alert(self, act: &AuditAct<'_>, detected_at: Timestamp) -> Alert {
+        let subject = AlertSubject::Audit(Box::new(act.event.clone()));
+        self.alert(act.event.stage_at, subject, act.host, detected_at)
+    }
+
+    fn alert(
+        self,
+        time: Timestamp,
+        subject: AlertSubject,
+        host: &Host,
+        detected_at: Timestamp,
+    ) -> Alert {
         Alert {
             id: Uuid::now_v7(),
-            time: act.event.time,
+            time,
             detected_at,
             rule: self.rule.name.clone(),
             priority: self.rule.priority,
             message: self.message,
             tags: self.rule.tags.clone(),
-            event: act.event.clone(),
-            process_chain: chain,
-            container: act.container.cloned(),
-            host: act.host.clone(),
+            subject,
+            host: host.clone(),
             matched_fields: self.matched_fields,
         }
     }

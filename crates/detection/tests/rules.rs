@@ -200,8 +200,8 @@ fn an_alert_carries_its_evidence_whole() {
         let alert = matched.into_alert(act, event_model::Timestamp(7));
         assert_eq!(alert.message, message);
         assert_eq!(alert.time, act.event.time);
-        assert_eq!(alert.process_chain.len(), 1 + act.ancestors.len());
-        assert_eq!(alert.process_chain[0], *act.process);
+        assert_eq!(alert.process_chain().len(), 1 + act.ancestors.len());
+        assert_eq!(alert.process_chain()[0], *act.process);
         assert!(alert.tags.contains(&"T1548.001".to_owned()));
     });
 }

@@ -1,4 +1,4 @@
-use crate::{Container, Event, Host, Process, Timestamp};
+use crate::{AuditEvent, Container, Event, Host, Process, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -80,7 +80,7 @@ pub struct MatchedField {
 pub struct Alert {
     /// Made by the engine that matched.
     pub id: Uuid,
-    /// When the act happened, by the kernel's clock.
+    /// When the act happened, by the kernel's clock; or when the request was noted, by the API server's.
     pub time: Timestamp,
     /// When the rule matched.
     pub detected_at: Timestamp,
@@ -92,16 +92,64 @@ pub struct Alert {
     pub message: String,
     /// The rule's tags, MITRE techniques among them.
     pub tags: Vec<String>,
-    /// The act.
-    pub event: Event,
-    /// The process that acted, then its parent, and so on to the root.
-    pub process_chain: Vec<Process>,
-    /// The container it acted in, as far as it was known then.
-    pub container: Option<Container>,
-    /// The node.
+    /// What matched.
+    pub subject: AlertSubject,
+    /// The node where it was seen.
     pub host: Host,
     /// The fields that the rule's condition compared, and their values.
     pub matched_fields: Vec<MatchedField>,
+}
+
+/// What an alert is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(clippy::large_enum_variant)] // Alerts are few, and travel in boxes.
+pub enum AlertSubject {
+    /// What a process did.
+    Act {
+        /// The act.
+        event: Event,
+        /// The process that acted, then its parent, and so on to the root.
+        process_chain: Vec<Process>,
+        /// The container it acted in, as far as it was known then.
+        container: Option<Container>,
+    },
+    /// A request to the API server of Kubernetes.
+    Audit(Box<AuditEvent>),
+}
+
+impl Alert {
+    /// The act; None where the alert is about a request.
+    pub fn event(&self) -> Option<&Event> {
+        match &self.subject {
+            AlertSubject::Act { event, .. } => Some(event),
+            AlertSubject::Audit(_) => None,
+        }
+    }
+
+    /// The process that acted, then its parent, and so on; empty where the alert is about a request.
+    pub fn process_chain(&self) -> &[Process] {
+        match &self.subject {
+            AlertSubject::Act { process_chain, .. } => process_chain,
+            AlertSubject::Audit(_) => &[],
+        }
+    }
+
+    /// The container in which a process acted, as far as it was known then.
+    pub fn container(&self) -> Option<&Container> {
+        match &self.subject {
+            AlertSubject::Act { container, .. } => container.as_ref(),
+            AlertSubject::Audit(_) => None,
+        }
+    }
+
+    /// The request to the API server of Kubernetes, where the alert is about one.
+    pub fn audit(&self) -> Option<&AuditEvent> {
+        match &self.subject {
+            AlertSubject::Act { .. } => None,
+            AlertSubject::Audit(event) => Some(event),
+        }
+    }
 }
 
 #[cfg(test)]

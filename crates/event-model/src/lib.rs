@@ -29,7 +29,7 @@ pub mod symbols;
 mod system;
 mod time;
 
-pub use alert::{Alert, MatchedField, Priority};
+pub use alert::{Alert, AlertSubject, MatchedField, Priority};
 pub use audit::{AuditEvent, AuditObject, AuditUser};
 pub use container::{Container, ContainerId, Pod};
 pub use coverage::{BlindRule, ProbeCoverage, ProbeState, SensorStatus};

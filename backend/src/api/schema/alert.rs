@@ -1,9 +1,11 @@
+use super::audit::AuditEvent;
 use super::container::Container;
 use super::kind::EventKind;
 use super::process::Process;
 use crate::alerts::CompleteAlert;
+use crate::store::AuditRecord;
 use event_model as model;
-use model::Timestamp;
+use model::{AlertSubject, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -26,7 +28,7 @@ pub struct Alert {
     pub message: String,
     /// The rule's tags, MITRE techniques among them.
     pub tags: Vec<String>,
-    /// When the act happened, by the kernel's clock.
+    /// When the act happened, by the kernel's clock; or when the request was noted, by the API server's.
     #[schema(value_type = String, format = DateTime)]
     pub time: Timestamp,
     /// When the rule matched.
@@ -39,11 +41,13 @@ pub struct Alert {
     pub cluster: String,
     /// The node, as the publisher's certificate says.
     pub node: String,
-    /// What happened.
-    pub kind: EventKind,
+    /// What a process did; null where the alert is about a request.
+    pub kind: Option<EventKind>,
+    /// The request to the API server of Kubernetes that the alert is about, instead of what a process did.
+    pub audit: Option<AuditEvent>,
     /// The command line of the process that acted.
     pub command_line: Option<String>,
-    /// The process that acted, then its parent, and so on to the root.
+    /// The process that acted, then its parent, and so on to the root. Empty where the alert is about a request.
     pub process_chain: Vec<Process>,
     /// The container it acted in; null on the host itself.
     pub container: Option<Container>,
@@ -100,6 +104,17 @@ impl From<CompleteAlert> for Alert {
             field: matched.field,
             value: matched.value,
         };
+        let cluster = publisher.cluster.to_string();
+        let node = publisher.node.to_string();
+        let (kind, audit, process_chain, container) = match alert.subject {
+            AlertSubject::Act { event, process_chain, container } => {
+                (Some((&event.kind).into()), None, process_chain, container)
+            }
+            AlertSubject::Audit(event) => {
+                let record = AuditRecord { publisher, event: *event };
+                (None, Some(record.into()), vec![], None)
+            }
+        };
         Self {
             id: alert.id,
             number,
@@ -110,12 +125,13 @@ impl From<CompleteAlert> for Alert {
             time: alert.time,
             detected_at: alert.detected_at,
             received_at,
-            cluster: publisher.cluster.to_string(),
-            node: publisher.node.to_string(),
-            kind: (&alert.event.kind).into(),
-            command_line: alert.process_chain.first().map(model::Process::command_line),
-            process_chain: alert.process_chain.iter().map(Into::into).collect(),
-            container: alert.container.map(Into::into),
+            cluster,
+            node,
+            kind,
+            audit,
+            command_line: process_chain.first().map(model::Process::command_line),
+            process_chain: process_chain.iter().map(Into::into).collect(),
+            container: container.map(Into::into),
             matched_fields: alert.matched_fields.into_iter().map(field).collect(),
             host: alert.host.into(),
         }

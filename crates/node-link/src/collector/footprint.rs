@@ -1,7 +1,7 @@
 use event_model::{
-    Alert, AuditEvent, AuditObject, AuditUser, Container, Event, Executable, Host, Inventory,
-    InventoryItem, InventorySubject, KubernetesObject, Loss, Pod, Process, Record, SensorStatus,
-    SourceDescription,
+    Alert, AlertSubject, AuditEvent, AuditObject, AuditUser, Container, Event, Executable, Host,
+    Inventory, InventoryItem, InventorySubject, KubernetesObject, Loss, Pod, Process, Record,
+    SensorStatus, SourceDescription,
 };
 use std::collections::BTreeMap;
 
@@ -193,7 +193,6 @@ fn of_audit_object(object: &AuditObject) -> usize {
 }
 
 fn of_alert(alert: &Alert) -> usize {
-    let chain: usize = alert.process_chain.iter().map(|p| size_of_val(p) + of_process(p)).sum();
     let fields: usize = alert
         .matched_fields
         .iter()
@@ -202,11 +201,19 @@ fn of_alert(alert: &Alert) -> usize {
     alert.rule.len()
         + alert.message.len()
         + of_texts(&alert.tags)
-        + of_event(&alert.event)
-        + chain
-        + alert.container.as_ref().map_or(0, of_container)
+        + of_subject(&alert.subject)
         + of_host(&alert.host)
         + fields
+}
+
+fn of_subject(subject: &AlertSubject) -> usize {
+    match subject {
+        AlertSubject::Act { event, process_chain, container } => {
+            let chain: usize = process_chain.iter().map(|p| size_of_val(p) + of_process(p)).sum();
+            of_event(event) + chain + container.as_ref().map_or(0, of_container)
+        }
+        AlertSubject::Audit(event) => size_of_val(&**event) + of_audit(event),
+    }
 }
 
 fn of_description(description: &SourceDescription) -> usize {
