@@ -25,9 +25,8 @@ pub fn field_table() -> String {
 fn with_argument(field: &Field) -> String {
     match field.argument {
         Argument::None => field.name.to_owned(),
-        Argument::Generation => format!("{0}`, `{0}[N]", field.name),
+        Argument::Generation | Argument::Place => format!("{0}`, `{0}[N]", field.name),
         Argument::Key => format!("{}[key]", field.name),
-        Argument::Place => format!("{0}`, `{0}[N]", field.name),
         Argument::Pointer => format!("{}[/pointer]", field.name),
     }
 }

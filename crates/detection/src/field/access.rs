@@ -286,7 +286,7 @@ impl Access {
             (Self::Process(field, Who::AnyAncestor), Facts::Act(facts)) => {
                 (1..=facts.act.ancestors.len())
                     .filter_map(|generation| facts.ancestor_value(*field, generation))
-                    .for_each(|value| take(&value))
+                    .for_each(|value| take(&value));
             }
             _ if self.has_many() => self.many(facts).iter().for_each(take),
             _ => {

@@ -56,6 +56,7 @@ impl Field {
 }
 
 #[rustfmt::skip]
+#[allow(clippy::too_many_lines)] // It is a table.
 fn of_acts() -> Vec<Field> {
     use ContainerField as C;
     use DescriptorField as D;

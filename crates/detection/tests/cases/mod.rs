@@ -2,6 +2,9 @@
 
 #![allow(dead_code)] // Each of the tests that share this module needs a part of it.
 
+mod audit;
+
+use audit::CaseAudit;
 use detection::Act;
 use event_model::{
     Argument, Container, ContainerId, Credentials, DnsAnswer, DnsEvent, DnsQuestion, Event,
@@ -23,7 +26,7 @@ pub struct RuleCases {
     pub silent: Vec<Case>,
 }
 
-/// An act; without any of `file`, `network`, `dns` and `system`, the start of a program.
+/// A request to an API server (`audit`), or an act: without any of `file`, `network`, `dns` and `system`, the start of a program.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
@@ -31,6 +34,8 @@ pub struct Case {
     pub what: String,
     /// None on the host.
     pub container: Option<CaseContainer>,
+    pub audit: Option<CaseAudit>,
+    #[serde(default)]
     pub process: CaseProcess,
     /// The parent first. In a container, without any, the runtime's processes on the host.
     #[serde(default)]

@@ -189,11 +189,11 @@ impl<'a> AuditFacts<'a> {
             _ => {}
         }
         let within = pointer.strip_prefix("/requestObject");
-        let pointed = match within.filter(|rest| rest.is_empty() || rest.starts_with('/')) {
+        let found = match within.filter(|rest| rest.is_empty() || rest.starts_with('/')) {
             Some(rest) => self.object()?.pointer(rest)?,
             None => self.document().pointer(pointer)?,
         };
-        object::shown(pointed)
+        object::shown(found)
     }
 
     fn object(&self) -> Option<&Json> {

@@ -7,6 +7,15 @@ use serde_json::Value as Json;
 /// Stands in a path for each value of a list.
 const EACH: &str = "*";
 
+/// Stands in a path for the specification of a pod: of the pod itself, or of those that a workload makes.
+const POD: &str = "@pod";
+
+/// Stands in a path for each container of a pod's specification, of whatever kind.
+const CONTAINERS: &str = "@containers";
+
+/// The lists of containers in a pod's specification.
+const CONTAINER_LISTS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
+
 /// The way from the root of an object to some of its values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ObjectPath {
@@ -30,7 +39,7 @@ impl ObjectPath {
     pub const fn has_many(&self, chosen: bool) -> bool {
         let (mut place, mut lists) = (0, 0);
         while place < self.names.len() {
-            if is_each(self.names[place]) {
+            if is_list(self.names[place]) {
                 lists += 1;
             }
             place += 1;
@@ -62,6 +71,19 @@ impl ObjectPath {
                 }
                 None => items.iter().for_each(|item| self.collect(item, rest, None, found)),
             },
+            ([POD, rest @ ..], _) => {
+                if let Some(pod) = pod_specification(at) {
+                    self.collect(pod, rest, chosen, found);
+                }
+            }
+            ([CONTAINERS, rest @ ..], Json::Object(fields)) => {
+                let lists = CONTAINER_LISTS.iter().filter_map(|list| fields.get(*list)?.as_array());
+                for (place, container) in lists.flatten().enumerate() {
+                    if chosen.is_none_or(|chosen| chosen == place) {
+                        self.collect(container, rest, None, found);
+                    }
+                }
+            }
             ([name, rest @ ..], Json::Object(fields)) if *name != EACH => {
                 if let Some(next) = fields.get(*name) {
                     self.collect(next, rest, chosen, found);
@@ -87,8 +109,16 @@ impl ObjectPath {
 }
 
 /// Comparing texts is not possible in constants.
-const fn is_each(name: &str) -> bool {
-    matches!(name.as_bytes(), b"*")
+const fn is_list(name: &str) -> bool {
+    matches!(name.as_bytes(), b"*" | b"@containers")
+}
+
+/// Of a pod, of what makes pods by a template, and of a cron job, which makes what does.
+fn pod_specification(object: &Json) -> Option<&Json> {
+    let specification = object.get("spec")?;
+    let job = specification.get("jobTemplate").and_then(|template| template.get("spec"));
+    let template = job.unwrap_or(specification).get("template");
+    template.map_or(Some(specification), |template| template.get("spec"))
 }
 
 /// A text as it is, anything else as JSON. `null` is no value.

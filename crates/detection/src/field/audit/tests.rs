@@ -83,6 +83,30 @@ fn lists_of_the_request_s_object_are_told_whole_and_by_place() {
 }
 
 #[test]
+fn workloads_are_told_by_their_templates_with_all_kinds_of_containers() {
+    let pod = json!({
+        "hostPID": true,
+        "containers": [{"image": "a:1"}],
+        "initContainers": [{"image": "b:2", "securityContext": {"privileged": true}}],
+    });
+    for object in [
+        json!({"spec": pod}),
+        json!({"spec": {"replicas": 2, "template": {"spec": pod}}}),
+        json!({"spec": {"jobTemplate": {"spec": {"template": {"spec": pod}}}}}),
+    ] {
+        let event = event(&object);
+        let told = |name, place| printed(&event, &format!("ka.req.workload.{name}"), place);
+        assert_eq!(told("host_pid", None).as_deref(), Some("true"));
+        assert_eq!(told("containers.image", None).as_deref(), Some("(a:1,b:2)"));
+        assert_eq!(told("containers.image", Some("1")).as_deref(), Some("b:2"));
+        assert_eq!(told("containers.image.repository", None).as_deref(), Some("(a,b)"));
+        assert_eq!(told("containers.privileged", None).as_deref(), Some("(true)"));
+    }
+    let scaled = event(&json!({"spec": {"replicas": 3}}));
+    assert_eq!(printed(&scaled, "ka.req.workload.containers.image", None), None);
+}
+
+#[test]
 fn a_pointer_points_into_the_event_as_the_server_wrote_it() {
     let object = json!({"metadata": {"name": "web", "labels": {"a/b": "c"}}, "spec": {"tls": [1]}});
     let event = event(&object);

@@ -34,6 +34,7 @@ pub(super) fn fields() -> Vec<Field> {
     fields.extend(of_roles_and_services());
     fields.extend(of_pods());
     fields.extend(of_containers());
+    fields.extend(of_workloads());
     fields
 }
 
@@ -234,6 +235,36 @@ fn of_containers() -> Vec<Field> {
             "Of a pod: the images of its ephemeral containers without tag and digest.").list(),
         object("ka.req.pod.ephemeralContainers.privileged", &["spec", "ephemeralContainers", "*", "securityContext", "privileged"],
             "Of a pod: `true` or `false` of each ephemeral container that says so.").list(),
+    ]
+}
+
+#[rustfmt::skip]
+fn of_workloads() -> Vec<Field> {
+    let object = |name, names, meaning| Field::of_object(name, names, meaning).own();
+    let repository = ObjectPath { names: &["@pod", "@containers", "image"], shown: Shown::Repository };
+    vec![
+        object("ka.req.workload.host_network", &["@pod", "hostNetwork"],
+            "Of a pod, or of what makes pods by a template (a deployment, a cron job): `true` where they share the node's network."),
+        object("ka.req.workload.host_pid", &["@pod", "hostPID"],
+            "Of the same: `true` where they share the node's process ids."),
+        object("ka.req.workload.host_ipc", &["@pod", "hostIPC"],
+            "Of the same: `true` where they share the node's IPC namespace."),
+        object("ka.req.workload.service_account", &["@pod", "serviceAccountName"],
+            "Of the same: the service account that they run as."),
+        object("ka.req.workload.volumes.hostpath", &["@pod", "volumes", "*", "hostPath", "path"],
+            "Of the same: the paths of the node that their volumes are.").list(),
+        object("ka.req.workload.containers.image", &["@pod", "@containers", "image"],
+            "Of the same: the images of all containers, init containers and ephemeral containers among them.").list(),
+        Field::of_audit("ka.req.workload.containers.image.repository", AuditField::Object(repository),
+            "Of the same: the images of all containers without tag and digest.").list().own(),
+        object("ka.req.workload.containers.command", &["@pod", "@containers", "command", "*"],
+            "Of the same: the words of the commands of all containers.").list(),
+        object("ka.req.workload.containers.args", &["@pod", "@containers", "args", "*"],
+            "Of the same: the words of the arguments of all containers.").list(),
+        object("ka.req.workload.containers.privileged", &["@pod", "@containers", "securityContext", "privileged"],
+            "Of the same: `true` or `false` of each container that says so.").list(),
+        object("ka.req.workload.containers.add_capabilities", &["@pod", "@containers", "securityContext", "capabilities", "add", "*"],
+            "Of the same: the capabilities that are added to the containers' own.").list(),
     ]
 }
 

@@ -1,0 +1,121 @@
+//! Requests to an API server of Kubernetes, by its audit file, against the rules that are shipped.
+
+use crate::expect::{alerts, wait_for};
+use crate::sensor::{Node, Sensor, status};
+use event_model::{Alert, Record};
+use serde_json::{Value, json};
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// A node with the rules that are shipped, which follows the file at this path.
+fn node() -> (Node, PathBuf) {
+    let mut node = Node::new();
+    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
+    for entry in std::fs::read_dir(rules).expect("the rules") {
+        let file = entry.expect("a readable folder").path();
+        let name = file.file_name().expect("a name").to_string_lossy().into_owned();
+        if name.starts_with("kubernetes") {
+            std::fs::copy(&file, node.path("rules").join(name)).expect("a copy");
+        }
+    }
+    let path = node.path("audit.log");
+    node.more.insert("audit".into(), json!({ "path": path }));
+    node.more.insert("inventory".into(), json!({ "enabled": false }));
+    (node, path)
+}
+
+/// Writes as an API server does: a line in one piece for each stage of a request.
+fn write(path: &Path, event: &Value) {
+    let mut file = OpenOptions::new().create(true).append(true).open(path).expect("the log");
+    file.write_all(format!("{event}\n").as_bytes()).expect("written");
+}
+
+fn event(id: &str, verb: &str, object: Value, more: Value) -> Value {
+    let mut event = json!({
+        "kind": "Event", "apiVersion": "audit.k8s.io/v1", "level": "RequestResponse", "auditID": id,
+        "stage": "ResponseComplete", "verb": verb, "requestURI": "/api/v1/namespaces/shop/pods",
+        "user": { "username": "eve@example.com", "groups": ["dev", "system:authenticated"] },
+        "sourceIPs": ["203.0.113.9"], "userAgent": "kubectl/v1.36.0", "responseStatus": { "metadata": {}, "code": 201 },
+        "requestReceivedTimestamp": "2026-11-22T18:42:02.662022Z", "stageTimestamp": "2026-11-22T18:42:02.664149Z",
+        "annotations": { "authorization.k8s.io/decision": "allow" },
+    });
+    event["objectRef"] = object;
+    for (key, value) in more.as_object().into_iter().flatten() {
+        event[key] = value.clone();
+    }
+    event
+}
+
+fn blind(sensor: &Sensor) -> Vec<String> {
+    let status = sensor.look(status).expect("a status");
+    status
+        .blind_rules
+        .into_iter()
+        .map(|blind| format!("{}: {}", blind.rule, blind.reason))
+        .collect()
+}
+
+fn expect_alert(sensor: &Sensor, rule: &str) -> Alert {
+    sensor.expect(rule, |records: &[Record]| {
+        alerts(records).find(|alert| alert.rule == rule).cloned()
+    })
+}
+
+#[test]
+fn requests_in_the_audit_file_raise_alerts() {
+    let (node, path) = node();
+    let sensor = Sensor::start_on(node);
+    let is_blind = || {
+        let blind = blind(&sensor);
+        blind
+            .iter()
+            .any(|rule| rule.starts_with("Mining container asked for: needs the audit file"))
+            .then_some(())
+    };
+    wait_for("the status of a node without the file", is_blind, || blind(&sensor).join("\n"));
+
+    let pod = json!({ "resource": "pods", "namespace": "shop", "apiVersion": "v1" });
+    let object = |image: &str| {
+        json!({ "requestObject": { "kind": "Pod", "spec": { "containers": [{ "name": "app", "image": image,
+            "securityContext": { "privileged": true } }] } },
+            "responseObject": { "metadata": { "name": "app-x7" } } })
+    };
+    write(&path, &event("get", "get", pod.clone(), json!({})));
+    write(&path, &event("made", "create", pod.clone(), object("docker.io/evil/xmrig:6")));
+    let exec = json!({ "resource": "pods", "subresource": "exec", "namespace": "shop", "name": "web", "apiVersion": "v1" });
+    let begun = json!({ "stage": "ResponseStarted", "responseStatus": { "code": 101 },
+        "requestURI": "/api/v1/namespaces/shop/pods/web/exec?command=sh&command=-c&command=id" });
+    write(&path, &event("exec", "create", exec, begun));
+
+    let mined = expect_alert(&sensor, "Mining container asked for");
+    let request = mined.audit().expect("an alert about a request");
+    assert_eq!(
+        (request.audit_id.as_str(), request.user.name.as_str()),
+        ("made", "eve@example.com")
+    );
+    assert!(
+        mined.message.contains("made=app-x7") && mined.message.contains("from=(203.0.113.9)"),
+        "{}",
+        mined.message
+    );
+    assert_eq!((mined.host.node.as_str(), mined.time), ("node-1", request.stage_at));
+    assert!(mined.tags.contains(&"K8S_MaliciousContainerImage".to_owned()));
+    expect_alert(&sensor, "Privileged container asked for");
+    let command = expect_alert(&sensor, "Command in a pod by the API server");
+    assert!(command.message.contains("command=(sh,-c,id)"), "{}", command.message);
+
+    let raised = sensor.look(|records| alerts(records).count());
+    assert_eq!(raised, 3, "the request that only looks raises none");
+    let sees = || blind(&sensor).is_empty().then_some(());
+    wait_for("the status of a node with the file", sees, || blind(&sensor).join("\n"));
+    let metrics = sensor.node.ask("/metrics").expect("metrics");
+    for counted in [
+        "defender_alerts_total{priority=\"critical\"} 1",
+        "defender_alerts_total{priority=\"warning\"} 1",
+        "defender_alerts_total{priority=\"notice\"} 1",
+        "defender_audit_events_total 3",
+    ] {
+        assert!(metrics.contains(counted), "{counted}: {metrics}");
+    }
+}
