@@ -31,7 +31,7 @@ fn write(path: &Path, event: &Value) {
     file.write_all(format!("{event}\n").as_bytes()).expect("written");
 }
 
-fn event(id: &str, verb: &str, object: Value, more: Value) -> Value {
+fn event(id: &str, verb: &str, object: &Value, more: &Value) -> Value {
     let mut event = json!({
         "kind": "Event", "apiVersion": "audit.k8s.io/v1", "level": "RequestResponse", "auditID": id,
         "stage": "ResponseComplete", "verb": verb, "requestURI": "/api/v1/namespaces/shop/pods",
@@ -40,7 +40,7 @@ fn event(id: &str, verb: &str, object: Value, more: Value) -> Value {
         "requestReceivedTimestamp": "2026-11-22T18:42:02.662022Z", "stageTimestamp": "2026-11-22T18:42:02.664149Z",
         "annotations": { "authorization.k8s.io/decision": "allow" },
     });
-    event["objectRef"] = object;
+    event["objectRef"] = object.clone();
     for (key, value) in more.as_object().into_iter().flatten() {
         event[key] = value.clone();
     }
@@ -81,12 +81,12 @@ fn requests_in_the_audit_file_raise_alerts() {
             "securityContext": { "privileged": true } }] } },
             "responseObject": { "metadata": { "name": "app-x7" } } })
     };
-    write(&path, &event("get", "get", pod.clone(), json!({})));
-    write(&path, &event("made", "create", pod.clone(), object("docker.io/evil/xmrig:6")));
+    write(&path, &event("get", "get", &pod, &json!({})));
+    write(&path, &event("made", "create", &pod, &object("docker.io/evil/xmrig:6")));
     let exec = json!({ "resource": "pods", "subresource": "exec", "namespace": "shop", "name": "web", "apiVersion": "v1" });
     let begun = json!({ "stage": "ResponseStarted", "responseStatus": { "code": 101 },
         "requestURI": "/api/v1/namespaces/shop/pods/web/exec?command=sh&command=-c&command=id" });
-    write(&path, &event("exec", "create", exec, begun));
+    write(&path, &event("exec", "create", &exec, &begun));
 
     let mined = expect_alert(&sensor, "Mining container asked for");
     let request = mined.audit().expect("an alert about a request");

@@ -34,6 +34,9 @@ pub struct CaseAudit {
     /// What the request asks for, as it would stand in a manifest.
     #[serde(default)]
     body: Option<serde_json::Value>,
+    /// Its object was too large to be kept.
+    #[serde(default)]
+    too_large: bool,
     #[serde(default = "complete")]
     stage: String,
     #[serde(default = "ok")]
@@ -73,6 +76,7 @@ impl CaseAudit {
             object: (!self.object.is_empty()).then(|| self.object()),
             response_code: (self.stage != "RequestReceived").then_some(self.code),
             request_object: self.body.as_ref().map(ToString::to_string),
+            request_object_dropped: self.too_large,
             stage_at: Timestamp(1_800_000_000_000_000_000),
             annotations: BTreeMap::from([decision]),
             ..AuditEvent::default()

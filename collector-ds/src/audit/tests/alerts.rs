@@ -1,0 +1,40 @@
+//! The rules about requests, on the follower's thread.
+
+use super::*;
+
+#[test]
+fn a_request_that_a_rule_matches_raises_its_alert() {
+    let log = Log::new();
+    let mut file = log.open();
+    file.look(Instant::now()).expect("no file is no error");
+    let exec = line("exec").replace(
+        "\"verb\":\"get\"",
+        "\"verb\":\"create\",\"user\":{\"username\":\"eve\"},\"requestURI\":\"/exec?command=sh&command=-i\",\
+         \"objectRef\":{\"resource\":\"pods\",\"subresource\":\"exec\",\"namespace\":\"shop\",\"name\":\"web\"}",
+    );
+    log.write(&(line("before") + &exec + &line("after")));
+    file.look(Instant::now()).expect("read");
+    assert_eq!(log.sent.ids(), ["before", "exec", "after"]);
+    let records = log.sent.0.lock().expect("the records");
+    let alerts: Vec<_> = records
+        .iter()
+        .filter_map(|record| match record {
+            Record::Alert(alert) => Some(alert),
+            _ => None,
+        })
+        .collect();
+    let [alert] = alerts.as_slice() else { panic!("{alerts:?}") };
+    assert_eq!(alert.message, "a command | user=eve command=(sh,-i)");
+    assert_eq!(alert.audit().expect("of a request").audit_id, "exec");
+    assert_eq!((alert.host.node.as_str(), log.alerts.total()), ("control-1", 1));
+}
+
+#[test]
+fn where_no_file_is_followed_the_status_can_say_why() {
+    let off = State::new(&AuditConfig::default());
+    assert!(off.blindness().expect("blind").contains("audit.path names none"));
+    let on = State::new(&AuditConfig { path: "/log/audit.log".into(), ..AuditConfig::default() });
+    assert_eq!(on.blindness(), None, "nobody has looked yet");
+    on.set_followed(false);
+    assert!(on.blindness().expect("blind").contains("/log/audit.log is not there"));
+}
