@@ -242,4 +242,6 @@ impl<'e> Match<'e> {
 }
 
 #[cfg(test)]
+mod pushdown_tests;
+#[cfg(test)]
 mod tests;
