@@ -54,7 +54,7 @@ fn our_rules_load_without_a_warning() {
     let rules = rules();
     let warnings: Vec<String> = rules.warnings().iter().map(ToString::to_string).collect();
     assert_eq!(warnings, Vec::<String>::new());
-    assert_eq!(rules.rules().len(), 24);
+    assert_eq!(rules.rules().len(), 35);
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn a_user_can_switch_a_rule_off() {
     let rule = "Set-user-id shell";
     let (engine, case) = overridden(rule, &format!("- rule: {rule}\n  enabled: false\n"));
     assert!(!matches(&engine, &case, true).contains(rule));
-    assert_eq!(engine.rules_loaded(), 23);
+    assert_eq!(engine.rules_loaded(), 34);
 }
 
 #[test]
