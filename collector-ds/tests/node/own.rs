@@ -94,7 +94,8 @@ fn a_debugger_and_a_writer_to_its_memory_are_told() {
     });
 }
 
-fn ptrace(request: libc::c_uint, target: Pid) {
+/// Of a request that takes no addresses.
+pub fn ptrace(request: libc::c_uint, target: Pid) {
     // SAFETY: these requests take no addresses.
     let result = unsafe { libc::ptrace(request, target.as_raw(), 0, 0) };
     assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
