@@ -6,13 +6,18 @@ use crate::expect::{PATIENCE, alerts};
 use crate::own::ptrace;
 use crate::sensor::Sensor;
 use event_model::Alert;
+use nix::libc;
+use nix::sys::wait::waitpid;
+use nix::unistd::Pid;
 use serde::Deserialize;
 use std::collections::BTreeSet;
-use std::os::unix::fs::PermissionsExt;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// An act as the file gives it; what its keys mean stands there.
@@ -25,6 +30,8 @@ struct Act {
     r#where: Place,
     #[serde(default)]
     below: Vec<String>,
+    #[serde(default)]
+    called: Option<String>,
     #[serde(default)]
     user: Option<String>,
     #[serde(default)]
@@ -85,9 +92,15 @@ impl StandIns {
         std::fs::set_permissions(folder.path(), everyone.clone()).expect("a mode");
         let busybox = folder.path().join("busybox");
         std::fs::copy("/bin/busybox", &busybox).expect("/bin/busybox");
-        let programs: BTreeSet<&str> = acts.iter().filter_map(program).chain(["true", "chroot", "env"]).collect();
+        let programs: BTreeSet<&str> =
+            acts.iter().filter_map(program).chain(["true", "chroot", "env"]).collect();
         for name in programs {
             std::fs::hard_link(&busybox, folder.path().join(name)).expect("a link");
+        }
+        let own = folder.path().join("own");
+        std::fs::create_dir(&own).expect("a directory");
+        for name in acts.iter().filter_map(|act| act.called.as_ref()) {
+            symlink(own_program(), own.join(name)).expect("a link");
         }
         let above: BTreeSet<&String> = acts.iter().flat_map(|act| &act.below).collect();
         for name in above {
@@ -103,6 +116,10 @@ impl StandIns {
     fn mount(&self) -> String {
         format!("--volume={}:/acts:ro", self.0.path().display())
     }
+}
+
+fn own_program() -> PathBuf {
+    std::env::current_exe().expect("a program")
 }
 
 /// A program that stands in under its name.
@@ -158,12 +175,14 @@ impl Places {
         if let Some(script) = &act.prepare {
             container.exec(&["busybox", "sh", "-c", script]);
         }
-        let own_program = std::env::current_exe().expect("a program").display().to_string();
         let below = act.below.iter().map(|name| format!("/acts/{name}"));
         let begin = match program(act) {
             Some("itself") => {
                 let folder = format!("{FOLDER}={}", self.stand_ins.0.path().display());
-                let begin = ["/acts/env", &folder, "/acts/chroot", "/host", &own_program];
+                let named = |name: &String| self.stand_ins.0.path().join("own").join(name);
+                let program = act.called.as_ref().map_or_else(own_program, named);
+                let program = program.to_str().expect("a plain path");
+                let begin = ["/acts/env", &folder, "/acts/chroot", "/host", program];
                 let test = format!("attack_actions::{}", act.run[1]);
                 container.attempt("0", &[&begin[..], &["--ignored", "--exact", &test]].concat());
                 return;
@@ -179,9 +198,18 @@ impl Places {
 
     fn perform_on_host(&self, act: &Act) {
         let name = program(act).expect("on the host, copies of BusyBox alone are run");
-        let mut command = Command::new(self.stand_ins.0.path().join(name));
-        command.args(&act.run[1..]).stdin(Stdio::null()).stdout(Stdio::null());
-        command.stderr(Stdio::null()).status().expect("a program");
+        let mut command = if name == "itself" {
+            let test = format!("attack_actions::{}", act.run[1]);
+            let mut command = Command::new(own_program());
+            command.args(["--ignored", "--exact", &test]);
+            command
+        } else {
+            let mut command = Command::new(self.stand_ins.0.path().join(name));
+            command.args(&act.run[1..]);
+            command
+        };
+        command.env(FOLDER, self.stand_ins.0.path()).stdin(Stdio::null());
+        command.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("a program");
     }
 
     fn is_proved(&self, act: &Act, sensor: &Sensor) -> bool {
@@ -209,7 +237,7 @@ fn every_act_of_the_table_raises_its_alert() {
     let mut missing: Vec<&Act> = acts.iter().collect();
     while !missing.is_empty() && Instant::now() < end {
         missing.retain(|act| !places.is_proved(act, &sensor));
-        std::thread::sleep(std::time::Duration::from_millis(100));
+        std::thread::sleep(Duration::from_millis(100));
     }
     let told = |act: &&Act| format!("{}: {} {:?}", act.rule, act.name, act.run);
     let missing: Vec<String> = missing.iter().map(told).collect();
@@ -230,10 +258,88 @@ fn the_engine_is_reached() {
 #[ignore = "an act, not a test"]
 fn another_process_is_traced() {
     let mut child = Command::new("sleep").arg("5").spawn().expect("sleep");
-    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).expect("a process id"));
-    ptrace(nix::libc::PTRACE_ATTACH, pid);
-    nix::sys::wait::waitpid(pid, None).expect("it stops");
-    ptrace(nix::libc::PTRACE_DETACH, pid);
+    let pid = Pid::from_raw(i32::try_from(child.id()).expect("a process id"));
+    ptrace(libc::PTRACE_ATTACH, pid);
+    waitpid(pid, None).expect("it stops");
+    ptrace(libc::PTRACE_DETACH, pid);
     child.kill().expect("it runs");
     child.wait().expect("a child");
+}
+
+/// As well.
+#[test]
+#[ignore = "an act, not a test"]
+fn a_process_has_itself_traced() {
+    let mut command = Command::new("sleep");
+    // SAFETY: the request takes no addresses, and the call is one that a forked process may make.
+    unsafe {
+        command.pre_exec(|| {
+            libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0);
+            Ok(())
+        });
+    }
+    let mut child = command.arg("5").spawn().expect("sleep");
+    child.kill().expect("it runs");
+    child.wait().expect("a child");
+}
+
+/// As well.
+#[test]
+#[ignore = "an act, not a test"]
+fn a_packet_socket_is_opened() {
+    // SAFETY: the call takes no addresses.
+    let socket = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW, 0) };
+    assert!(socket >= 0, "{}", std::io::Error::last_os_error());
+}
+
+/// As well, in a network of the container's own.
+#[test]
+#[ignore = "an act, not a test"]
+fn a_web_port_is_used() {
+    let address = "127.0.0.1:8080";
+    let _listener = TcpListener::bind(address).expect("a free port");
+    TcpStream::connect(address).expect("a connection");
+}
+
+/// As well; runs the next as a user.
+#[test]
+#[ignore = "an act, not a test"]
+fn a_user_handles_page_faults() {
+    let arguments = ["--ignored", "--exact", "attack_actions::page_faults_are_handled"];
+    let status = Command::new("/proc/self/exe").args(arguments).uid(1000).gid(1000).status();
+    assert!(status.expect("a program").success());
+}
+
+#[test]
+#[ignore = "an act, not a test"]
+fn page_faults_are_handled() {
+    const USER_MODE_ONLY: libc::c_int = 1;
+    // SAFETY: the call takes no addresses.
+    let descriptor = unsafe { libc::syscall(libc::SYS_userfaultfd, USER_MODE_ONLY) };
+    assert!(descriptor >= 0, "{}", std::io::Error::last_os_error());
+}
+
+/// Performed on the host: a shell of a user below 1000, at a terminal of its own.
+#[test]
+#[ignore = "an act, not a test"]
+fn a_system_user_works_at_a_terminal() {
+    let (mut master, mut terminal) = (-1, -1);
+    let none = std::ptr::null_mut();
+    // SAFETY: the two descriptors are written; name, mode and size are left out.
+    let made = unsafe {
+        libc::openpty(&raw mut master, &raw mut terminal, none, none.cast(), none.cast())
+    };
+    assert_eq!(made, 0, "{}", std::io::Error::last_os_error());
+    let folder = std::env::var_os(FOLDER).expect("it is performed by the test");
+    let mut command = Command::new(Path::new(&folder).join("sh"));
+    // SAFETY: calls that a forked process may make.
+    unsafe {
+        command.pre_exec(move || {
+            libc::setsid();
+            libc::ioctl(terminal, libc::TIOCSCTTY, 0);
+            Ok(())
+        });
+    }
+    let status = command.args(["-c", ": defender-terminal"]).uid(33).gid(33).status();
+    assert!(status.expect("a shell").success());
 }

@@ -57,7 +57,7 @@ fn our_rules_load_without_a_warning() {
     let rules = rules();
     let warnings: Vec<String> = rules.warnings().iter().map(ToString::to_string).collect();
     assert_eq!(warnings, Vec::<String>::new());
-    assert_eq!(rules.rules().len(), 91);
+    assert_eq!(rules.rules().len(), 104);
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn a_user_can_switch_a_rule_off() {
     let rule = "Set-user-id shell";
     let (engine, case) = overridden(rule, &format!("- rule: {rule}\n  enabled: false\n"));
     assert!(!matches(&engine, &case, true).contains(rule));
-    assert_eq!(engine.rules_loaded(), 90);
+    assert_eq!(engine.rules_loaded(), 103);
 }
 
 #[test]
@@ -298,7 +298,8 @@ fn alert_table() -> String {
         }
         let names: Vec<&str> = of_id.iter().map(|rule| rule.name()).collect();
         let is_technique = |tag: &&String| {
-            tag.strip_prefix('T').is_some_and(|digits| digits.starts_with(|c: char| c.is_ascii_digit()))
+            tag.strip_prefix('T')
+                .is_some_and(|digits| digits.starts_with(|c: char| c.is_ascii_digit()))
         };
         let techniques: BTreeSet<&String> =
             of_id.iter().flat_map(|rule| rule.tags()).filter(is_technique).collect();
