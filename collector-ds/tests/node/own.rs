@@ -110,7 +110,8 @@ fn take_descriptor(target: Pid, wanted: libc::c_int) {
     assert!(taken >= 0, "descriptor {wanted} of process {target} can't be taken");
 }
 
-fn ptrace(request: libc::c_uint, target: Pid) {
+/// Of a request that takes no addresses.
+pub fn ptrace(request: libc::c_uint, target: Pid) {
     // SAFETY: these requests take no addresses.
     let result = unsafe { libc::ptrace(request, target.as_raw(), 0, 0) };
     assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
