@@ -1,6 +1,6 @@
 //! The rules of this node, and the alerts that they make of what happens here.
 
-use detection::{Act, Diagnostic, Engine, EventType, WantedPaths};
+use detection::{Act, Diagnostic, Engine, EventType, Tally, WantedPaths};
 use ebpf_probes::RecordKind;
 use event_model::{Alert, BlindRule, EventKind, NetworkAct, Timestamp};
 pub use rule_files::RulesError;
@@ -10,6 +10,7 @@ use std::path::PathBuf;
 /// Compiled rules.
 pub struct Rules {
     engine: Engine,
+    tally: Tally,
     warnings: Vec<String>,
 }
 
@@ -18,7 +19,7 @@ impl Rules {
     pub fn load(paths: &[PathBuf]) -> Result<Self, RulesError> {
         let rules = rule_files::load(paths)?;
         let warnings = rules.warnings().iter().map(Diagnostic::to_string).collect();
-        Ok(Self { engine: Engine::compile(rules), warnings })
+        Ok(Self { engine: Engine::compile(rules), tally: Tally::default(), warnings })
     }
 
     /// What the files say that has no effect, or another than it seems.
@@ -64,8 +65,14 @@ impl Rules {
     }
 
     /// The alerts that an event raises.
-    pub fn alerts(&self, act: &Act<'_>) -> Vec<Alert> {
-        self.engine.evaluate(act).map(|matched| matched.into_alert(act, Timestamp::now())).collect()
+    pub fn alerts(&mut self, act: &Act<'_>) -> Vec<Alert> {
+        let matches = self.engine.detect(act, &mut self.tally);
+        matches.into_iter().map(|matched| matched.into_alert(act, Timestamp::now())).collect()
+    }
+
+    /// How many counts of rules that ask for several acts were given up for want of room.
+    pub const fn forgotten_counts(&self) -> u64 {
+        self.tally.forgotten()
     }
 }
 

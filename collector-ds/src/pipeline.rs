@@ -141,6 +141,7 @@ impl<O: Outlet> Pipeline<O> {
         self.enricher.tick(now);
         self.enricher.containers.ask_for_more(now, &self.ask_runtime);
         self.counters.observe(&self.enricher);
+        self.counters.counts_forgotten(self.rules.forgotten_counts());
         for loss in self.allowance.refused(Timestamp::now()) {
             self.outlet.send(Record::Loss(loss));
         }

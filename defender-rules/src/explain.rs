@@ -29,13 +29,16 @@ fn unknown(engine: &Engine, name: &str) -> String {
 }
 
 fn written(rule: &Rule, explanation: &Explanation) -> String {
-    let Explanation { condition, event_types, fields, shown, paths } = explanation;
+    let Explanation { condition, event_types, fields, shown, burst, paths } = explanation;
     let types = event_types.as_ref().map_or_else(|| "all".to_owned(), |types| types.join(", "));
     let mut text = format!("{} ({})\n", rule.name(), rule.priority());
     section(&mut text, "What it finds", [rule.description()]);
     section(&mut text, "Tags", [&*rule.tags().join(", ")]);
     section(&mut text, "Types of events", [&*types]);
     section(&mut text, "Condition, macros and lists written out", condition.lines());
+    if let Some(burst) = burst {
+        section(&mut text, "An alert takes", [burst]);
+    }
     let fields = fields.iter().map(|(field, provider)| format!("{field}: told by {provider}"));
     section(&mut text, "Fields", fields);
     if shown.is_empty() {

@@ -55,6 +55,7 @@
 //! ```
 
 mod act;
+mod burst;
 mod condition;
 mod diagnostic;
 mod documentation;
@@ -76,6 +77,7 @@ mod test;
 mod transform;
 
 pub use act::Act;
+pub use burst::Tally;
 pub use diagnostic::{Diagnostic, LoadError, Severity};
 pub use documentation::{event_type_table, field_table, rule_table};
 pub use engine::{Engine, Match};

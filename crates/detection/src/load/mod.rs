@@ -1,5 +1,6 @@
 //! From files to rules.
 
+mod burst;
 mod definitions;
 mod entries;
 mod exception;
@@ -109,6 +110,7 @@ fn lower_rule(
     for exception in &rule.exceptions {
         exception::check_fields(exception, report, &mut problems);
     }
+    let burst = rule.burst.as_ref().map(|item| burst::lower(item, report, &mut problems));
     if rule.skip_if_unknown_filter
         && !problems.is_empty()
         && problems.iter().all(|problem| problem.unknown_name)
@@ -134,6 +136,7 @@ fn lower_rule(
         condition,
         fields,
         event_types,
+        burst: burst.flatten(),
     }))
 }
 
