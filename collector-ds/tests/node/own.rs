@@ -144,7 +144,7 @@ fn its_files_are_changed_by_no_one_unseen() {
     let sensor = sensor();
     let path = |name: &str| sensor.node.path(name).canonicalize().expect("a file");
     let (rules, config) = (path("rules"), path("collector-ds.yaml"));
-    let (rule, socket) = (path("rules/shell.yaml"), path("publisher.sock"));
+    let (rule, socket) = (path("rules/files.yaml"), path("publisher.sock"));
     shell(&format!(
         "cat {rule} > /dev/null; touch {other}; echo '# nothing' >> {rule}; \
          mv {config} {config}.old; mv {config}.old {config}; chmod 600 {socket}; \

@@ -127,13 +127,19 @@ fn every_case_does_as_it_says() {
 /// Command lines of 32 KiB that come near to what the expressions look for, again and again.
 #[test]
 fn no_command_line_makes_the_rules_slow() {
-    const PARTS: [&str; 6] = [
+    const PARTS: [&str; 12] = [
         "curl a; ",
         "-u 48 ",
         "-o pipefail ",
         "/../tmp",
         "wget x && chmod +x y ",
         "-u 4AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "echo a > /tmp/a; ",
+        "whoami; cat /etc/passwd | ",
+        "base64 -d | gunzip | ",
+        "\\x41\\x42",
+        "http://10.0.0.1/a -o ",
+        "sh -i /dev/tcp/ 0",
     ];
     let engine = Engine::compile(rules());
     let cases = all_cases();
