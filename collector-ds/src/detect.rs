@@ -3,6 +3,7 @@
 mod alert_counts;
 
 pub use alert_counts::AlertCounts;
+pub use detection::Tally;
 
 use detection::{Act, AuditAct, Diagnostic, Engine, EventSource, EventType, WantedPaths};
 use ebpf_probes::RecordKind;
@@ -35,9 +36,18 @@ impl Rules {
         self.engine.rules_loaded()
     }
 
-    /// The rules that cannot match where only some types of event are seen.
+    /// The rules that cannot match where only some types of event are seen, and those that see some acts alone: where a
+    /// condition bounds no path, the kernel tells of the files that the configuration names.
     pub fn blind(&self, seen: impl Fn(EventType) -> bool) -> Vec<BlindRule> {
-        self.engine.blind_rules(seen)
+        let mut blind = self.engine.blind_rules(seen);
+        let in_part = |rule: &&String| !blind.iter().any(|known| known.rule == **rule);
+        let reason = "sees in part: its condition bounds no path, so that of acts on files it is told those that kernel.files names";
+        let in_part = self.wanted_paths().unbounded.iter().filter(in_part);
+        let in_part: Vec<_> = in_part
+            .map(|rule| BlindRule { rule: rule.clone(), reason: reason.to_owned() })
+            .collect();
+        blind.extend(in_part);
+        blind
     }
 
     /// The rules about requests to the API server of Kubernetes, which match nothing where none are told.
@@ -66,15 +76,16 @@ impl Rules {
         self.engine.wanted_paths()
     }
 
-    /// The alerts that an event raises.
-    pub fn alerts(&self, act: &Act<'_>) -> Vec<Alert> {
-        self.engine.evaluate(act).map(|matched| matched.into_alert(act, Timestamp::now())).collect()
+    /// The alerts that an event raises. `tally` counts for rules that ask for several.
+    pub fn alerts(&self, act: &Act<'_>, tally: &mut Tally) -> Vec<Alert> {
+        let matches = self.engine.detect(act, tally);
+        matches.into_iter().map(|matched| matched.into_alert(act, Timestamp::now())).collect()
     }
 
     /// The alerts that a request to the API server of Kubernetes raises.
-    pub fn audit_alerts(&self, event: &AuditEvent, host: &Host) -> Vec<Alert> {
+    pub fn audit_alerts(&self, event: &AuditEvent, host: &Host, tally: &mut Tally) -> Vec<Alert> {
         let act = AuditAct { event, host };
-        let matches = self.engine.evaluate_audit(&act);
+        let matches = self.engine.detect_audit(&act, tally).into_iter();
         matches.map(|matched| matched.into_audit_alert(&act, Timestamp::now())).collect()
     }
 }
@@ -123,6 +134,15 @@ mod tests {
             wanted("evt.arg.request = PTRACE_ATTACH and evt.type = ptrace"),
             [RecordKind::System(SystemAct::Ptrace)].into()
         );
+    }
+
+    #[test]
+    fn a_rule_that_bounds_no_path_says_that_it_sees_in_part() {
+        let blind = |condition| rules(condition).blind(|_| true);
+        assert_eq!(blind("evt.type = open and fd.name = /etc/shadow"), []);
+        let in_part = blind("evt.type = open and fd.name endswith .so");
+        assert_eq!(in_part.len(), 1);
+        assert!(in_part[0].reason.contains("bounds no path"), "{in_part:?}");
     }
 
     #[test]

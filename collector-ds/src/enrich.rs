@@ -172,6 +172,12 @@ impl Enricher {
             *target = self.processes.reference(target.key);
         }
         let container = self.container(record.cgroup, record.process);
+        let users = &mut self.users;
+        let name = |uid| match container {
+            None => users.name(uid, now).map(str::to_owned),
+            Some(_) => None, // A container has users of its own.
+        };
+        self.processes.acts_as(record.process, record.identity, name);
         self.act(record.time, record.process, container, record.event)
     }
 

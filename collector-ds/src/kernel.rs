@@ -26,8 +26,8 @@ pub use capabilities::{Capabilities, Capability};
 pub use clock::WallClock;
 pub use drops::Drops;
 pub use ebpf_probes::{
-    ActRecord, BootTime, CgroupKey, CgroupRecord, ExecRecord, ExitRecord, ForkRecord, KernelRecord,
-    RecordKind, process_key,
+    ActRecord, BootTime, CgroupKey, CgroupRecord, ExecRecord, ExitRecord, ForkRecord, Identity,
+    KernelRecord, RecordKind, process_key,
 };
 pub use error::SensorError;
 pub use network_filter::{NetworkFilter, UnixSockets};

@@ -11,7 +11,7 @@ pub use counters::Counters;
 use names::Names;
 
 use crate::audit::Detection;
-use crate::detect::Rules;
+use crate::detect::{Rules, Tally};
 use crate::enrich::containers::metadata::Finding;
 use crate::enrich::{Enriched, Enricher};
 use crate::inventory::NodeView;
@@ -37,6 +37,7 @@ pub type AskRuntime = Box<dyn Fn(&Container) -> bool>;
 pub struct Pipeline<O> {
     enricher: Enricher,
     rules: Arc<Rules>,
+    tally: Tally,
     host: Host,
     ask_runtime: AskRuntime,
     outlet: O,
@@ -62,6 +63,7 @@ impl<O: Outlet> Pipeline<O> {
         Self {
             enricher,
             rules: Arc::new(rules),
+            tally: Tally::default(),
             host,
             ask_runtime,
             outlet,
@@ -147,6 +149,7 @@ impl<O: Outlet> Pipeline<O> {
         self.enricher.tick(now);
         self.enricher.containers.ask_for_more(now, &self.ask_runtime);
         self.counters.observe(&self.enricher);
+        self.counters.counts_forgotten(self.tally.forgotten());
         for loss in self.allowance.refused(Timestamp::now()) {
             self.outlet.send(Record::Loss(loss));
         }
@@ -217,7 +220,7 @@ impl<O: Outlet> Pipeline<O> {
             remote_name: remote_name.as_deref(),
             is_on_sensor: self.own.is_reached_by(event, process, &self.enricher.processes),
         };
-        for alert in self.rules.alerts(&act) {
+        for alert in self.rules.alerts(&act, &mut self.tally) {
             self.counters.alerts().count(alert.priority);
             self.outlet.send(Record::Alert(Box::new(alert)));
         }

@@ -46,12 +46,14 @@ static __always_inline void read_actor(struct act_head *head)
 		head->thread = task->pid;
 		read_process_key(&head->process, task);
 		read_cgroup(&head->cgroup, task);
+		read_identity(&head->identity, task->real_cred);
 	} else {
 		struct task_struct *task = bpf_get_current_task();
 
 		read_field(head->thread, task->pid);
 		read_process_key_by_address(&head->process, task);
 		read_cgroup_by_address(&head->cgroup, task);
+		read_identity_by_address(&head->identity, task);
 	}
 }
 

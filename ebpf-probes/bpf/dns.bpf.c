@@ -196,6 +196,7 @@ static __always_inline void read_sender(struct act_head *head)
 	read_field(head->thread, task->pid);
 	read_process_key_by_address(&head->process, task);
 	read_cgroup_by_address(&head->cgroup, task);
+	read_identity_by_address(&head->identity, task);
 }
 
 static __always_inline void fill_dns_record(struct dns_record *record, const struct packet *packet,

@@ -19,6 +19,6 @@ struct dns_record {
 	u16 room;	    /* Bytes that follow; those after the payload mean nothing. */
 };
 
-_Static_assert(sizeof(struct dns_record) == 120, "src/decode/dns.rs says the same");
+_Static_assert(sizeof(struct dns_record) == 136, "src/decode/dns.rs says the same");
 
 #endif

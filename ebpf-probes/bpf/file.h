@@ -61,7 +61,7 @@ struct file_record {
 	u16 padding;
 };
 
-_Static_assert(sizeof(struct file_record) == 112, "src/decode/file.rs says the same");
+_Static_assert(sizeof(struct file_record) == 128, "src/decode/file.rs says the same");
 
 /* An address that a program got as its argument, as a plain number. */
 static __always_inline u64 argument(u64 *context, u32 index)

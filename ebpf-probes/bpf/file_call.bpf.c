@@ -336,14 +336,14 @@ static __always_inline int is_refusal(s64 result)
 static __always_inline int report_refused_open(const struct call *call, s64 descriptor, u64 text, u64 flags)
 {
 	struct act_draft *draft;
-	u64 access = flags & 3 ? WATCH_TO_WRITE : WATCH_TO_READ;
 	struct text_path place = place_of(descriptor);
 
 	if (!is_refusal(call->result) || read_text(text) <= 0)
 		return 0;
 	if (desk_text_is_absolute())
 		place = (struct text_path){};
-	if (!is_text_watched(place.mount, place.dentry, access) || !begin_text_act(FILE_OPEN, place.mount, place.dentry))
+	if (!is_text_watched(place.mount, place.dentry, access_asked(flags)) ||
+	    !begin_text_act(FILE_OPEN, place.mount, place.dentry))
 		return 0;
 	draft = act_draft();
 	if (!draft)

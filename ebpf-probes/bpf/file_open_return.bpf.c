@@ -34,7 +34,7 @@ static __always_inline int report_failed_open(s64 result, u64 directory, u64 nam
 
 	if (!is_open_told(result))
 		return 0;
-	draft = begin_ring_act(FILE_OPEN, (int)directory, (void *)name, flags & 3 ? WATCH_TO_WRITE : WATCH_TO_READ, 0);
+	draft = begin_ring_act(FILE_OPEN, (int)directory, (void *)name, access_asked(flags), 0);
 	if (!draft)
 		return 0;
 	file_record(draft)->flags = flags;

@@ -190,7 +190,7 @@ static __always_inline void report_ring_quiet_open(struct io_open___file *open)
 	read_field(at, open->dfd);
 	read_field(filename, open->filename);
 	read_field(flags, open->how.flags);
-	draft = begin_ring_act(FILE_OPEN, at, filename, flags & 3 ? WATCH_TO_WRITE : WATCH_TO_READ, 0);
+	draft = begin_ring_act(FILE_OPEN, at, filename, access_asked(flags), 0);
 	if (!draft)
 		return;
 	file_record(draft)->flags = flags;

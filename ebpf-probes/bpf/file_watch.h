@@ -30,6 +30,12 @@ enum watch {
 #define WATCH_BELOW (WATCH_READ_BELOW | WATCH_WRITE_BELOW)
 #define WATCH_ALL (WATCH_TO_READ | WATCH_TO_WRITE)
 
+/* What open(2) is asked for by its flags: O_RDONLY, O_WRONLY or O_RDWR. */
+static __always_inline u32 access_asked(u64 flags)
+{
+	return ((flags & 3) != 1 ? WATCH_TO_READ : 0) | ((flags & 3) != 0 ? WATCH_TO_WRITE : 0);
+}
+
 #define WATCH_SEED 0x9ae16a3b2f90404fULL
 #define WATCH_FACTOR 0x9e3779b97f4a7c15ULL
 #define WATCH_ROOT 1ULL	    /* The node of the root directory. */

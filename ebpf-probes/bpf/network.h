@@ -57,10 +57,11 @@ struct socket_owner {
 	struct cgroup_key cgroup;
 	u32 thread;
 	u32 padding;
+	struct identity identity;
 };
 
 _Static_assert(sizeof(struct network_end) == 24, "src/decode/network.rs says the same");
-_Static_assert(sizeof(struct network_record) == 152, "src/decode/network.rs says the same");
+_Static_assert(sizeof(struct network_record) == 168, "src/decode/network.rs says the same");
 
 static __always_inline void begin_network_record(struct network_record *record, u32 kind)
 {
@@ -74,6 +75,7 @@ static __always_inline void tell_owner(struct act_head *head, const struct socke
 	head->process = owner->process;
 	head->cgroup = owner->cgroup;
 	head->thread = owner->thread;
+	head->identity = owner->identity;
 }
 
 static __always_inline void own_socket(struct socket_owner *owner, const struct act_head *head)
@@ -82,6 +84,7 @@ static __always_inline void own_socket(struct socket_owner *owner, const struct 
 	owner->cgroup = head->cgroup;
 	owner->thread = head->thread;
 	owner->padding = 0;
+	owner->identity = head->identity;
 }
 
 static __always_inline u16 swap16(u16 value)

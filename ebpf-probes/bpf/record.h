@@ -43,6 +43,14 @@ struct cgroup_key {
 	u32 padding;
 };
 
+/* As whom somebody acts: user and group ids of the host's user namespace. */
+struct identity {
+	u32 uid;
+	u32 euid;
+	u32 gid;
+	u32 egid;
+};
+
 /* No system call: the hook is none. */
 #define NO_CALL U32_MAX
 
@@ -60,6 +68,7 @@ struct act_head {
 	s64 result;
 	u32 thread; /* Thread id in the host's pid namespace. */
 	u32 call;   /* Number of the system call, or NO_CALL. */
+	struct identity identity;
 };
 
 /* What a call returned that did acts: all those of its thread that wait for it. */
@@ -136,7 +145,7 @@ struct cgroup_record {
 	u32 padding;
 };
 
-_Static_assert(sizeof(struct act_head) == 64, "src/layout.rs says the same");
+_Static_assert(sizeof(struct act_head) == 80, "src/layout.rs says the same");
 _Static_assert(sizeof(struct outcome_record) == 32, "src/layout.rs says the same");
 _Static_assert(sizeof(struct exec_record) == 184, "src/layout.rs says the same");
 _Static_assert(sizeof(struct fork_record) == 104, "src/layout.rs says the same");

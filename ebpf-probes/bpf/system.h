@@ -60,7 +60,7 @@ struct system_record {
 	u16 padding[3];
 };
 
-_Static_assert(sizeof(struct system_record) == 160, "src/decode/system.rs reads so many");
+_Static_assert(sizeof(struct system_record) == 176, "src/decode/system.rs reads so many");
 
 /* Registers of the call that the current task is in. NULL where the kernel does not tell. */
 static __always_inline void *current_registers(void)

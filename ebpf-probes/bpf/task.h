@@ -24,6 +24,27 @@ static __always_inline void read_process_key_by_address(struct process_key *key,
 	key->padding = 0;
 }
 
+/* Who a task is now, whoever it was when it began its program, and in whose name the kernel acts for it meanwhile. */
+static __always_inline void read_identity(struct identity *identity, const struct cred *credentials)
+{
+	identity->uid = credentials->uid.val;
+	identity->euid = credentials->euid.val;
+	identity->gid = credentials->gid.val;
+	identity->egid = credentials->egid.val;
+}
+
+/* The same for a task whose address alone is known. */
+static __always_inline void read_identity_by_address(struct identity *identity, struct task_struct *task)
+{
+	const struct cred *credentials = NULL;
+
+	read_field(credentials, task->real_cred);
+	read_field(identity->uid, credentials->uid);
+	read_field(identity->euid, credentials->euid);
+	read_field(identity->gid, credentials->gid);
+	read_field(identity->egid, credentials->egid);
+}
+
 /* The process id as the process itself sees it. */
 static __always_inline u32 read_namespace_pid(struct task_struct *task)
 {

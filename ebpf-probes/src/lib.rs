@@ -21,6 +21,6 @@ pub use hooks::{Call, CallReturn, CallShape, Hook, PROBES, Probe};
 pub use kind::RecordKind;
 pub use object::{OBJECT, maps};
 pub use record::{
-    ActRecord, BootTime, CgroupKey, CgroupRecord, ExecRecord, ExitRecord, ForkRecord, KernelRecord,
-    OutcomeRecord, process_key,
+    ActRecord, BootTime, CgroupKey, CgroupRecord, ExecRecord, ExitRecord, ForkRecord, Identity,
+    KernelRecord, OutcomeRecord, process_key,
 };

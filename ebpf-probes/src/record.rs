@@ -132,6 +132,8 @@ pub struct ActRecord {
     pub thread: u32,
     /// The cgroup that tells the container.
     pub cgroup: CgroupKey,
+    /// As whom it acted.
+    pub identity: Identity,
     /// The system call by its number, where it is known. From 512 on: a 32-bit call.
     pub call: Option<u32>,
     /// An [`OutcomeRecord`] of the same thread and call is to tell the outcome.
@@ -140,6 +142,19 @@ pub struct ActRecord {
     pub file_system_path: Option<String>,
     /// What it did. Never an exec, fork or exit.
     pub event: EventKind,
+}
+
+/// As whom somebody acts: ids of the host's user namespace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// Real user id.
+    pub uid: u32,
+    /// Effective user id.
+    pub euid: u32,
+    /// Real group id.
+    pub gid: u32,
+    /// Effective group id.
+    pub egid: u32,
 }
 
 /// A system call returned that did acts: all those of its thread that wait for it.

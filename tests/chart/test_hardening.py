@@ -66,19 +66,20 @@ class Hardening(unittest.TestCase):
             self.assertNotIn("hostNetwork", pod, name)
             self.assertNotIn("hostIPC", pod, name)
 
-    def test_the_sensors_host_paths_are_read_only_and_follow_unmounts(self):
+    def test_the_sensors_host_paths_are_read_only_but_for_its_state_and_follow_unmounts(self):
         container = only_container(self.pods["defender-collector-ds"])
-        self.assertTrue(all(mount["readOnly"] for mount in container["volumeMounts"]))
+        written = [mount["name"] for mount in container["volumeMounts"] if not mount.get("readOnly")]
+        self.assertEqual(written, ["state"])
         (host,) = [mount for mount in container["volumeMounts"] if mount["name"] == "host"]
         self.assertEqual((host["mountPath"], host["mountPropagation"]), ("/host", "HostToContainer"))
 
     def test_the_sensor_is_in_the_sockets_group(self):
         self.assertEqual(self.pods["defender-collector-ds"]["securityContext"]["supplementalGroups"], [65532])
 
-    def test_host_paths_are_the_root_the_socket_and_the_spool(self):
+    def test_host_paths_are_the_root_the_socket_the_spool_and_the_sensors_state(self):
         paths = {name: host_paths(pod) for name, pod in self.pods.items()}
         self.assertEqual(paths, {
-            "defender-collector-ds": {"host": "/", "socket": "/run/defender"},
+            "defender-collector-ds": {"host": "/", "socket": "/run/defender", "state": "/var/lib/defender/collector"},
             "defender-collector-misc": {"socket": "/run/defender"},
             "defender-publisher-ds": {"socket": "/run/defender", "spool": "/var/lib/defender/spool"},
             "defender-backend": {},

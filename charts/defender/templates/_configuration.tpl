@@ -14,6 +14,9 @@ In a pod the admin port listens on every address: the kubelet's probes and Prome
   "container_runtimes" (dict
     "cri_sockets" .Values.collectorDs.containerRuntimes.criSockets
     "docker_sockets" .Values.collectorDs.containerRuntimes.dockerSockets)
+  "audit" (dict
+    "path" .Values.collectorDs.audit.path
+    "state_directory" "/var/lib/defender/collector")
 }}
 {{- mergeOverwrite $config (deepCopy .Values.collectorDs.config) | toYaml }}
 {{- end }}

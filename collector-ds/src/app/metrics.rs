@@ -17,6 +17,10 @@ pub(super) fn describe() {
         "defender_cache_refusals_total",
         "Processes and cgroups that were not remembered, for want of room."
     );
+    describe_counter!(
+        "defender_rule_counts_forgotten_total",
+        "Counts of rules that ask for several acts, given up for want of room."
+    );
     describe_gauge!("defender_probe_state", "1 for the state that a probe is in.");
     describe_gauge!("defender_processes_cached", "Processes that are remembered.");
     describe_gauge!(

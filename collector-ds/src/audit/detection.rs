@@ -1,27 +1,29 @@
 //! The rules about requests, on the follower's own thread.
 
-use crate::detect::{AlertCounts, Rules};
+use crate::detect::{AlertCounts, Rules, Tally};
 use crate::publish::Outlet;
 use event_model::{AuditEvent, Host, Record};
+use std::cell::RefCell;
 use std::sync::Arc;
 
 /// What requests are asked. The rules are those of the pipeline, in the same memory: evaluating changes nothing.
-#[derive(Clone)]
 pub struct Detection {
     rules: Arc<Rules>,
+    tally: RefCell<Tally>,
     host: Host,
     alerts: AlertCounts,
 }
 
 impl Detection {
     /// On this node.
-    pub const fn new(rules: Arc<Rules>, host: Host, alerts: AlertCounts) -> Self {
-        Self { rules, host, alerts }
+    pub fn new(rules: Arc<Rules>, host: Host, alerts: AlertCounts) -> Self {
+        Self { rules, tally: RefCell::default(), host, alerts }
     }
 
     /// Sends the alerts that a request raises.
     pub(super) fn look(&self, event: &AuditEvent, outlet: &impl Outlet) {
-        for alert in self.rules.audit_alerts(event, &self.host) {
+        let alerts = self.rules.audit_alerts(event, &self.host, &mut self.tally.borrow_mut());
+        for alert in alerts {
             self.alerts.count(alert.priority);
             outlet.send(Record::Alert(Box::new(alert)));
         }

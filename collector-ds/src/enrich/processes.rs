@@ -5,6 +5,7 @@ mod exited;
 #[cfg(test)]
 mod tests;
 
+use ebpf_probes::Identity;
 use entry::Entry;
 use event_model::{ContainerId, Process, ProcessKey, ProcessRef};
 use exited::Exited;
@@ -157,6 +158,23 @@ impl Processes {
         self.revive(key);
         self.put(Arc::clone(&image), now);
         image
+    }
+
+    /// A process acts as somebody, who need not be who it was when it began its program. `name` is asked for a
+    /// user's name where it is another.
+    pub fn acts_as(
+        &mut self,
+        key: ProcessKey,
+        identity: Identity,
+        name: impl FnOnce(u32) -> Option<String>,
+    ) {
+        let Some(entry) = self.entries.get_mut(&key) else { return };
+        if entry.is(identity) {
+            return;
+        }
+        let before = entry.bytes();
+        entry.become_another(identity, name(identity.uid));
+        self.bytes = self.bytes + entry.bytes() - before;
     }
 
     /// A process ended. It stays known for a while.

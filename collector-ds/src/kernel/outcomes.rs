@@ -113,7 +113,7 @@ impl Outcomes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ebpf_probes::{BootTime, CgroupKey};
+    use ebpf_probes::{BootTime, CgroupKey, Identity};
     use event_model::{EventKind, FileAct, FileEvent, ProcessKey};
 
     const UNLINK: u32 = 87;
@@ -126,6 +126,7 @@ mod tests {
             process: ProcessKey::default(),
             thread,
             cgroup: CgroupKey::default(),
+            identity: Identity::default(),
             call: Some(UNLINK),
             outcome_follows: true,
             file_system_path: None,

@@ -10,6 +10,7 @@ pub struct Counters {
     alerts: AlertCounts,
     processes_refused: u64,
     cgroups_refused: u64,
+    counts_forgotten: u64,
     unknown_processes: (Counter, u64),
 }
 
@@ -20,6 +21,7 @@ impl Default for Counters {
             alerts: AlertCounts::default(),
             processes_refused: 0,
             cgroups_refused: 0,
+            counts_forgotten: 0,
             unknown_processes: (counter!("defender_events_of_unknown_processes_total"), 0),
         }
     }
@@ -60,6 +62,12 @@ impl Counters {
             .absolute(self.cgroups_refused);
     }
 
+    /// Takes how many counts of rules that ask for several acts were given up since the start.
+    pub fn counts_forgotten(&mut self, total: u64) {
+        self.counts_forgotten = total;
+        counter!("defender_rule_counts_forgotten_total").absolute(total);
+    }
+
     /// The counters of a [`event_model::SensorStatus`].
     pub fn summary(&self) -> BTreeMap<String, u64> {
         BTreeMap::from([
@@ -68,6 +76,7 @@ impl Counters {
             ("events_of_unknown_processes".to_owned(), self.unknown_processes.1),
             ("processes_not_cached".to_owned(), self.processes_refused),
             ("cgroups_not_known".to_owned(), self.cgroups_refused),
+            ("rule_counts_forgotten".to_owned(), self.counts_forgotten),
         ])
     }
 }

@@ -3,7 +3,7 @@ use crate::enrich::containers::{ContainerLimits, Containers};
 use crate::enrich::processes::{ProcessLimits, Processes};
 use crate::enrich::users::Users;
 use ebpf_probes::{
-    ActRecord, BootTime, CgroupKey, CgroupRecord, ExecRecord, ExitRecord, ForkRecord,
+    ActRecord, BootTime, CgroupKey, CgroupRecord, ExecRecord, ExitRecord, ForkRecord, Identity,
 };
 use event_model::{Alert, DnsAnswer, DnsEvent, DnsQuestion, FileEvent, NetworkEvent, ProcessKey};
 use std::cell::{Cell, RefCell};
@@ -126,6 +126,7 @@ impl Node {
             process: key(pid),
             thread: pid,
             cgroup,
+            identity: Identity::default(),
             call: None,
             outcome_follows: false,
             file_system_path: None,

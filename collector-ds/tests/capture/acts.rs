@@ -9,6 +9,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 use std::thread;
+use std::time::{Duration, Instant};
 
 /// A program that does nothing, whatever its arguments.
 pub const TRUE: &str = "/bin/true";
@@ -17,10 +18,17 @@ pub const TRUE: &str = "/bin/true";
 pub struct Running(pub Child);
 
 impl Running {
-    /// Starts `sleep`, which lives until the end of the test.
+    /// Starts `sleep`, which lives until the end of the test. Its exec is over: it has its name.
     pub fn sleep(prepare: impl FnOnce(&mut Command) -> &mut Command) -> Self {
         let mut command = Command::new("/bin/sleep");
-        Self(prepare(command.arg("600")).spawn().expect("sleep can be run"))
+        let running = Self(prepare(command.arg("600")).spawn().expect("sleep can be run"));
+        let name = format!("/proc/{}/comm", running.pid());
+        let deadline = Instant::now() + Duration::from_mins(1);
+        while fs::read_to_string(&name).expect("it runs") != "sleep\n" {
+            assert!(Instant::now() < deadline, "the exec of sleep does not end");
+            thread::yield_now();
+        }
+        running
     }
 
     pub fn pid(&self) -> u32 {

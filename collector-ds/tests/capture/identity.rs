@@ -1,9 +1,9 @@
 //! Who runs a program: against what `/proc` tells of the same process.
 
-use crate::acts::{Running, TRUE, copy_of_true, in_thread, run};
+use crate::acts::{Running, TRUE, copy_of_true, exit_now, in_fork, in_thread, run};
 use crate::recorder::recorder;
-use collector_ds::kernel::{ExecRecord, snapshot};
-use event_model::Executable;
+use collector_ds::kernel::{ExecRecord, Identity, snapshot};
+use event_model::{EventKind, Executable};
 use nix::libc;
 use nix::sched::{CloneFlags, unshare};
 use std::ffi::OsStr;
@@ -173,4 +173,26 @@ fn a_process_at_a_terminal_shows_it() {
     assert_same_as_proc(&process);
     let terminal = recorder().exec_of(process.pid()).terminal;
     assert_eq!(terminal, Some(format!("pts{number}")));
+}
+
+#[test]
+fn an_act_tells_as_whom_it_was_done_whoever_began_the_program() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let path = folder.path().join("made");
+    recorder();
+    let (pid, _) = in_fork(|| {
+        // SAFETY: plain numbers; the child has one thread.
+        unsafe {
+            libc::syscall(libc::SYS_setresgid, 1001, 1002, 0);
+            libc::syscall(libc::SYS_setresuid, 1003, NOBODY, 0);
+        }
+        exit_now(i32::from(fs::create_dir(&path).is_err()));
+    });
+    let path = path.to_str().unwrap();
+    let identity = recorder().act_of(pid, "mkdir", |act| match &act.event {
+        EventKind::File(event) if event.path == path => Some(act.identity),
+        _ => None,
+    });
+    assert_eq!(identity, Identity { uid: 1003, euid: NOBODY, gid: 1001, egid: 1002 });
 }

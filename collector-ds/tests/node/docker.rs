@@ -75,14 +75,28 @@ pub struct Container {
 impl Container {
     /// Runs `sleep` in [`IMAGE`].
     pub fn start(options: &[&str]) -> Self {
+        Self::start_image(image(), options)
+    }
+
+    /// Runs `sleep` in another image that was made of [`IMAGE`].
+    pub fn start_image(image: &str, options: &[&str]) -> Self {
         let begin = ["run", "--detach", "--network=none"];
-        let id = docker(&[&begin, options, &[image(), "sleep", "3600"]].concat());
+        let id = docker(&[&begin, options, &[image, "sleep", "3600"]].concat());
         Self { id }
     }
 
     /// Runs a command to its end, in the container.
     pub fn exec(&self, command: &[&str]) {
         docker(&[&["exec", &self.id], command].concat());
+    }
+
+    /// Runs a command to its end as a user, in the container; that the command itself fails is no failure.
+    pub fn attempt(&self, user: &str, command: &[&str]) {
+        let output = run(&[&["exec", "--user", user, &self.id], command].concat());
+        let told = String::from_utf8_lossy(&output.stderr);
+        // 125: docker itself failed. 126 and 127: there is no such program.
+        let not_run = output.status.code() == Some(125) || told.contains("OCI runtime exec failed");
+        assert!(!not_run, "docker exec {command:?} failed: {told}");
     }
 }
 

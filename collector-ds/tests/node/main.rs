@@ -11,6 +11,7 @@ mod publisher;
 mod sensor;
 
 mod acts;
+mod attack_actions;
 mod audit;
 mod containers;
 mod inventory;

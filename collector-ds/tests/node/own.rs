@@ -110,7 +110,8 @@ fn take_descriptor(target: Pid, wanted: libc::c_int) {
     assert!(taken >= 0, "descriptor {wanted} of process {target} can't be taken");
 }
 
-fn ptrace(request: libc::c_uint, target: Pid) {
+/// Of a request that takes no addresses.
+pub fn ptrace(request: libc::c_uint, target: Pid) {
     // SAFETY: these requests take no addresses.
     let result = unsafe { libc::ptrace(request, target.as_raw(), 0, 0) };
     assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
@@ -143,7 +144,7 @@ fn its_files_are_changed_by_no_one_unseen() {
     let sensor = sensor();
     let path = |name: &str| sensor.node.path(name).canonicalize().expect("a file");
     let (rules, config) = (path("rules"), path("collector-ds.yaml"));
-    let (rule, socket) = (path("rules/shell.yaml"), path("publisher.sock"));
+    let (rule, socket) = (path("rules/files.yaml"), path("publisher.sock"));
     shell(&format!(
         "cat {rule} > /dev/null; touch {other}; echo '# nothing' >> {rule}; \
          mv {config} {config}.old; mv {config}.old {config}; chmod 600 {socket}; \

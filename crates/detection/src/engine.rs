@@ -1,6 +1,7 @@
 //! Rules against acts.
 
 use crate::act::{Act, AuditAct};
+use crate::burst::Tally;
 use crate::event_source::EventSource;
 use crate::event_type::{EventType, EventTypes};
 use crate::field::Facts;
@@ -128,31 +129,46 @@ impl Engine {
         self.rules.iter().filter_map(|rule| blindness(rule, &sees)).collect()
     }
 
-    /// The rules that an act matches, in their order. To report only the first, as the language's `rule_matching:
+    /// The rules of which an act makes an alert, in their order: where a rule asks for several acts, the one that completes
+    /// them.
+    pub fn detect<'e>(&'e self, act: &Act<'_>, tally: &mut Tally) -> Vec<Match<'e>> {
+        let facts = Facts::of_act(act);
+        self.completed(self.candidates_for(act, &facts), &facts, tally)
+    }
+
+    /// The rules whose conditions an act matches, in their order, as if none asked for several acts. To report only the first, as the language's `rule_matching:
     /// first` does, take one.
     pub fn evaluate<'e, 'a: 'e>(
         &'e self,
         act: &'a Act<'a>,
     ) -> impl Iterator<Item = Match<'e>> + use<'e, 'a> {
-        let place = EventType::from(&act.event.kind).index();
         let facts = Facts::of_act(act);
-        let of_type = self.candidates.get(place).zip(self.indexes.get(place));
-        let places = of_type.map(|(candidates, index)| {
-            index.candidates(&facts).map(move |place| candidates[place])
-        });
-        let candidates = places.into_iter().flatten();
-        candidates.filter_map(move |candidate| self.matched(candidate, &facts))
+        self.candidates_for(act, &facts).filter_map(move |candidate| {
+            let holds = self.graph.holds(candidate.condition, &facts);
+            holds.then(|| self.matched(candidate, &facts))
+        })
     }
 
-    /// The rules that a request to an API server matches, in their order.
+    /// The rules of which a request to an API server makes an alert, as [`Self::detect`] does of acts.
+    pub fn detect_audit<'e>(&'e self, act: &AuditAct<'_>, tally: &mut Tally) -> Vec<Match<'e>> {
+        let facts = Facts::of_audit(act);
+        let (candidates, index) = &self.audit;
+        let candidates = index.candidates(&facts).map(|place| candidates[place]);
+        self.completed(candidates, &facts, tally)
+    }
+
+    /// The rules whose conditions a request to an API server matches, in their order, as if none asked for several.
     pub fn evaluate_audit<'e, 'a: 'e>(
         &'e self,
         act: &'a AuditAct<'a>,
     ) -> impl Iterator<Item = Match<'e>> + use<'e, 'a> {
         let facts = Facts::of_audit(act);
         let (candidates, index) = &self.audit;
-        let places = index.candidates(&facts);
-        places.filter_map(move |place| self.matched(candidates[place], &facts))
+        index.candidates(&facts).filter_map(move |place| {
+            let candidate = candidates[place];
+            let holds = self.graph.holds(candidate.condition, &facts);
+            holds.then(|| self.matched(candidate, &facts))
+        })
     }
 
     /// Whether some rule can match requests to an API server.
@@ -160,14 +176,41 @@ impl Engine {
         !self.audit.0.is_empty()
     }
 
-    fn matched(&self, candidate: Candidate, facts: &Facts<'_>) -> Option<Match<'_>> {
-        if !self.graph.holds(candidate.condition, facts) {
-            return None;
-        }
+    /// Those of the candidates that hold, and where they ask for several acts are complete.
+    fn completed<'e>(
+        &'e self,
+        candidates: impl Iterator<Item = Candidate>,
+        facts: &Facts<'_>,
+        tally: &mut Tally,
+    ) -> Vec<Match<'e>> {
+        let holding = candidates.filter(|it| self.graph.holds(it.condition, facts));
+        holding
+            .filter(|it| {
+                let burst = self.rules[it.rule].burst.as_ref();
+                burst.is_none_or(|burst| tally.completes(it.rule, burst, facts))
+            })
+            .map(|candidate| self.matched(candidate, facts))
+            .collect()
+    }
+
+    /// The rules that an act can match by what it shows.
+    fn candidates_for<'e>(
+        &'e self,
+        act: &Act<'_>,
+        facts: &Facts<'_>,
+    ) -> impl Iterator<Item = Candidate> + use<'e> {
+        let place = EventType::from(&act.event.kind).index();
+        let of_type = self.candidates.get(place).zip(self.indexes.get(place));
+        let places = of_type
+            .map(|(candidates, index)| index.candidates(facts).map(move |place| candidates[place]));
+        places.into_iter().flatten()
+    }
+
+    fn matched(&self, candidate: Candidate, facts: &Facts<'_>) -> Match<'_> {
         let rule = &self.rules[candidate.rule];
         let message = rule.output.render(facts);
         let matched_fields = self.matched_fields(candidate.condition, facts);
-        Some(Match { rule, message, matched_fields })
+        Match { rule, message, matched_fields }
     }
 
     /// The fields that made a condition hold, each once.
@@ -292,5 +335,7 @@ impl<'e> Match<'e> {
     }
 }
 
+#[cfg(test)]
+mod pushdown_tests;
 #[cfg(test)]
 mod tests;

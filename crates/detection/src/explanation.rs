@@ -25,6 +25,8 @@ pub struct Explanation {
     pub fields: Vec<(&'static str, &'static str)>,
     /// One of these an act must show before the condition is asked. Empty: it is asked of every act of its types.
     pub shown: Vec<String>,
+    /// How many acts make an alert, where one does not.
+    pub burst: Option<String>,
     /// The files that it can match acts on.
     pub paths: WantedPaths,
 }
@@ -35,6 +37,7 @@ impl Engine {
         let rule = self.rules.iter().find(|rule| rule.name == name)?;
         let (condition, types) = (rule.condition, rule.event_types().clone());
         let source = rule.source;
+        let burst = rule.burst.as_ref().map(ToString::to_string);
         let fields = rule.fields.iter().map(|field| (field.name, field.provider.name())).collect();
         let event_types = match &types {
             EventTypes::All => None,
@@ -62,7 +65,7 @@ impl Engine {
         }
         let shown = if always { vec![] } else { shown.into_iter().collect() };
         let condition = Writer::new(&self.graph).written(condition);
-        Some(Explanation { condition, source, event_types, fields, shown, paths })
+        Some(Explanation { condition, source, event_types, fields, shown, burst, paths })
     }
 }
 

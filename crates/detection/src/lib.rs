@@ -55,6 +55,7 @@
 //! ```
 
 mod act;
+mod burst;
 mod condition;
 mod diagnostic;
 mod documentation;
@@ -77,6 +78,7 @@ mod test;
 mod transform;
 
 pub use act::{Act, AuditAct};
+pub use burst::Tally;
 pub use diagnostic::{Diagnostic, LoadError, Severity};
 pub use documentation::{event_type_table, field_table, rule_table};
 pub use engine::{Engine, Match};

@@ -37,7 +37,8 @@ impl WantedPaths {
         let Subject::File(act) = event_type.subject() else { return };
         let is_open = act == FileAct::Open;
         let reads = is_open && can_hold_without(graph, condition, EventField::OpensForWriting);
-        let writes = !is_open || can_hold_without(graph, condition, EventField::OpensForReading);
+        // Opens for both are told of files in either list: where a rule asks for nothing else, one is enough.
+        let writes = !reads || can_hold_without(graph, condition, EventField::OpensForReading);
         let Some(patterns) = patterns(graph, condition) else {
             if self.unbounded.last().is_none_or(|last| last != rule) {
                 self.unbounded.push(rule.to_owned());

@@ -1,5 +1,6 @@
 //! Rules, ready to be compiled.
 
+use crate::burst::Burst;
 use crate::diagnostic::{Diagnostic, LoadError};
 use crate::event_source::EventSource;
 use crate::event_type::EventTypes;
@@ -22,6 +23,7 @@ pub struct Rule {
     pub(crate) condition: NodeId,
     pub(crate) fields: Vec<&'static Field>,
     pub(crate) event_types: EventTypes,
+    pub(crate) burst: Option<Burst>,
 }
 
 impl Rule {

@@ -3,10 +3,13 @@
 mod cases;
 
 use cases::{Case, RuleCases};
-use detection::{Engine, EventType, RuleSet, SourceFile};
+use detection::{Act, Engine, EventSource, EventType, RuleSet, SourceFile, Tally};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+/// Its mounts are of no certain path: it sees those that `kernel.files` names. No other rule may be so.
+const UNBOUNDED: [&str; 1] = ["Way out of a container"];
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -52,18 +55,28 @@ fn matches(engine: &Engine, case: &Case, metadata_known: bool) -> BTreeSet<Strin
     })
 }
 
+/// The names of the rules of which a case makes an alert by itself.
+fn alerts(engine: &Engine, case: &Case) -> BTreeSet<String> {
+    let detect = |act: &Act<'_>| {
+        let matches = engine.detect(act, &mut Tally::default());
+        matches.iter().map(|matched| matched.rule().name().to_owned()).collect()
+    };
+    case.scene().with_act(true, detect)
+}
+
 #[test]
 fn our_rules_load_without_a_warning() {
     let rules = rules();
     let warnings: Vec<String> = rules.warnings().iter().map(ToString::to_string).collect();
     assert_eq!(warnings, Vec::<String>::new());
-    assert_eq!(rules.rules().len(), 52);
+    assert_eq!(rules.rules().len(), 134);
 }
 
 #[test]
 fn every_rule_names_a_technique_and_sees_what_the_sensor_tells() {
     let engine = Engine::compile(rules());
     assert_eq!(engine.blind_rules(EventType::is_seen), []);
+    assert_eq!(engine.wanted_paths().unbounded, UNBOUNDED);
     for rule in engine.rules() {
         let technique = |tag: &String| {
             let digits = tag.strip_prefix('T').unwrap_or_default();
@@ -98,7 +111,7 @@ fn every_case_does_as_it_says() {
             "there is no rule `{rule}`"
         );
         for case in &alerts {
-            for metadata_known in [true, false] {
+            for metadata_known in [true, case.needs_metadata] {
                 if !matches(&engine, case, metadata_known).contains(&rule) {
                     failures.push(format!(
                         "{rule}: silent, container known: {metadata_known}: {}",
@@ -117,13 +130,19 @@ fn every_case_does_as_it_says() {
 /// Command lines of 32 KiB that come near to what the expressions look for, again and again.
 #[test]
 fn no_command_line_makes_the_rules_slow() {
-    const PARTS: [&str; 6] = [
+    const PARTS: [&str; 12] = [
         "curl a; ",
         "-u 48 ",
         "-o pipefail ",
         "/../tmp",
         "wget x && chmod +x y ",
         "-u 4AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "echo a > /tmp/a; ",
+        "whoami; cat /etc/passwd | ",
+        "base64 -d | gunzip | ",
+        "\\x41\\x42",
+        "http://10.0.0.1/a -o ",
+        "sh -i /dev/tcp/ 0",
     ];
     let engine = Engine::compile(rules());
     let cases = all_cases();
@@ -145,7 +164,7 @@ fn everyday_acts_raise_no_alert() {
         std::fs::read_to_string(repository().join("rules/tests/everyday/acts.yaml")).unwrap();
     let cases: Vec<Case> = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{error}"));
     let alerting = cases.iter().filter_map(|case| {
-        let rules = matches(&engine, case, true);
+        let rules = alerts(&engine, case);
         (!rules.is_empty()).then(|| format!("{}: {rules:?}", case.what))
     });
     assert_eq!(alerting.collect::<Vec<_>>(), Vec::<String>::new());
@@ -178,7 +197,7 @@ fn a_user_can_switch_a_rule_off() {
     let rule = "Set-user-id shell";
     let (engine, case) = overridden(rule, &format!("- rule: {rule}\n  enabled: false\n"));
     assert!(!matches(&engine, &case, true).contains(rule));
-    assert_eq!(engine.rules_loaded(), 51);
+    assert_eq!(engine.rules_loaded(), 133);
 }
 
 #[test]
@@ -209,6 +228,126 @@ fn an_alert_carries_its_evidence_whole() {
     });
 }
 
+/// An entry of `rules/tests/acts/acts.yaml`, as far as it is asked for here.
+#[derive(serde::Deserialize)]
+struct PerformedAct {
+    name: String,
+    rule: String,
+    proved_by: Option<String>,
+    not_done: Option<String>,
+}
+
+fn performed_acts() -> Vec<PerformedAct> {
+    let file = repository().join("rules/tests/acts/acts.yaml");
+    let text = std::fs::read_to_string(file).expect("the acts");
+    serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn every_rule_has_an_act_that_is_performed_and_every_act_a_rule() {
+    let (rules, acts) = (rules(), performed_acts());
+    // Requests are made to an API server, which no machine of the tests has: their cases are all there is.
+    let of_acts = rules.rules().iter().filter(|rule| rule.source() == EventSource::Syscall);
+    for rule in of_acts {
+        assert!(acts.iter().any(|act| act.rule == rule.name()), "no act for `{}`", rule.name());
+    }
+    for act in &acts {
+        assert!(
+            rules.rules().iter().any(|rule| rule.name() == act.rule),
+            "there is no rule `{}`",
+            act.rule
+        );
+    }
+    let not_done: Vec<&str> =
+        acts.iter().filter(|act| act.not_done.is_some()).map(|act| act.rule.as_str()).collect();
+    assert_eq!(not_done, ["Kernel module loaded from a container"]);
+}
+
+/// The ids of alerts that the rules are to cover, in the order of the file.
+fn alert_ids() -> Vec<String> {
+    let text = std::fs::read_to_string(repository().join("rules/alert-ids.txt")).expect("the ids");
+    text.lines().map(str::to_owned).collect()
+}
+
+fn is_alert_id(tag: &str) -> bool {
+    ["K8S.", "K8S_", "new."].iter().any(|begin| tag.starts_with(begin))
+}
+
+#[test]
+fn rules_name_no_unknown_alert_id() {
+    let ids = alert_ids();
+    for rule in rules().rules() {
+        for tag in rule.tags().iter().filter(|tag| is_alert_id(tag)) {
+            assert!(ids.contains(tag), "{}: {tag} is no id of rules/alert-ids.txt", rule.name());
+        }
+    }
+}
+
+/// What the rules of an id look at.
+fn sources(rules: &[&detection::Rule]) -> String {
+    let subject = |event_type: EventType| match event_type.name() {
+        "execve" => "programs",
+        "dns" => "names",
+        "open" | "rename" | "link" | "symlink" | "unlink" | "rmdir" | "mkdir" | "mknod"
+        | "truncate" | "chmod" | "chown" | "utimes" | "setxattr" | "chattr" | "mount"
+        | "umount" | "move_mount" => "files",
+        "socket" | "connect" | "accept" | "bind" | "listen" | "sendto" | "recvfrom" | "close" => {
+            "network"
+        }
+        _ => "system",
+    };
+    let seen = EventType::seen()
+        .filter(|event_type| rules.iter().any(|rule| rule.event_types().contains(*event_type)));
+    let subjects: BTreeSet<&str> = seen.map(subject).collect();
+    subjects.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+/// A line for each id that rules cover, and those that none covers below.
+fn alert_table() -> String {
+    use std::fmt::Write as _;
+    let (rules, acts) = (rules(), performed_acts());
+    let mut table = "| Alert | Rules | Looks at | Techniques | Performed, for real, by |\n|---|---|---|---|---|\n".to_owned();
+    let mut missing = Vec::new();
+    let ids = alert_ids();
+    for id in &ids {
+        let of_id: Vec<&detection::Rule> =
+            rules.rules().iter().filter(|rule| rule.tags().contains(id)).collect();
+        if of_id.is_empty() {
+            missing.push(format!("`{id}`"));
+            continue;
+        }
+        let names: Vec<&str> = of_id.iter().map(|rule| rule.name()).collect();
+        let is_technique = |tag: &&String| {
+            tag.strip_prefix('T')
+                .is_some_and(|digits| digits.starts_with(|c: char| c.is_ascii_digit()))
+        };
+        let techniques: BTreeSet<&String> =
+            of_id.iter().flat_map(|rule| rule.tags()).filter(is_technique).collect();
+        let techniques: Vec<&str> = techniques.into_iter().map(String::as_str).collect();
+        let performed: Vec<&str> = acts
+            .iter()
+            .filter(|act| act.not_done.is_none() && names.contains(&act.rule.as_str()))
+            .map(|act| act.proved_by.as_deref().unwrap_or(&act.name))
+            .collect();
+        let _ = writeln!(
+            table,
+            "| `{id}` | {} | {} | {} | {} |",
+            names.join("; "),
+            sources(&of_id),
+            techniques.join(", "),
+            performed.join("; ")
+        );
+    }
+    let covered = ids.len() - missing.len();
+    let _ = write!(
+        table,
+        "\n{covered} of {} are covered. Not covered yet: {}.\n",
+        ids.len(),
+        missing.join(", ")
+    );
+    table
+}
+
 #[test]
 fn the_documentation_is_current() {
     let path = repository().join("docs/detections.md");
@@ -216,6 +355,7 @@ fn the_documentation_is_current() {
     let mut wanted = current.clone();
     for (name, table) in [
         ("rules", detection::rule_table(rules().rules())),
+        ("alerts", alert_table()),
         ("event types", detection::event_type_table()),
         ("fields", detection::field_table()),
     ] {

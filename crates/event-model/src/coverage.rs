@@ -66,11 +66,11 @@ impl ProbeState {
     }
 }
 
-/// A rule that can't match on this node.
+/// A rule that can't match on this node, or matches some acts alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlindRule {
     /// The rule's name.
     pub rule: String,
-    /// What it would need.
+    /// What it would need, or does not see.
     pub reason: String,
 }

@@ -4,7 +4,7 @@ use super::{Header, cgroup_key, dns, file, key, network, system};
 use crate::fields::Fields;
 use crate::layout::{ACT_RESULT_FOLLOWS, ACT_RESULT_KNOWN, NO_CALL};
 use crate::record::error_of;
-use crate::{ActRecord, DecodeError, OutcomeRecord, RecordKind};
+use crate::{ActRecord, DecodeError, Identity, OutcomeRecord, RecordKind};
 use event_model::EventKind;
 
 /// What the subjects' readers need of the head.
@@ -31,6 +31,12 @@ pub fn read(header: &Header, fields: &mut Fields<'_>) -> Result<ActRecord, Decod
     let result = fields.i64()?;
     let thread = fields.u32()?;
     let call = Some(fields.u32()?).filter(|call| *call != NO_CALL);
+    let identity = Identity {
+        uid: fields.u32()?,
+        euid: fields.u32()?,
+        gid: fields.u32()?,
+        egid: fields.u32()?,
+    };
     let head = Head { header, result: header.has(ACT_RESULT_KNOWN).then_some(result) };
     let mut file_system_path = None;
     let event = match header.kind {
@@ -48,7 +54,17 @@ pub fn read(header: &Header, fields: &mut Fields<'_>) -> Result<ActRecord, Decod
     };
     let outcome_follows = header.has(ACT_RESULT_FOLLOWS);
     let time = header.time;
-    Ok(ActRecord { time, process, thread, cgroup, call, outcome_follows, file_system_path, event })
+    Ok(ActRecord {
+        time,
+        process,
+        thread,
+        cgroup,
+        identity,
+        call,
+        outcome_follows,
+        file_system_path,
+        event,
+    })
 }
 
 /// `struct outcome_record`.

@@ -145,12 +145,13 @@ mod tests {
     /// which `inside` bytes lie in the mount.
     fn record(act: FileAct, flags: u16, parts: [&str; 6], inside: u16) -> Vec<u8> {
         let body = parts.concat();
-        let size = u32::try_from(112 + body.len()).unwrap();
+        let size = u32::try_from(128 + body.len()).unwrap();
         let mut bytes = RecordKind::File(act).number().to_ne_bytes().to_vec();
         bytes.extend(flags.to_ne_bytes());
         bytes.extend(size.to_ne_bytes());
         bytes.extend([0; 8 + 16 + 16 + 8 + 4]);
         bytes.extend(NO_CALL.to_ne_bytes());
+        bytes.extend([0; 16]);
         bytes.extend(0x41_u64.to_ne_bytes());
         bytes.extend(77_u64.to_ne_bytes());
         for field in [9_u32, 0o100_644, 0, 0] {

@@ -72,8 +72,8 @@ fn read(flags: u16, payload: &[u8]) -> DnsEvent {
 
 /// `struct dns_record` with `payload` in it.
 fn record(flags: u16, payload: &[u8]) -> Vec<u8> {
-    const FIXED: usize = 120;
-    const HEAD: usize = 64;
+    const FIXED: usize = 136;
+    const HEAD: usize = 80;
     const ENDS: usize = 48;
     let length = u16::try_from(payload.len()).expect("at most 65535 bytes");
     let size = u32::try_from(FIXED + payload.len()).expect("less than 128 KiB");

@@ -93,12 +93,12 @@ pub struct Probe {
     pub reason: Option<String>,
 }
 
-/// A rule that can't match on a node.
+/// A rule that can't match on a node, or matches some acts alone.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct BlindRule {
     /// The rule's name.
     pub rule: String,
-    /// What it would need.
+    /// What it would need, or does not see.
     pub reason: String,
 }
 

@@ -1,4 +1,5 @@
-use event_model::{Process, ProcessKey};
+use ebpf_probes::Identity;
+use event_model::{Credentials, Process, ProcessKey};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -46,6 +47,21 @@ impl Entry {
             .iter()
             .find(|image| image.process.reference.generation == generation)
             .map_or(&self.current.process, |image| &image.process)
+    }
+
+    /// Whether it has these ids.
+    pub fn is(&self, identity: Identity) -> bool {
+        let known = &self.current.process.credentials;
+        let Identity { uid, euid, gid, egid } = identity;
+        (known.uid, known.euid, known.gid, known.egid) == (uid, euid, gid, egid)
+    }
+
+    /// It has changed its ids since it began its program. What was announced of it stays as it was.
+    pub fn become_another(&mut self, identity: Identity, user_name: Option<String>) {
+        let Identity { uid, euid, gid, egid } = identity;
+        let process = Arc::make_mut(&mut self.current.process);
+        process.credentials = Credentials { uid, euid, gid, egid, ..process.credentials.clone() };
+        process.user_name = user_name;
     }
 
     /// Another program runs. The former one is kept where children refer to it.

@@ -1,5 +1,5 @@
 use super::*;
-use event_model::Executable;
+use event_model::{Credentials, Executable};
 use proptest::prelude::*;
 
 const ROOT: ProcessKey = ProcessKey { pid: 1, start_time: 0 };
@@ -59,6 +59,25 @@ fn a_fork_inherits_and_an_exec_replaces() {
     assert_eq!((shell.name.as_str(), shell.reference.generation), ("sh", 1));
     assert_eq!(shell.parent, Some(processes.reference(ROOT)), "the parent is that of the fork");
     assert_eq!(exec(&mut processes, key(2), "ls", now).reference.generation, 2);
+}
+
+#[test]
+fn a_process_that_took_other_ids_has_them_from_its_next_act_on_and_so_have_its_children() {
+    let (mut processes, now) = with_root(ProcessLimits::default());
+    exec(&mut processes, key(2), "nginx", now);
+    let bytes = processes.bytes();
+    let identity = Identity { uid: 33, euid: 33, gid: 34, egid: 34 };
+    processes.acts_as(key(2), identity, |uid| (uid == 33).then(|| "www-data".to_owned()));
+    processes.fork(&forked(key(3), key(2)), now);
+    for process in [key(2), key(3)] {
+        let process = processes.current(process).expect("it is known");
+        let Credentials { uid, euid, gid, egid, .. } = process.credentials;
+        assert_eq!((uid, euid, gid, egid), (33, 33, 34, 34));
+        assert_eq!(process.user_name.as_deref(), Some("www-data"));
+        assert_eq!(process.name, "nginx");
+    }
+    assert!(processes.bytes() > bytes + "www-data".len());
+    processes.acts_as(key(2), identity, |_| panic!("nothing changed"));
 }
 
 #[test]

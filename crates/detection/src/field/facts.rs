@@ -3,6 +3,7 @@
 use super::access::ActFacts;
 use super::audit::AuditFacts;
 use crate::{Act, AuditAct};
+use event_model::Timestamp;
 
 /// Something that happened, of one of the sources.
 #[allow(clippy::large_enum_variant)] // It lives on the stack, for one evaluation.
@@ -20,6 +21,14 @@ impl<'a> Facts<'a> {
     /// Of a request to the API server of Kubernetes.
     pub fn of_audit(act: &'a AuditAct<'a>) -> Self {
         Self::Audit(AuditFacts::new(act))
+    }
+
+    /// When it happened.
+    pub fn time(&self) -> Timestamp {
+        match self {
+            Self::Act(facts) => facts.act.event.time,
+            Self::Audit(facts) => facts.act.event.stage_at,
+        }
     }
 
     /// Whether it happened in a container, known or not.

@@ -1,5 +1,6 @@
 //! Lists, macros and rules after all overrides.
 
+use super::burst::BurstItem;
 use super::exception::Exception;
 use super::item::{Item, Mode, RuleItem, RuleParts};
 use crate::diagnostic::Report;
@@ -79,6 +80,7 @@ pub(crate) struct RuleDefinition {
     pub source: Option<Text>,
     pub(super) exceptions: Vec<Exception>,
     pub skip_if_unknown_filter: bool,
+    pub(super) burst: Option<BurstItem>,
 }
 
 /// All definitions of all files.
@@ -163,6 +165,7 @@ fn defined(parts: RuleParts) -> Option<RuleDefinition> {
         source: parts.source,
         exceptions: parts.exceptions.unwrap_or_default(),
         skip_if_unknown_filter: parts.skip_if_unknown_filter.unwrap_or(false),
+        burst: parts.burst,
     })
 }
 
@@ -220,6 +223,9 @@ impl RuleDefinition {
         self.enabled = parts.enabled.filter(|_| chosen("enabled")).unwrap_or(self.enabled);
         let skip = parts.skip_if_unknown_filter.filter(|_| chosen("skip-if-unknown-filter"));
         self.skip_if_unknown_filter = skip.unwrap_or(self.skip_if_unknown_filter);
+        if chosen("defender") {
+            self.burst = parts.burst;
+        }
     }
 
     fn set_tags(&mut self, tags: Vec<String>, append: bool) {

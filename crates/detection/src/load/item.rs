@@ -1,5 +1,6 @@
 //! The items of a rule file.
 
+use super::burst::{self, BurstItem};
 use super::entries::Entries;
 use super::exception::{self, Exception};
 use super::version;
@@ -8,7 +9,7 @@ use crate::diagnostic::{Report, nearest};
 use crate::source::{LocatedText, Text};
 use event_model::Priority;
 
-const RULE_KEYS: [&str; 15] = [
+const RULE_KEYS: [&str; 16] = [
     "rule",
     "desc",
     "condition",
@@ -24,9 +25,10 @@ const RULE_KEYS: [&str; 15] = [
     "skip-if-unknown-filter",
     "capture",
     "capture_duration",
+    "defender",
 ];
 const RULE_APPENDABLE: [&str; 5] = ["condition", "output", "desc", "tags", "exceptions"];
-const RULE_REPLACEABLE: [&str; 11] = [
+const RULE_REPLACEABLE: [&str; 12] = [
     "condition",
     "output",
     "desc",
@@ -38,6 +40,7 @@ const RULE_REPLACEABLE: [&str; 11] = [
     "skip-if-unknown-filter",
     "capture",
     "capture_duration",
+    "defender",
 ];
 
 /// An item that defines something.
@@ -67,6 +70,7 @@ pub(super) struct RuleParts {
     pub source: Option<Text>,
     pub exceptions: Option<Vec<Exception>>,
     pub skip_if_unknown_filter: Option<bool>,
+    pub burst: Option<BurstItem>,
 }
 
 /// What an item does to an earlier one of its name.
@@ -270,6 +274,7 @@ fn rule_parts(entries: &Entries<'_>, overriding: bool, report: &mut Report<'_>) 
         source: source(entries, report),
         exceptions: exceptions(entries, overriding, report),
         skip_if_unknown_filter: entries.truth("skip-if-unknown-filter", report),
+        burst: burst::read(entries, report),
     }
 }
 

@@ -1,5 +1,6 @@
 //! From files to rules.
 
+mod burst;
 mod definitions;
 mod entries;
 mod exception;
@@ -113,6 +114,7 @@ fn lower_rule(
     for exception in &rule.exceptions {
         exception::check_fields(exception, report, &mut problems);
     }
+    let burst = rule.burst.as_ref().map(|item| burst::lower(item, report, &mut problems));
     if rule.skip_if_unknown_filter
         && !problems.is_empty()
         && problems.iter().all(|problem| problem.unknown_name)
@@ -139,6 +141,7 @@ fn lower_rule(
         condition,
         fields,
         event_types,
+        burst: burst.flatten(),
     }))
 }
 

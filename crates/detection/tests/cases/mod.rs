@@ -49,6 +49,9 @@ pub struct Case {
     /// It was done to the sensor itself.
     #[serde(default)]
     pub on_sensor: bool,
+    /// The rule can hold only once the container runtime has told of the container.
+    #[serde(default)]
+    pub needs_metadata: bool,
 }
 
 /// An act on a file.

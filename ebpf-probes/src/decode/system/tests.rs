@@ -4,11 +4,11 @@ use event_model::{EventKind, SystemAct, SystemEvent};
 /// A record with these values, all of them known, and no text.
 fn record(act: SystemAct, values: &[u64], text: &[u8]) -> Vec<u8> {
     let mut bytes = RecordKind::System(act).number().to_ne_bytes().to_vec();
-    let size = u32::try_from(160 + text.len()).unwrap();
+    let size = u32::try_from(176 + text.len()).unwrap();
     bytes.extend(0_u16.to_ne_bytes());
     bytes.extend(size.to_ne_bytes());
-    bytes.extend([0; 8 + 32 + 16]); // Time, process, cgroup, result, thread and call.
-    bytes.resize(80, 0); // The target.
+    bytes.extend([0; 8 + 32 + 16 + 16]); // Time, process, cgroup, result, thread, call and identity.
+    bytes.resize(96, 0); // The target.
     for place in 0..8 {
         bytes.extend(values.get(place).copied().unwrap_or_default().to_ne_bytes());
     }

@@ -98,7 +98,7 @@ impl AuditField {
 
 /// A request, with what is derived from it at most once.
 pub(crate) struct AuditFacts<'a> {
-    act: &'a AuditAct<'a>,
+    pub act: &'a AuditAct<'a>,
     /// None where there is no object, or none that can be read.
     object: OnceCell<Option<Json>>,
     document: OnceCell<Json>,
