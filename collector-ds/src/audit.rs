@@ -144,7 +144,7 @@ impl<O: Outlet> AuditFile<O> {
     }
 }
 
-fn take(line: &[u8], losses: &mut Losses, detection: &Detection, outlet: &impl Outlet) {
+fn take(line: &[u8], losses: &mut Losses, detection: &mut Detection, outlet: &impl Outlet) {
     if line.iter().all(u8::is_ascii_whitespace) {
         return;
     }

@@ -3,13 +3,12 @@
 use crate::detect::{AlertCounts, Rules, Tally};
 use crate::publish::Outlet;
 use event_model::{AuditEvent, Host, Record};
-use std::cell::RefCell;
 use std::sync::Arc;
 
 /// What requests are asked. The rules are those of the pipeline, in the same memory: evaluating changes nothing.
 pub struct Detection {
     rules: Arc<Rules>,
-    tally: RefCell<Tally>,
+    tally: Tally,
     host: Host,
     alerts: AlertCounts,
 }
@@ -17,13 +16,12 @@ pub struct Detection {
 impl Detection {
     /// On this node.
     pub fn new(rules: Arc<Rules>, host: Host, alerts: AlertCounts) -> Self {
-        Self { rules, tally: RefCell::default(), host, alerts }
+        Self { rules, tally: Tally::default(), host, alerts }
     }
 
     /// Sends the alerts that a request raises.
-    pub(super) fn look(&self, event: &AuditEvent, outlet: &impl Outlet) {
-        let alerts = self.rules.audit_alerts(event, &self.host, &mut self.tally.borrow_mut());
-        for alert in alerts {
+    pub(super) fn look(&mut self, event: &AuditEvent, outlet: &impl Outlet) {
+        for alert in self.rules.audit_alerts(event, &self.host, &mut self.tally) {
             self.alerts.count(alert.priority);
             outlet.send(Record::Alert(Box::new(alert)));
         }

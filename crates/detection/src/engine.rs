@@ -136,25 +136,21 @@ impl Engine {
         self.completed(self.candidates_for(act, &facts), &facts, tally)
     }
 
-    /// The rules whose conditions an act matches, in their order, as if none asked for several acts. To report only the first, as the language's `rule_matching:
-    /// first` does, take one.
+    /// The rules whose conditions an act matches, in their order, as if none asked for several acts. To report only the
+    /// first, as the language's `rule_matching: first` does, take one.
     pub fn evaluate<'e, 'a: 'e>(
         &'e self,
         act: &'a Act<'a>,
     ) -> impl Iterator<Item = Match<'e>> + use<'e, 'a> {
         let facts = Facts::of_act(act);
-        self.candidates_for(act, &facts).filter_map(move |candidate| {
-            let holds = self.graph.holds(candidate.condition, &facts);
-            holds.then(|| self.matched(candidate, &facts))
-        })
+        let candidates = self.candidates_for(act, &facts);
+        candidates.filter_map(move |candidate| self.matched_if_it_holds(candidate, &facts))
     }
 
     /// The rules of which a request to an API server makes an alert, as [`Self::detect`] does of acts.
     pub fn detect_audit<'e>(&'e self, act: &AuditAct<'_>, tally: &mut Tally) -> Vec<Match<'e>> {
         let facts = Facts::of_audit(act);
-        let (candidates, index) = &self.audit;
-        let candidates = index.candidates(&facts).map(|place| candidates[place]);
-        self.completed(candidates, &facts, tally)
+        self.completed(self.audit_candidates_for(&facts), &facts, tally)
     }
 
     /// The rules whose conditions a request to an API server matches, in their order, as if none asked for several.
@@ -163,12 +159,8 @@ impl Engine {
         act: &'a AuditAct<'a>,
     ) -> impl Iterator<Item = Match<'e>> + use<'e, 'a> {
         let facts = Facts::of_audit(act);
-        let (candidates, index) = &self.audit;
-        index.candidates(&facts).filter_map(move |place| {
-            let candidate = candidates[place];
-            let holds = self.graph.holds(candidate.condition, &facts);
-            holds.then(|| self.matched(candidate, &facts))
-        })
+        let candidates = self.audit_candidates_for(&facts);
+        candidates.filter_map(move |candidate| self.matched_if_it_holds(candidate, &facts))
     }
 
     /// Whether some rule can match requests to an API server.
@@ -204,6 +196,20 @@ impl Engine {
         let places = of_type
             .map(|(candidates, index)| index.candidates(facts).map(move |place| candidates[place]));
         places.into_iter().flatten()
+    }
+
+    /// The rules that a request to an API server can match by what it shows.
+    fn audit_candidates_for<'e>(
+        &'e self,
+        facts: &Facts<'_>,
+    ) -> impl Iterator<Item = Candidate> + use<'e> {
+        let (candidates, index) = &self.audit;
+        index.candidates(facts).map(|place| candidates[place])
+    }
+
+    fn matched_if_it_holds(&self, candidate: Candidate, facts: &Facts<'_>) -> Option<Match<'_>> {
+        let holds = self.graph.holds(candidate.condition, facts);
+        holds.then(|| self.matched(candidate, facts))
     }
 
     fn matched(&self, candidate: Candidate, facts: &Facts<'_>) -> Match<'_> {
