@@ -2,6 +2,7 @@
 
 mod coverage;
 mod metrics;
+mod rule_state;
 mod watch;
 
 use crate::audit::{AuditFile, State};
@@ -19,6 +20,7 @@ use crate::kernel::{KernelConfig, Sensor, SensorError};
 use crate::own::{LastRun, Own};
 use crate::pipeline::Pipeline;
 use crate::publish::{StatusFacts, StatusReporter};
+use crate::reload::{Reload, Reloaded};
 use anyhow::Context;
 use coverage::Coverage;
 use event_model::{Component, Host, Record, SourceDescription, SourceId};
@@ -27,14 +29,16 @@ use service_runtime::{Part, Service};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Instant;
+use tokio::sync::mpsc;
 use tokio::sync::watch::Receiver;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use watch::{Beside, Watch};
+use watch::{Beside, Told, Watch};
 
 /// Runs the sensor until the service is to end.
 pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     metrics::describe();
+    let reload = Reload::of(config.rules.paths.clone());
     let rules = load_rules(&config, &service)?;
     let host = host::gather(&config.host_root, &config.node)?;
     tracing::info!(node = host.node, kernel = host.kernel, "this node");
@@ -73,9 +77,15 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
         way_out.outbox,
     );
     let (audit, following) = follow_audit_file(&config, &pipeline, &service)?;
+    let told = Told {
+        findings,
+        views,
+        rules: reload_rules(reload, &config, &service),
+        connected: way_out.connected,
+    };
     let beside = Beside { metadata, inventory, audit, last_run: Rc::clone(&last_run) };
-    let watch = Watch::new(sensor, coverage, pipeline, beside, status, proc_root(&config));
-    let watched = watch.run(findings, views, way_out.connected, service.shutdown()).await;
+    let watch = Watch::new(sensor, coverage, pipeline, beside, status, config);
+    let watched = watch.run(told, service.shutdown()).await;
     // Its last lines are to be on their way before the link ends.
     following.await.context("following the audit file")?;
     watched?;
@@ -111,6 +121,19 @@ fn load_rules(config: &Config, service: &Service) -> anyhow::Result<Rules> {
     tracing::info!(rules = rules.loaded(), "rules loaded");
     part.ready();
     Ok(rules)
+}
+
+/// Reads the rules again when they change.
+fn reload_rules(
+    reload: Reload,
+    config: &Config,
+    service: &Service,
+) -> mpsc::Receiver<Reloaded<Rules>> {
+    let paths = config.rules.paths.clone();
+    let load = move || Rules::load(&paths).map_err(|error| error.to_string());
+    let (hand_on, reloaded) = mpsc::channel(1);
+    service.spawn("rules", reload.run(load, hand_on, service.shutdown()));
+    reloaded
 }
 
 /// Acts are looked at where a rule needs them or the configuration names them.

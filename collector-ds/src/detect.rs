@@ -5,12 +5,18 @@ mod alert_counts;
 pub use alert_counts::AlertCounts;
 pub use detection::Tally;
 
+use arc_swap::ArcSwap;
 use detection::{Act, AuditAct, Diagnostic, Engine, EventSource, EventType, WantedPaths};
 use ebpf_probes::RecordKind;
 use event_model::{Alert, AuditEvent, BlindRule, EventKind, Host, NetworkAct, Timestamp};
 pub use rule_files::RulesError;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The rules in force, which may be exchanged at any moment. Who asks several questions about one event keeps what
+/// it loaded until it is done.
+pub type SharedRules = Arc<ArcSwap<Rules>>;
 
 /// Compiled rules.
 pub struct Rules {

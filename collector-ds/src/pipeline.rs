@@ -11,13 +11,14 @@ pub use counters::Counters;
 use names::Names;
 
 use crate::audit::Detection;
-use crate::detect::{Rules, Tally};
+use crate::detect::{Rules, SharedRules, Tally};
 use crate::enrich::containers::metadata::Finding;
 use crate::enrich::{Enriched, Enricher};
 use crate::inventory::NodeView;
-use crate::kernel::Snapshot;
+use crate::kernel::{OwnObjects, Snapshot};
 use crate::own::Own;
 use crate::publish::Outlet;
+use arc_swap::ArcSwap;
 use detection::Act;
 use ebpf_probes::{KernelRecord, RecordKind};
 use event_model::{
@@ -37,6 +38,8 @@ pub type AskRuntime = Box<dyn Fn(&Container) -> bool>;
 pub struct Pipeline<O> {
     enricher: Enricher,
     rules: Arc<Rules>,
+    /// The same, for those who ask rules on other threads.
+    shared_rules: SharedRules,
     tally: Tally,
     host: Host,
     ask_runtime: AskRuntime,
@@ -60,9 +63,11 @@ impl<O: Outlet> Pipeline<O> {
         outlet: O,
     ) -> Self {
         outlet.send(Record::Host(host.clone()));
+        let rules = Arc::new(rules);
         Self {
             enricher,
-            rules: Arc::new(rules),
+            shared_rules: Arc::new(ArcSwap::from(Arc::clone(&rules))),
+            rules,
             tally: Tally::default(),
             host,
             ask_runtime,
@@ -80,9 +85,26 @@ impl<O: Outlet> Pipeline<O> {
         &self.rules
     }
 
+    /// From the next record on, these rules are asked; of the rules that stay as they were, what was counted is kept.
+    pub fn exchange_rules(&mut self, rules: Rules) {
+        self.rules = Arc::new(rules);
+        self.shared_rules.store(Arc::clone(&self.rules));
+    }
+
+    /// What is the sensor's own.
+    pub const fn own(&self) -> &Own {
+        &self.own
+    }
+
+    /// What the sensor has in the kernel changed.
+    pub fn know_own_objects(&mut self, objects: OwnObjects) {
+        self.own.know_objects(objects);
+    }
+
     /// What requests to the API server of Kubernetes are asked on this node.
     pub fn audit_detection(&self) -> Detection {
-        Detection::new(Arc::clone(&self.rules), self.host.clone(), self.counters.alerts().clone())
+        let (rules, alerts) = (Arc::clone(&self.shared_rules), self.counters.alerts().clone());
+        Detection::new(rules, self.host.clone(), alerts)
     }
 
     /// The way out, for records that are not made of the kernel's.

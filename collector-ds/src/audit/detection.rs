@@ -1,13 +1,13 @@
 //! The rules about requests, on the follower's own thread.
 
-use crate::detect::{AlertCounts, Rules, Tally};
+use crate::detect::{AlertCounts, SharedRules, Tally};
 use crate::publish::Outlet;
 use event_model::{AuditEvent, Host, Record};
-use std::sync::Arc;
 
-/// What requests are asked. The rules are those of the pipeline, in the same memory: evaluating changes nothing.
+/// What requests are asked. The rules are those of the pipeline, in the same memory, and exchanged with them: each request
+/// is asked one set of them.
 pub struct Detection {
-    rules: Arc<Rules>,
+    rules: SharedRules,
     tally: Tally,
     host: Host,
     alerts: AlertCounts,
@@ -15,13 +15,14 @@ pub struct Detection {
 
 impl Detection {
     /// On this node.
-    pub fn new(rules: Arc<Rules>, host: Host, alerts: AlertCounts) -> Self {
+    pub fn new(rules: SharedRules, host: Host, alerts: AlertCounts) -> Self {
         Self { rules, tally: Tally::default(), host, alerts }
     }
 
     /// Sends the alerts that a request raises.
     pub(super) fn look(&mut self, event: &AuditEvent, outlet: &impl Outlet) {
-        for alert in self.rules.audit_alerts(event, &self.host, &mut self.tally) {
+        let rules = self.rules.load();
+        for alert in rules.audit_alerts(event, &self.host, &mut self.tally) {
             self.alerts.count(alert.priority);
             outlet.send(Record::Alert(Box::new(alert)));
         }
