@@ -193,11 +193,12 @@ impl Watch {
         for warning in rules.warnings() {
             tracing::warn!("{warning}");
         }
-        if !self.sensor.asks_for_the_same(config) {
+        let asks_anew = !self.sensor.asks_for_the_same(config);
+        if asks_anew {
             self.widen(config)?;
         }
         self.pipeline.exchange_rules(rules);
-        if !self.sensor.asks_for_the_same(config) {
+        if asks_anew {
             // What is looked at needlessly does no harm.
             if let Err(error) = self.sensor.narrow(config) {
                 tracing::warn!(%error, "the kernel tells more than the rules need");
