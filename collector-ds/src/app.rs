@@ -5,9 +5,9 @@ mod metrics;
 mod rule_state;
 mod watch;
 
-use crate::audit::{AuditFile, State};
+use crate::audit::{AuditFile, Detection, State};
 use crate::config::{Config, FilesConfig};
-use crate::detect::Rules;
+use crate::detect::{RuleMemory, Rules};
 use crate::enrich::Enricher;
 use crate::enrich::containers::metadata::{Metadata, RuntimeSockets};
 use crate::enrich::containers::{ContainerLimits, Containers};
@@ -68,7 +68,9 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     );
     let questions = metadata.clone();
     let last_run = Rc::new(LastRun::look(&config.audit.state_directory, host.boot_id));
-    let pipeline = Pipeline::new(
+    let memory_of = |name| rule_memory(&config, name, &rules);
+    let (memory, audit_memory) = (memory_of("baselines"), memory_of("audit-baselines"));
+    let mut pipeline = Pipeline::new(
         enricher(&config.host_root, &proc_root(&config)),
         rules,
         host,
@@ -76,7 +78,10 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
         own.with_objects(sensor.own_objects().clone()),
         way_out.outbox,
     );
-    let (audit, following) = follow_audit_file(&config, &pipeline, &service)?;
+    pipeline.remember(memory);
+    let detection = pipeline.audit_detection(audit_memory);
+    let outbox = pipeline.outlet().clone();
+    let (audit, following) = follow_audit_file(&config, detection, outbox, &service)?;
     let told = Told {
         findings,
         views,
@@ -93,14 +98,23 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What rules remember, with the baselines that a file of the state directory keeps, where there is one.
+fn rule_memory(config: &Config, name: &str, rules: &Rules) -> RuleMemory {
+    let directory = &config.audit.state_directory;
+    if directory.as_os_str().is_empty() {
+        return RuleMemory::default();
+    }
+    RuleMemory::kept_in(directory.join(name), rules)
+}
+
 /// Starts to follow the audit file, where one is configured.
 fn follow_audit_file(
     config: &Config,
-    pipeline: &Pipeline<Outbox>,
+    detection: Detection,
+    outbox: Outbox,
     service: &Service,
 ) -> anyhow::Result<(State, JoinHandle<()>)> {
     let state = State::new(&config.audit);
-    let (detection, outbox) = (pipeline.audit_detection(), pipeline.outlet().clone());
     let file = AuditFile::open(&config.audit, &config.host_root, detection, outbox)
         .with_context(|| format!("host_root: {}", config.host_root.display()))?;
     let (told, shutdown) = (state.clone(), service.shutdown());

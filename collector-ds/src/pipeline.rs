@@ -11,7 +11,7 @@ pub use counters::Counters;
 use names::Names;
 
 use crate::audit::Detection;
-use crate::detect::{Rules, SharedRules, Tally};
+use crate::detect::{MemoryState, RuleMemory, Rules, SharedRules};
 use crate::enrich::containers::metadata::Finding;
 use crate::enrich::{Enriched, Enricher};
 use crate::inventory::NodeView;
@@ -40,7 +40,9 @@ pub struct Pipeline<O> {
     rules: Arc<Rules>,
     /// The same, for those who ask rules on other threads.
     shared_rules: SharedRules,
-    tally: Tally,
+    memory: RuleMemory,
+    /// Of the rules about requests.
+    audit_memory: MemoryState,
     host: Host,
     ask_runtime: AskRuntime,
     outlet: O,
@@ -68,7 +70,8 @@ impl<O: Outlet> Pipeline<O> {
             enricher,
             shared_rules: Arc::new(ArcSwap::from(Arc::clone(&rules))),
             rules,
-            tally: Tally::default(),
+            memory: RuleMemory::default(),
+            audit_memory: MemoryState::default(),
             host,
             ask_runtime,
             outlet,
@@ -88,6 +91,7 @@ impl<O: Outlet> Pipeline<O> {
     /// From the next record on, these rules are asked; of the rules that stay as they were, what was counted is kept.
     pub fn exchange_rules(&mut self, rules: Rules) {
         self.rules = Arc::new(rules);
+        self.memory.exchange_rules(&self.rules);
         self.shared_rules.store(Arc::clone(&self.rules));
     }
 
@@ -101,10 +105,26 @@ impl<O: Outlet> Pipeline<O> {
         self.own.know_objects(objects);
     }
 
-    /// What requests to the API server of Kubernetes are asked on this node.
-    pub fn audit_detection(&self) -> Detection {
+    /// What requests to the API server of Kubernetes are asked on this node, with what their rules remember.
+    pub fn audit_detection(&mut self, memory: RuleMemory) -> Detection {
+        self.audit_memory = memory.state().clone();
         let (rules, alerts) = (Arc::clone(&self.shared_rules), self.counters.alerts().clone());
-        Detection::new(rules, self.host.clone(), alerts)
+        Detection::new(rules, memory, self.host.clone(), alerts)
+    }
+
+    /// What the rules remember is this, instead of nothing.
+    pub fn remember(&mut self, memory: RuleMemory) {
+        self.memory = memory;
+    }
+
+    /// What is wrong with what the rules remember.
+    pub fn memory_problems(&self) -> impl Iterator<Item = String> {
+        [self.memory.state(), &self.audit_memory].into_iter().filter_map(MemoryState::problem)
+    }
+
+    /// Keeps what was learnt last.
+    pub fn end(&mut self) {
+        self.memory.end();
     }
 
     /// The way out, for records that are not made of the kernel's.
@@ -171,7 +191,9 @@ impl<O: Outlet> Pipeline<O> {
         self.enricher.tick(now);
         self.enricher.containers.ask_for_more(now, &self.ask_runtime);
         self.counters.observe(&self.enricher);
-        self.counters.counts_forgotten(self.tally.forgotten());
+        self.memory.tick(now);
+        let memories = [self.memory.state(), &self.audit_memory];
+        self.counters.counts_forgotten(memories.map(MemoryState::forgotten).iter().sum());
         for loss in self.allowance.refused(Timestamp::now()) {
             self.outlet.send(Record::Loss(loss));
         }
@@ -242,7 +264,7 @@ impl<O: Outlet> Pipeline<O> {
             remote_name: remote_name.as_deref(),
             is_on_sensor: self.own.is_reached_by(event, process, &self.enricher.processes),
         };
-        for alert in self.rules.alerts(&act, &mut self.tally) {
+        for alert in self.rules.alerts(&act, &mut self.memory.tally) {
             self.counters.alerts().count(alert.priority);
             self.outlet.send(Record::Alert(Box::new(alert)));
         }

@@ -19,7 +19,7 @@ pub(super) fn describe() {
     );
     describe_counter!(
         "defender_rule_counts_forgotten_total",
-        "Counts of rules that ask for several acts, given up for want of room."
+        "What rules remembered of earlier acts, given up for want of room."
     );
     describe_counter!("defender_rules_reloads_total", "Times that rules were read anew.");
     describe_gauge!("defender_rules_generation", "Which set of rules is in force: the first is 1.");

@@ -259,6 +259,7 @@ impl Watch {
     fn facts(&self) -> StatusFacts {
         let mut problems = self.sensor.problems();
         problems.extend(self.rules.problem());
+        problems.extend(self.pipeline.memory_problems());
         problems.extend(self.coverage.problems());
         problems.extend(self.beside.metadata.problems());
         problems.extend(self.beside.inventory.problems());
@@ -290,6 +291,7 @@ impl Watch {
         let now = Instant::now();
         let pipeline = &mut self.pipeline;
         self.sensor.give_up_waiting(|record| pipeline.take(record, now));
+        pipeline.end();
         self.report_losses();
         self.report_status();
     }
