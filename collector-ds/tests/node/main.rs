@@ -18,6 +18,7 @@ mod inventory;
 mod own;
 mod processes;
 mod reload;
+mod remembering;
 mod running;
 mod runtimes;
 mod short_lived;
