@@ -299,8 +299,7 @@ fn the_object_holds_each_program_and_map_by_its_name() {
         maps::OWN_MAPS,
         maps::WATCHED_PATHS,
         maps::IGNORED_CGROUPS,
-        maps::WATCHED_NAME_LENGTHS,
-        maps::WATCHED_CHILDREN,
+        maps::WATCHED,
         maps::CGROUPS_ARE_IGNORED,
         maps::WANTED_KINDS,
     ];

@@ -14,16 +14,18 @@ pub(super) struct Coverage {
 impl Coverage {
     pub fn new(probes: Vec<ProbeCoverage>) -> Self {
         for probe in &probes {
-            ProbeState::ALL
-                .into_iter()
-                .for_each(|state| measure(probe, state, probe.state == state));
+            for state in ProbeState::ALL {
+                measure(probe, state, probe.state == state);
+            }
         }
         Self { probes }
     }
 
     /// The kernel is asked for other acts now.
     pub fn renew(&mut self, probes: Vec<ProbeCoverage>) {
-        self.probes.iter().for_each(|probe| measure(probe, probe.state, false));
+        for probe in &self.probes {
+            measure(probe, probe.state, false);
+        }
         *self = Self::new(probes);
         for problem in self.problems() {
             tracing::warn!("{problem}");

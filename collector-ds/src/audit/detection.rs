@@ -21,7 +21,7 @@ impl Detection {
     /// On this node.
     pub fn new(rules: SharedRules, memory: RuleMemory, host: Host, alerts: AlertCounts) -> Self {
         let asked = rules.load_full();
-        Self { rules, asked, memory, host, alerts }
+        Self { rules, memory, asked, host, alerts }
     }
 
     /// Sends the alerts that a request raises.

@@ -56,15 +56,17 @@ pub fn load(
     config.files.apply(&mut shared, &wanted)?;
     let mut attached = Attached::new(shared, config.end_of_calls)?;
     let untried = attached.untried(wanted);
-    let mut attacher = Attacher::new(&mut attached, object, &btf);
-    untried.into_iter().for_each(|place| attacher.attach_probe(place));
-    let process_list = attacher
+    let mut programs = Attacher::new(&mut attached, object, &btf);
+    for place in untried {
+        programs.attach_probe(place);
+    }
+    let process_list = programs
         .process_list()
         .inspect_err(|(_, reason)| tracing::info!(reason, "processes are listed from /proc alone"))
         .ok();
-    attacher.finish();
-    let verified = attacher.verified();
-    drop(attacher);
+    programs.finish();
+    let verified = programs.verified();
+    drop(programs);
     let own_objects = attached.own_objects();
     let shared = &mut attached.maps;
     tell_own_maps(shared, &own_objects)

@@ -82,8 +82,8 @@ fn expect_alert_of(sensor: &Sensor, rule: &str, path: &Path) {
 
 /// Whether opens of files are seen; None where nothing is said of them, or part of them is off.
 fn sees_opens(records: &[Record]) -> Option<bool> {
-    let status = status(records)?;
-    let mut states = status.probes.iter().filter(|it| it.probe == "open").map(|it| it.state);
+    let told = status(records)?;
+    let mut states = told.probes.iter().filter(|it| it.probe == "open").map(|it| it.state);
     let are_off = states.clone().all(|state| state == ProbeState::Off);
     let is_active = states.any(|state| state == ProbeState::Active);
     (are_off || is_active).then_some(is_active)

@@ -83,13 +83,14 @@ impl Engine {
 }
 
 fn needs(stateful: &Stateful, graph: &Graph) -> String {
-    let mut text = stateful.to_string();
-    let mut writer = None;
-    for (number, step) in (1..).zip(stateful.steps()) {
-        let writer = writer.get_or_insert_with(|| Writer::new(graph));
-        text += &format!("\n{number}. {}", writer.written(step.condition).replace('\n', " "));
-    }
-    text
+    let steps = stateful.steps();
+    let writer = (!steps.is_empty()).then(|| Writer::new(graph));
+    let written = writer.iter().flat_map(|writer| {
+        (1..).zip(steps).map(|(number, step)| {
+            format!("{number}. {}", writer.written(step.condition).replace('\n', " "))
+        })
+    });
+    std::iter::once(stateful.to_string()).chain(written).collect::<Vec<_>>().join("\n")
 }
 
 /// Numbers for what the rules say that remember acts: the same after a reload, and after a restart of the same program.

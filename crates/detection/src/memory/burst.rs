@@ -35,9 +35,9 @@ impl Burst {
     /// What an act counts as. None: it does not count.
     pub(super) fn what(&self, hashes: &FixedState, facts: &Facts<'_>) -> Option<u64> {
         let Some(field) = &self.distinct else { return Some(0) };
-        let mut hasher = hashes.build_hasher();
-        hash_value(&field.access.value(facts)?, &mut hasher);
-        Some(hasher.finish())
+        let mut sum = hashes.build_hasher();
+        hash_value(&field.access.value(facts)?, &mut sum);
+        Some(sum.finish())
     }
 }
 

@@ -30,23 +30,23 @@ impl fmt::Display for Key {
 impl Key {
     /// Where a missing value is a value of its own.
     pub fn with_missing(&self, hashes: &FixedState, rule: Fingerprint, facts: &Facts<'_>) -> u64 {
-        let mut hasher = begun(hashes, rule);
+        let mut sum = begun(hashes, rule);
         for field in &self.fields {
             match field.access.value(facts) {
-                Some(value) => hash_value(&value, &mut hasher),
-                None => hasher.write_u8(0),
+                Some(value) => hash_value(&value, &mut sum),
+                None => sum.write_u8(0),
             }
         }
-        hasher.finish()
+        sum.finish()
     }
 
     /// None where a value is missing: what is not known is not the same.
     pub fn whole(&self, hashes: &FixedState, rule: Fingerprint, facts: &Facts<'_>) -> Option<u64> {
-        let mut hasher = begun(hashes, rule);
+        let mut sum = begun(hashes, rule);
         for field in &self.fields {
-            hash_value(&field.access.value(facts)?, &mut hasher);
+            hash_value(&field.access.value(facts)?, &mut sum);
         }
-        Some(hasher.finish())
+        Some(sum.finish())
     }
 
     /// The key that an act begins a sequence under.
@@ -70,9 +70,9 @@ impl Key {
 }
 
 fn begun(hashes: &FixedState, rule: Fingerprint) -> impl Hasher + use<> {
-    let mut hasher = hashes.build_hasher();
-    rule.hash(&mut hasher);
-    hasher
+    let mut sum = hashes.build_hasher();
+    rule.hash(&mut sum);
+    sum
 }
 
 fn of_process(hashes: &FixedState, base: u64, process: ProcessKey) -> u64 {

@@ -70,8 +70,8 @@ impl Node {
 
     pub fn detect(&mut self, done: &Done) -> Vec<Raised> {
         let mut process_that_acts = process(done.pid);
-        process_that_acts.name = done.name.to_owned();
-        process_that_acts.executable.path = done.executable.to_owned();
+        done.name.clone_into(&mut process_that_acts.name);
+        done.executable.clone_into(&mut process_that_acts.executable.path);
         let ancestors: Vec<Process> = done.ancestors.iter().map(|pid| process(*pid)).collect();
         let ancestors: Vec<&Process> = ancestors.iter().collect();
         let container = done.container.map(|id| Container {
