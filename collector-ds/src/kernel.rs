@@ -5,6 +5,8 @@
 //! the snapshot was taken, so whatever changed meanwhile waits in the ring and has the last word.
 
 mod attach;
+mod attached;
+mod call_routes;
 mod capabilities;
 mod clock;
 mod drops;

@@ -1,200 +1,20 @@
 //! Attaches programs, whichever hook they are for.
 
+use super::attached::{Attached, Link, Refusal, Serving, all_probes, coverage};
+use super::call_routes::CallRoute;
 use super::process_list::ProcessList;
 use super::refusal::explain;
-use super::shared_maps::SharedMaps;
 use super::snapshot::unified_root;
-use super::{OwnObjects, SensorError};
-use aya::maps::{Array, MapData, MapError, ProgramArray};
-use aya::programs::cgroup_skb::CgroupSkbLink;
-use aya::programs::fentry::FEntryLink;
-use aya::programs::fexit::FExitLink;
-use aya::programs::lsm::LsmLink;
-use aya::programs::tp_btf::BtfTracePointLink;
 use aya::programs::{
     BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, FEntry, FExit, Iter, Lsm,
     Program, ProgramError,
 };
-use aya::{Btf, Ebpf, Pod};
-use ebpf_probes::{Call, CallReturn, CallShape, Hook, PROBES, Probe, RecordKind, maps};
+use aya::{Btf, Ebpf};
+use ebpf_probes::{Call, CallReturn, CallShape, Hook, Probe, maps};
 use event_model::{ProbeCoverage, ProbeState};
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
+use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-
-/// `NATIVE_CALLS` of `bpf/call.h`: numbers of 32-bit calls begin here.
-const COMPAT_CALLS: u32 = 512;
-
-/// Keeps a program attached until it is dropped.
-#[allow(dead_code)] // Held, never read.
-pub enum Link {
-    Tracepoint(BtfTracePointLink),
-    Lsm(LsmLink),
-    Function(FEntryLink),
-    Return(FExitLink),
-    Packets(CgroupSkbLink),
-}
-
-/// `struct call_route` of `bpf/call.h`.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct CallRoute {
-    handler: u16,
-    kind: u16,
-    shape: u16,
-    either: u16,
-}
-
-// SAFETY: four integers without padding: any bytes are a value.
-unsafe impl Pod for CallRoute {}
-
-/// Why a hook does not serve, in the states of coverage.
-type Refusal = (ProbeState, String);
-
-/// The programs that are attached, with their maps. Dropping it detaches them.
-pub struct Attached {
-    pub maps: SharedMaps,
-    /// By their programs.
-    links: BTreeMap<&'static str, Link>,
-    routes: Array<MapData, CallRoute>,
-    /// The kernel empties it when it is closed.
-    handlers: ProgramArray<MapData>,
-    returning: Array<MapData, u32>,
-    /// What became of the programs that were tried: probes may share one.
-    tried: BTreeMap<&'static str, Result<(), Refusal>>,
-    /// The places of programs in `handlers`, or why they have none. Several kinds may share one.
-    placed: BTreeMap<&'static str, Result<u16, Refusal>>,
-    /// The ids of those programs.
-    handler_ids: Vec<u32>,
-    /// Which hook serves which probe.
-    serving: Vec<Serving>,
-    /// Of the probes that were tried, by their places among all.
-    coverage: BTreeMap<usize, ProbeCoverage>,
-    bpf_is_security_module: bool,
-    end_of_calls: bool,
-    functions_are_closed: bool,
-}
-
-/// A probe that works.
-struct Serving {
-    kind: RecordKind,
-    hook: &'static Hook,
-    /// What tells the outcome of its acts.
-    returns: Vec<&'static CallReturn>,
-}
-
-impl Serving {
-    fn programs(&self) -> impl Iterator<Item = &'static str> {
-        let returns = self.returns.iter().map(|returned| returned.program);
-        self.hook.programs().into_iter().chain(returns)
-    }
-}
-
-impl Attached {
-    /// Nothing yet.
-    pub fn new(mut maps: SharedMaps, end_of_calls: bool) -> Result<Self, SensorError> {
-        let routes = maps.take(maps::CALL_ROUTES)?;
-        let handlers = maps.take(maps::CALL_HANDLERS)?;
-        let returning = maps.take(maps::RETURNING_CALLS)?;
-        Ok(Self {
-            maps,
-            links: BTreeMap::new(),
-            routes,
-            handlers,
-            returning,
-            tried: BTreeMap::new(),
-            placed: BTreeMap::new(),
-            handler_ids: vec![],
-            serving: vec![],
-            coverage: BTreeMap::new(),
-            bpf_is_security_module: bpf_is_security_module(),
-            end_of_calls,
-            functions_are_closed: functions_are_closed(),
-        })
-    }
-
-    /// The probes of wanted kinds that were not tried yet, by their places among all.
-    pub fn untried(&self, wanted: impl Fn(RecordKind) -> bool) -> Vec<usize> {
-        let wanted = all_probes().filter(|(_, probe)| wanted(probe.kind));
-        wanted.map(|(place, _)| place).filter(|place| !self.coverage.contains_key(place)).collect()
-    }
-
-    /// How each kind of event is seen now.
-    pub fn coverage(&self) -> Vec<ProbeCoverage> {
-        let told =
-            |(place, probe)| self.coverage.get(&place).cloned().unwrap_or_else(|| unwanted(probe));
-        let mut coverage: Vec<_> = all_probes().map(told).collect();
-        // Parts of a kind that one hook serves are one.
-        coverage.dedup();
-        coverage
-    }
-
-    /// The programs, maps and links that there are now. A link tells its program's id; the table of handlers tells none.
-    pub fn own_objects(&self) -> OwnObjects {
-        let mut held = OwnObjects::held();
-        held.programs.extend(&self.handler_ids);
-        held
-    }
-
-    /// Detaches what serves no wanted kind. Of a program that several probes share the last one decides.
-    pub fn give_up(&mut self, wanted: impl Fn(RecordKind) -> bool) -> Result<(), MapError> {
-        let all = std::mem::take(&mut self.serving);
-        let (kept, given_up): (Vec<_>, Vec<_>) = all.into_iter().partition(|it| wanted(it.kind));
-        self.serving = kept;
-        self.coverage.retain(|_, told| {
-            RecordKind::ALL.into_iter().any(|kind| kind.name() == told.probe && wanted(kind))
-        });
-        let used: BTreeSet<_> = self.serving.iter().flat_map(Serving::programs).collect();
-        for serving in &given_up {
-            let returns = serving.returns.iter().filter(|it| !used.contains(it.program));
-            for number in returns.filter_map(|returned| returned.call.native) {
-                self.returning.set(u32::from(number), 0, 0)?;
-            }
-            for call in serving.hook.calls() {
-                self.unroute(call, serving.kind)?;
-            }
-        }
-        let handles_calls = self.serving.iter().any(|it| !it.hook.calls().is_empty());
-        let unused: Vec<_> =
-            self.links.keys().copied().filter(|name| !used.contains(name)).collect();
-        for name in unused {
-            if name != maps::CALL_DISPATCHER.0 || !handles_calls {
-                // The kernel keeps a program as long as it is attached.
-                self.links.remove(name);
-                self.tried.remove(name);
-            }
-        }
-        Ok(())
-    }
-
-    /// Nobody handles a call any more, where that kind did.
-    fn unroute(&mut self, call: Call, kind: RecordKind) -> Result<(), MapError> {
-        let none = CallRoute { handler: 0, kind: 0, shape: 0, either: 0 };
-        for number in call.native.map(u32::from).into_iter().chain(compat_place(call)) {
-            let route = self.routes.get(&number, 0)?;
-            if route.kind == kind.number() {
-                self.routes.set(number, CallRoute { either: route.either, ..none }, 0)?;
-            }
-        }
-        for number in [call.native, call.compat].into_iter().flatten().map(u32::from) {
-            let (native, compat) =
-                (self.routes.get(&number, 0)?, self.routes.get(&(COMPAT_CALLS + number), 0)?);
-            let either = u16::from(native.handler != 0 || compat.handler != 0);
-            self.routes.set(number, CallRoute { either, ..native }, 0)?;
-        }
-        Ok(())
-    }
-}
-
-fn compat_place(call: Call) -> Option<u32> {
-    call.compat.map(|number| COMPAT_CALLS + u32::from(number))
-}
-
-/// All probes, with their places.
-fn all_probes() -> impl Iterator<Item = (usize, &'static Probe)> {
-    PROBES.iter().copied().flatten().enumerate()
-}
 
 /// Attaches programs one by one.
 pub struct Attacher<'a> {
@@ -445,20 +265,7 @@ impl<'a> Attacher<'a> {
         };
         let route =
             CallRoute { handler, kind: probe.kind.number(), shape: shape as u16, either: 0 };
-        calls.iter().try_for_each(|call| self.route(call, route)).map_err(failed)
-    }
-
-    /// The native call of a number tells whether anybody handles it or its 32-bit twin: few calls need more than that look.
-    fn route(&mut self, call: &Call, route: CallRoute) -> Result<(), MapError> {
-        if let Some(number) = call.native {
-            self.attached.routes.set(u32::from(number), CallRoute { either: 1, ..route }, 0)?;
-        }
-        if let Some(number) = call.compat.map(u32::from) {
-            self.attached.routes.set(COMPAT_CALLS + number, route, 0)?;
-            let native = self.attached.routes.get(&number, 0)?;
-            self.attached.routes.set(number, CallRoute { either: 1, ..native }, 0)?;
-        }
-        Ok(())
+        calls.iter().try_for_each(|call| self.attached.routes.give(call, route)).map_err(failed)
     }
 
     /// Loads a handler of system calls and puts it into the table that the dispatcher calls. Place 0 stands for nobody.
@@ -484,11 +291,6 @@ impl<'a> Attacher<'a> {
 fn in_words(returns: &[&CallReturn]) -> String {
     let names: Vec<_> = returns.iter().map(|returned| returned.call.name).collect();
     if names.is_empty() { String::new() } else { format!(" return/{}", names.join("+")) }
-}
-
-fn unwanted(probe: &Probe) -> ProbeCoverage {
-    let reason = "no rule and no configuration asks for it".to_owned();
-    coverage(probe, "none".to_owned(), ProbeState::Off, Some(reason))
 }
 
 /// The root of every hierarchy of cgroups has this inode (`kernfs_create_root`), and no other cgroup has it.
@@ -523,28 +325,6 @@ const fn unsupported(reason: String) -> Refusal {
 #[allow(clippy::needless_pass_by_value)] // As map_err calls it.
 fn failed(reason: impl ToString) -> Refusal {
     (ProbeState::Failed, reason.to_string())
-}
-
-fn coverage(
-    probe: &Probe,
-    hook: String,
-    state: ProbeState,
-    reason: Option<String>,
-) -> ProbeCoverage {
-    ProbeCoverage { probe: probe.kind.name().to_owned(), hook, state, reason }
-}
-
-/// Programs for security hooks load and attach on any kernel that was built for them, and never run unless
-/// `bpf` is among the modules of the boot. Where that can't be read we do without them.
-fn bpf_is_security_module() -> bool {
-    fs::read_to_string("/sys/kernel/security/lsm")
-        .is_ok_and(|modules| modules.trim().split(',').any(|module| module == "bpf"))
-}
-
-/// Programs for functions of the kernel, which security hooks are too, attach even while this is switched off, and never run. Kernels
-/// that have no such switch place programs without its help.
-fn functions_are_closed() -> bool {
-    fs::read_to_string("/proc/sys/kernel/ftrace_enabled").is_ok_and(|enabled| enabled.trim() == "0")
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Brings the programs into the kernel, each by itself.
 
-use super::attach::{Attached, Attacher};
+use super::attach::Attacher;
+use super::attached::Attached;
 use super::features::{lift_memory_lock_limit, memory_lock_hint, require};
 use super::process_list::ProcessList;
 use super::shared_maps::SharedMaps;

@@ -1,4 +1,4 @@
-use super::attach::Attached;
+use super::attached::Attached;
 use super::drops::Drops;
 use super::loader::{Loaded, RingSizes, load};
 use super::outcomes::Outcomes;

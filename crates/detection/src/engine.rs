@@ -1,5 +1,7 @@
 //! Rules against acts.
 
+mod remembering;
+
 use crate::act::{Act, AuditAct};
 use crate::event_source::EventSource;
 use crate::event_type::{EventType, EventTypes};
@@ -8,7 +10,7 @@ use crate::field::Facts;
 use crate::graph::{Graph, Node, NodeId};
 use crate::index::Index;
 use crate::lower::for_event_type;
-use crate::memory::{Evidence, Fingerprint, Stateful, Tally};
+use crate::memory::Tally;
 use crate::output::shown;
 use crate::paths::WantedPaths;
 use crate::rule::{Rule, RuleSet};
@@ -171,59 +173,6 @@ impl Engine {
         !self.audit.0.is_empty()
     }
 
-    /// Those of the candidates that hold and make an alert, with what came before.
-    fn completed<'e>(
-        &'e self,
-        candidates: impl Iterator<Item = Candidate>,
-        facts: &Facts<'_>,
-        tally: &mut Tally,
-    ) -> Vec<Match<'e>> {
-        let holding = candidates.filter(|it| self.graph.holds(it.condition, facts));
-        holding
-            .filter_map(|candidate| {
-                let before = self.remember(candidate, facts, tally)?;
-                let mut matched = self.matched(candidate, facts);
-                matched.matched_fields.extend(before);
-                Some(matched)
-            })
-            .collect()
-    }
-
-    /// What a rule remembers of an act that a condition of it holds for. None: it makes no alert.
-    fn remember(
-        &self,
-        candidate: Candidate,
-        facts: &Facts<'_>,
-        tally: &mut Tally,
-    ) -> Option<Vec<MatchedField>> {
-        let rule = &self.rules[candidate.rule];
-        let Some(stateful) = &rule.stateful else { return Some(vec![]) };
-        let completes = match (stateful, candidate.step) {
-            (Stateful::Sequence(sequence), Some(step)) => {
-                let evidence = || self.evidence(candidate, facts);
-                tally.reach(rule.fingerprint, sequence, step, facts, evidence);
-                false
-            }
-            (Stateful::Sequence(sequence), None) => {
-                return tally.ends(rule.fingerprint, sequence, facts).map(|it| told_before(&it));
-            }
-            (Stateful::Burst(burst), _) => tally.completes(rule.fingerprint, burst, facts),
-            (Stateful::FirstSeen(baseline), _) => tally.is_new(rule.fingerprint, baseline, facts),
-        };
-        completes.then(Vec::new)
-    }
-
-    fn evidence(&self, candidate: Candidate, facts: &Facts<'_>) -> Evidence {
-        let mut fields = self.matched_fields(candidate.condition, facts);
-        Evidence::of(facts, &mut fields)
-    }
-
-    /// The rules that keep baselines.
-    pub(crate) fn baseline_rules(&self) -> impl Iterator<Item = Fingerprint> {
-        let keeps = |rule: &&Rule| matches!(rule.stateful, Some(Stateful::FirstSeen(_)));
-        self.rules.iter().filter(keeps).map(|rule| rule.fingerprint)
-    }
-
     /// The rules that an act can match by what it shows.
     fn candidates_for<'e>(
         &'e self,
@@ -301,12 +250,6 @@ fn conditions(rule: &Rule) -> impl Iterator<Item = (Option<usize>, NodeId)> {
 fn needed(rule: &Rule) -> impl Iterator<Item = &EventTypes> {
     let before = rule.steps().iter().map(|step| &step.event_types);
     std::iter::once(rule.event_types()).chain(before)
-}
-
-/// What is told of the acts before: `after[1].time`, `after[1].actor`, `after[1].file.path`, …
-fn told_before(before: &[Evidence]) -> Vec<MatchedField> {
-    let numbered = (1..).zip(before);
-    numbered.flat_map(|(number, evidence)| evidence.told(&format!("after[{number}]"))).collect()
 }
 
 fn audit_candidates(rules: &[Rule]) -> Vec<Candidate> {

@@ -108,8 +108,13 @@ impl Chains {
 
     /// Whether all steps before this one were made in time.
     pub fn wait_for(&self, step: usize, now: u64) -> bool {
-        let before = step.checked_sub(1).and_then(|before| self.reached.get(before)?.first());
-        before.is_some_and(|first| first.time.saturating_add(self.within) >= now)
+        let before = step.checked_sub(1).and_then(|before| self.reached.get(before));
+        before.and_then(|chain| Some((chain.first()?, chain.last()?))).is_some_and(
+            |(first, last)| {
+                // An act whose outcome was waited for may come after one that was done later.
+                first.time.saturating_add(self.within) >= now && last.time <= now
+            },
+        )
     }
 
     /// A later step.
