@@ -263,8 +263,7 @@ impl<'a> Attacher<'a> {
             self.attached.placed.insert(name, placed.clone());
             placed?
         };
-        let route =
-            CallRoute { handler, kind: probe.kind.number(), shape: shape as u16, either: 0 };
+        let route = CallRoute::new(handler, probe.kind, shape);
         calls.iter().try_for_each(|call| self.attached.routes.give(call, route)).map_err(failed)
     }
 

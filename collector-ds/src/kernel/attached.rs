@@ -1,6 +1,6 @@
 //! What is attached, and what is not any more.
 
-use super::call_routes::CallRoutes;
+use super::call_routes::{CallRoute, CallRoutes};
 use super::shared_maps::SharedMaps;
 use super::{OwnObjects, SensorError};
 use aya::maps::{Array, MapData, MapError, ProgramArray};
@@ -9,7 +9,7 @@ use aya::programs::fentry::FEntryLink;
 use aya::programs::fexit::FExitLink;
 use aya::programs::lsm::LsmLink;
 use aya::programs::tp_btf::BtfTracePointLink;
-use ebpf_probes::{CallReturn, Hook, PROBES, Probe, RecordKind, maps};
+use ebpf_probes::{Call, CallReturn, CallShape, Hook, PROBES, Probe, RecordKind, maps};
 use event_model::{ProbeCoverage, ProbeState};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -120,6 +120,14 @@ impl Attached {
         self.coverage.retain(|_, told| {
             RecordKind::ALL.into_iter().any(|kind| kind.name() == told.probe && wanted(kind))
         });
+        // A call may do acts of several kinds: what is left takes it over before it is taken away.
+        for serving in &self.serving {
+            for (program, shape, calls) in handled(serving.hook) {
+                let Some(Ok(handler)) = self.placed.get(program) else { continue };
+                let route = CallRoute::new(*handler, serving.kind, shape);
+                calls.iter().try_for_each(|call| self.routes.give(call, route))?;
+            }
+        }
         let used: BTreeSet<_> = self.serving.iter().flat_map(Serving::programs).collect();
         for serving in &given_up {
             let returns = serving.returns.iter().filter(|it| !used.contains(it.program));
@@ -141,6 +149,15 @@ impl Attached {
             }
         }
         Ok(())
+    }
+}
+
+/// The calls of a hook, and who handles them.
+fn handled(hook: &'static Hook) -> Vec<(&'static str, CallShape, &'static [Call])> {
+    match *hook {
+        Hook::Calls { program, shape, calls } => vec![(program, shape, calls)],
+        Hook::Together { hooks } => hooks.iter().flat_map(handled).collect(),
+        _ => vec![],
     }
 }
 

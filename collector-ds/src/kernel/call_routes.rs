@@ -2,7 +2,7 @@
 
 use aya::Pod;
 use aya::maps::{Array, MapData, MapError};
-use ebpf_probes::{Call, RecordKind};
+use ebpf_probes::{Call, CallShape, RecordKind};
 
 /// `NATIVE_CALLS` of `bpf/call.h`: numbers of 32-bit calls begin here.
 const COMPAT_CALLS: u32 = 512;
@@ -11,15 +11,21 @@ const COMPAT_CALLS: u32 = 512;
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct CallRoute {
-    pub handler: u16,
-    pub kind: u16,
-    pub shape: u16,
+    handler: u16,
+    kind: u16,
+    shape: u16,
     /// Set by [`CallRoutes`].
-    pub either: u16,
+    either: u16,
 }
 
 // SAFETY: four integers without padding: any bytes are a value.
 unsafe impl Pod for CallRoute {}
+
+impl CallRoute {
+    pub const fn new(handler: u16, kind: RecordKind, shape: CallShape) -> Self {
+        Self { handler, kind: kind.number(), shape: shape as u16, either: 0 }
+    }
+}
 
 /// The map `call_routes`, by number of the call.
 pub struct CallRoutes(Array<MapData, CallRoute>);

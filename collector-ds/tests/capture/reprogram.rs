@@ -6,6 +6,8 @@ use collector_ds::kernel::{
     ActRecord, FileFilter, KernelConfig, KernelRecord, RecordKind, Sensor, WatchedPaths,
 };
 use event_model::{EventKind, FileAct, ProbeCoverage, ProbeState};
+use nix::fcntl::AT_FDCWD;
+use nix::unistd::{UnlinkatFlags, unlinkat};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -130,6 +132,27 @@ fn an_act_that_is_asked_for_later_is_told_with_its_outcome() {
         assert_eq!(event.error, outcome);
         told.exchange(&config(&[], &[&path]));
     }
+}
+
+#[test]
+fn a_call_that_does_two_kinds_of_acts_is_told_of_the_one_that_is_still_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let below = folder.path().join("");
+    let mut told = Told::with(&config(&[FileAct::Unlink, FileAct::Rmdir], &[&below]));
+    told.exchange(&config(&[FileAct::Unlink], &[&below]));
+    let (file, inner) = (folder.path().join("file"), folder.path().join("inner"));
+    let perform = || {
+        fs::write(&file, "").unwrap();
+        fs::create_dir(&inner).unwrap();
+        // Both by unlinkat(2).
+        unlinkat(AT_FDCWD, &file, UnlinkatFlags::NoRemoveDir).unwrap();
+        unlinkat(AT_FDCWD, &inner, UnlinkatFlags::RemoveDir).unwrap();
+    };
+    perform();
+    assert_eq!(told.since(), [(FileAct::Unlink, file.clone())]);
+    told.exchange(&config(&[FileAct::Rmdir], &[&below]));
+    perform();
+    assert_eq!(told.since(), [(FileAct::Rmdir, inner.clone())]);
 }
 
 fn of_acts(coverage: &[ProbeCoverage]) -> impl Iterator<Item = &ProbeCoverage> {
