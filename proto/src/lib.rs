@@ -14,7 +14,9 @@ pub mod wire {
     tonic::include_proto!("defender.v1");
 }
 
-pub use batch::{BatchError, MAXIMUM_BATCH_BYTES, decode_batch, encode_batch, plain_bytes};
+pub use batch::{
+    BatchEncoder, BatchError, MAXIMUM_BATCH_BYTES, decode_batch, encode_batch, plain_bytes,
+};
 pub use envelope::{Encoding, Envelope, EnvelopeError};
 pub use from_wire::{ConversionError, component_from_wire, description_from_wire, lane_from_wire};
 pub use to_wire::{component_to_wire, description_to_wire, lane_to_wire};

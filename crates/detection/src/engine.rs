@@ -6,13 +6,15 @@ use crate::event_source::EventSource;
 use crate::event_type::{EventType, EventTypes};
 use crate::field::Facts;
 use crate::graph::{Graph, Node, NodeId};
+use crate::guard::Popularity;
 use crate::index::Index;
 use crate::lower::for_event_type;
+use crate::memo::Memo;
 use crate::output::shown;
 use crate::paths::WantedPaths;
 use crate::rule::{Rule, RuleSet};
 use event_model::{Alert, AlertSubject, BlindRule, Host, MatchedField, Process, Timestamp};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use uuid::Uuid;
 
 /// All rules, indexed by the type of event that they can match.
@@ -67,14 +69,29 @@ impl Engine {
             wanted_paths: WantedPaths::default(),
         };
         engine.find_paths();
-        engine.audit.1 = engine.index(&engine.audit.0);
-        engine.indexes = engine.candidates.iter().map(|of_type| engine.index(of_type)).collect();
+        engine.share_parts();
+        let popularity = engine.popularity();
+        engine.audit.1 = engine.index(&engine.audit.0, &popularity);
+        let of_types = engine.candidates.iter();
+        engine.indexes = of_types.map(|of_type| engine.index(of_type, &popularity)).collect();
         engine
     }
 
-    fn index(&self, of_type: &[Candidate]) -> Index {
+    pub(crate) fn popularity(&self) -> Popularity {
+        Popularity::of(&self.graph, self.rules.iter().map(|rule| rule.condition))
+    }
+
+    /// What conditions of acts of one type share is asked once for all of them.
+    fn share_parts(&mut self) {
+        let of_acts = self.candidates.iter().flatten();
+        let conditions: BTreeSet<NodeId> =
+            of_acts.chain(&self.audit.0).map(|candidate| candidate.condition).collect();
+        self.graph.share(conditions.into_iter());
+    }
+
+    fn index(&self, of_type: &[Candidate], popularity: &Popularity) -> Index {
         let conditions: Vec<NodeId> = of_type.iter().map(|candidate| candidate.condition).collect();
-        Index::new(&self.graph, &conditions)
+        Index::new(&self.graph, &conditions, popularity)
     }
 
     fn find_paths(&mut self) {
@@ -144,7 +161,9 @@ impl Engine {
     ) -> impl Iterator<Item = Match<'e>> + use<'e, 'a> {
         let facts = Facts::of_act(act);
         let candidates = self.candidates_for(act, &facts);
-        candidates.filter_map(move |candidate| self.matched_if_it_holds(candidate, &facts))
+        let mut memo = Memo::new();
+        candidates
+            .filter_map(move |candidate| self.matched_if_it_holds(candidate, &facts, &mut memo))
     }
 
     /// The rules of which a request to an API server makes an alert, as [`Self::detect`] does of acts.
@@ -160,7 +179,9 @@ impl Engine {
     ) -> impl Iterator<Item = Match<'e>> + use<'e, 'a> {
         let facts = Facts::of_audit(act);
         let candidates = self.audit_candidates_for(&facts);
-        candidates.filter_map(move |candidate| self.matched_if_it_holds(candidate, &facts))
+        let mut memo = Memo::new();
+        candidates
+            .filter_map(move |candidate| self.matched_if_it_holds(candidate, &facts, &mut memo))
     }
 
     /// Whether some rule can match requests to an API server.
@@ -175,14 +196,18 @@ impl Engine {
         facts: &Facts<'_>,
         tally: &mut Tally,
     ) -> Vec<Match<'e>> {
-        let holding = candidates.filter(|it| self.graph.holds(it.condition, facts));
-        holding
-            .filter(|it| {
-                let burst = self.rules[it.rule].burst.as_ref();
-                burst.is_none_or(|burst| tally.completes(it.rule, burst, facts))
-            })
-            .map(|candidate| self.matched(candidate, facts))
-            .collect()
+        let mut memo = Memo::new();
+        let mut matches = vec![];
+        for candidate in candidates {
+            let Candidate { rule, condition } = candidate;
+            let burst = self.rules[rule].burst.as_ref();
+            if self.graph.holds(condition, facts, &mut memo)
+                && burst.is_none_or(|burst| tally.completes(rule, burst, facts))
+            {
+                matches.push(self.matched(candidate, facts, &mut memo));
+            }
+        }
+        matches
     }
 
     /// The rules that an act can match by what it shows.
@@ -207,22 +232,32 @@ impl Engine {
         index.candidates(facts).map(|place| candidates[place])
     }
 
-    fn matched_if_it_holds(&self, candidate: Candidate, facts: &Facts<'_>) -> Option<Match<'_>> {
-        let holds = self.graph.holds(candidate.condition, facts);
-        holds.then(|| self.matched(candidate, facts))
+    fn matched_if_it_holds(
+        &self,
+        candidate: Candidate,
+        facts: &Facts<'_>,
+        memo: &mut Memo,
+    ) -> Option<Match<'_>> {
+        let holds = self.graph.holds(candidate.condition, facts, memo);
+        holds.then(|| self.matched(candidate, facts, memo))
     }
 
-    fn matched(&self, candidate: Candidate, facts: &Facts<'_>) -> Match<'_> {
+    fn matched(&self, candidate: Candidate, facts: &Facts<'_>, memo: &mut Memo) -> Match<'_> {
         let rule = &self.rules[candidate.rule];
         let message = rule.output.render(facts);
-        let matched_fields = self.matched_fields(candidate.condition, facts);
+        let matched_fields = self.matched_fields(candidate.condition, facts, memo);
         Match { rule, message, matched_fields }
     }
 
     /// The fields that made a condition hold, each once.
-    fn matched_fields(&self, condition: NodeId, facts: &Facts<'_>) -> Vec<MatchedField> {
+    fn matched_fields(
+        &self,
+        condition: NodeId,
+        facts: &Facts<'_>,
+        memo: &mut Memo,
+    ) -> Vec<MatchedField> {
         let mut checks = Vec::new();
-        self.graph.evidence(condition, facts, &mut checks);
+        self.graph.evidence(condition, facts, memo, &mut checks);
         let mut fields: Vec<MatchedField> = Vec::with_capacity(checks.len());
         for check in checks {
             let field = check.field.to_string();

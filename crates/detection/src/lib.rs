@@ -69,6 +69,7 @@ mod guard;
 mod index;
 mod load;
 mod lower;
+mod memo;
 mod network;
 mod output;
 mod paths;

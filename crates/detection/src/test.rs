@@ -2,9 +2,9 @@
 
 use crate::field::Value;
 use crate::network::Network;
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use foldhash::HashSet;
 use regex::Regex;
-use std::collections::HashSet;
 
 /// A question to a value. A missing value is never asked.
 #[derive(Debug)]
@@ -68,6 +68,8 @@ impl Parts {
     pub fn new(texts: Box<[Box<str>]>, ignoring_case: bool) -> Option<Self> {
         let mut builder = AhoCorasick::builder();
         let patterns = texts.iter().map(|text| text.as_bytes());
+        // A tenth of the memory that its quickest form takes, for what the index leaves to be asked.
+        builder.kind(Some(AhoCorasickKind::ContiguousNFA));
         let searcher = builder.ascii_case_insensitive(ignoring_case).build(patterns).ok()?;
         Some(Self { texts, searcher })
     }

@@ -17,6 +17,9 @@ use regex::{Regex, RegexBuilder};
 /// Most memory that a compiled expression may take, in bytes.
 const LARGEST_EXPRESSION: usize = 1 << 20;
 
+/// Most memory that an expression's states may take while it is used, in bytes: they are found anew where that is full.
+const LARGEST_AUTOMATON: usize = 128 << 10;
+
 /// A value as it is compared, and where it was written.
 struct Wanted {
     text: String,
@@ -273,7 +276,9 @@ impl Context<'_> {
     }
 
     fn expression(&self, expression: &str, wanted: &Wanted) -> Result<Regex, Problem> {
-        RegexBuilder::new(expression).size_limit(LARGEST_EXPRESSION).build().map_err(|error| {
+        let mut builder = RegexBuilder::new(expression);
+        builder.size_limit(LARGEST_EXPRESSION).dfa_size_limit(LARGEST_AUTOMATON);
+        builder.build().map_err(|error| {
             let reason = match error {
                 regex::Error::Syntax(text) => {
                     text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
