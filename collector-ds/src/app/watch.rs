@@ -3,7 +3,7 @@ use crate::audit::State;
 use crate::enrich::containers::metadata::{Finding, Metadata};
 use crate::inventory::{Inventory, ViewRequest};
 use crate::kernel::Sensor;
-use crate::own::LastRun;
+use crate::own::{LastRun, SpareMemory};
 use crate::pipeline::Pipeline;
 use crate::publish::{KernelLosses, StatusFacts, StatusReporter};
 use anyhow::Context;
@@ -50,6 +50,7 @@ pub(super) struct Watch {
     listed_at: Option<Instant>,
     /// Records were lost since the node was last listed.
     list_again: bool,
+    spare_memory: SpareMemory,
 }
 
 impl Watch {
@@ -74,6 +75,7 @@ impl Watch {
             listing_problems: vec![],
             listed_at: None,
             list_again: false,
+            spare_memory: SpareMemory::default(),
         }
     }
 
@@ -139,6 +141,7 @@ impl Watch {
         }
         self.pipeline.tick(now);
         self.report_status();
+        self.spare_memory.give_back(now);
     }
 
     /// Blocks while it reads. Meanwhile the kernel's records wait in the ring, so that none

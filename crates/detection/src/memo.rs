@@ -66,7 +66,10 @@ mod tests {
         let mut memo = Memo::new();
         memo.set(63, true);
         memo.set(64, false);
-        assert_eq!([62, 63, 64, 65].map(|place| memo.get(place)), [None, Some(true), Some(false), None]);
+        assert_eq!(
+            [62, 63, 64, 65].map(|place| memo.get(place)),
+            [None, Some(true), Some(false), None]
+        );
     }
 
     #[test]
