@@ -2,11 +2,12 @@
 
 mod coverage;
 mod metrics;
+mod rule_state;
 mod watch;
 
-use crate::audit::{AuditFile, State};
+use crate::audit::{AuditFile, Detection, State};
 use crate::config::{Config, FilesConfig};
-use crate::detect::Rules;
+use crate::detect::{RuleMemory, Rules};
 use crate::enrich::Enricher;
 use crate::enrich::containers::metadata::{Metadata, RuntimeSockets};
 use crate::enrich::containers::{ContainerLimits, Containers};
@@ -19,6 +20,7 @@ use crate::kernel::{KernelConfig, Sensor, SensorError};
 use crate::own::{LastRun, Own};
 use crate::pipeline::Pipeline;
 use crate::publish::{StatusFacts, StatusReporter};
+use crate::reload::{Reload, Reloaded};
 use anyhow::Context;
 use coverage::Coverage;
 use event_model::{Component, Host, Record, SourceDescription, SourceId};
@@ -27,14 +29,16 @@ use service_runtime::{Part, Service};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Instant;
+use tokio::sync::mpsc;
 use tokio::sync::watch::Receiver;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use watch::{Beside, Watch};
+use watch::{Beside, Told, Watch};
 
 /// Runs the sensor until the service is to end.
 pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     metrics::describe();
+    let reload = Reload::of(config.rules.paths.clone());
     let rules = load_rules(&config, &service)?;
     let host = host::gather(&config.host_root, &config.node)?;
     tracing::info!(node = host.node, kernel = host.kernel, "this node");
@@ -64,7 +68,9 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     );
     let questions = metadata.clone();
     let last_run = Rc::new(LastRun::look(&config.audit.state_directory, host.boot_id));
-    let pipeline = Pipeline::new(
+    let memory_of = |name| rule_memory(&config, name, &rules);
+    let (memory, audit_memory) = (memory_of("baselines"), memory_of("audit-baselines"));
+    let mut pipeline = Pipeline::new(
         enricher(&config.host_root, &proc_root(&config)),
         rules,
         host,
@@ -72,10 +78,19 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
         own.with_objects(sensor.own_objects().clone()),
         way_out.outbox,
     );
-    let (audit, following) = follow_audit_file(&config, &pipeline, &service)?;
+    pipeline.remember(memory);
+    let detection = pipeline.audit_detection(audit_memory);
+    let outbox = pipeline.outlet().clone();
+    let (audit, following) = follow_audit_file(&config, detection, outbox, &service)?;
+    let told = Told {
+        findings,
+        views,
+        rules: reload_rules(reload, &config, &service),
+        connected: way_out.connected,
+    };
     let beside = Beside { metadata, inventory, audit, last_run: Rc::clone(&last_run) };
-    let watch = Watch::new(sensor, coverage, pipeline, beside, status, proc_root(&config));
-    let watched = watch.run(findings, views, way_out.connected, service.shutdown()).await;
+    let watch = Watch::new(sensor, coverage, pipeline, beside, status, config);
+    let watched = watch.run(told, service.shutdown()).await;
     // Its last lines are to be on their way before the link ends.
     following.await.context("following the audit file")?;
     watched?;
@@ -83,14 +98,23 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What rules remember, with the baselines that a file of the state directory keeps, where there is one.
+fn rule_memory(config: &Config, name: &str, rules: &Rules) -> RuleMemory {
+    let directory = &config.audit.state_directory;
+    if directory.as_os_str().is_empty() {
+        return RuleMemory::default();
+    }
+    RuleMemory::kept_in(directory.join(name), rules)
+}
+
 /// Starts to follow the audit file, where one is configured.
 fn follow_audit_file(
     config: &Config,
-    pipeline: &Pipeline<Outbox>,
+    detection: Detection,
+    outbox: Outbox,
     service: &Service,
 ) -> anyhow::Result<(State, JoinHandle<()>)> {
     let state = State::new(&config.audit);
-    let (detection, outbox) = (pipeline.audit_detection(), pipeline.outlet().clone());
     let file = AuditFile::open(&config.audit, &config.host_root, detection, outbox)
         .with_context(|| format!("host_root: {}", config.host_root.display()))?;
     let (told, shutdown) = (state.clone(), service.shutdown());
@@ -111,6 +135,19 @@ fn load_rules(config: &Config, service: &Service) -> anyhow::Result<Rules> {
     tracing::info!(rules = rules.loaded(), "rules loaded");
     part.ready();
     Ok(rules)
+}
+
+/// Reads the rules again when they change.
+fn reload_rules(
+    reload: Reload,
+    config: &Config,
+    service: &Service,
+) -> mpsc::Receiver<Reloaded<Rules>> {
+    let paths = config.rules.paths.clone();
+    let load = move || Rules::load(&paths).map_err(|error| error.to_string());
+    let (hand_on, reloaded) = mpsc::channel(1);
+    service.spawn("rules", reload.run(load, hand_on, service.shutdown()));
+    reloaded
 }
 
 /// Acts are looked at where a rule needs them or the configuration names them.

@@ -80,11 +80,12 @@ impl<O: Outlet> AuditFile<O> {
             if ends || noted_at.elapsed() >= NOTE_EVERY {
                 noted_at = Instant::now();
                 self.report_losses();
+                self.detection.tick(noted_at);
                 let saved = self.follower.save();
                 state.set_problem(self.describe(looked.as_ref().err(), saved.as_ref().err()));
             }
             if ends {
-                return;
+                return self.detection.end();
             }
             std::thread::sleep(LOOK_EVERY);
         }

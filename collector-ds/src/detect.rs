@@ -1,16 +1,24 @@
 //! The rules of this node, and the alerts that they make of what happens here.
 
 mod alert_counts;
+mod rule_memory;
 
 pub use alert_counts::AlertCounts;
 pub use detection::Tally;
+pub use rule_memory::{MemoryState, RuleMemory};
 
+use arc_swap::ArcSwap;
 use detection::{Act, AuditAct, Diagnostic, Engine, EventSource, EventType, WantedPaths};
 use ebpf_probes::RecordKind;
 use event_model::{Alert, AuditEvent, BlindRule, EventKind, Host, NetworkAct, Timestamp};
 pub use rule_files::RulesError;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The rules in force, which may be exchanged at any moment. Who asks several questions about one event keeps what
+/// it loaded until it is done.
+pub type SharedRules = Arc<ArcSwap<Rules>>;
 
 /// Compiled rules.
 pub struct Rules {
@@ -56,6 +64,11 @@ impl Rules {
         rules
             .filter(|rule| rule.source() == EventSource::KubernetesAudit)
             .map(|rule| BlindRule { rule: rule.name().to_owned(), reason: reason.to_owned() })
+    }
+
+    /// Gives up what was learnt for rules that are none of these.
+    pub fn forget_baselines_of_others(&self, tally: &mut Tally) {
+        tally.keep_baselines_of(&self.engine);
     }
 
     /// Whether any rule can match events of that kind.

@@ -17,6 +17,7 @@ mod own_objects;
 mod own_process;
 mod process_list;
 mod refusal;
+mod reprogram;
 mod ring;
 mod sensor;
 mod snapshot;

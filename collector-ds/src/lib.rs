@@ -7,7 +7,7 @@
 //! ```
 //!
 //! [`pipeline`] is that way, [`app`] the place where its parts are wired. All of it runs on one thread. Beside it, on
-//! threads of their own, [`inventory`] tells what is there, and [`audit`] what a Kubernetes API server was asked.
+//! threads of their own, [`inventory`] tells what is there, and [`audit`] what a Kubernetes API server was asked; [`reload`] reads rules anew.
 
 pub mod app;
 pub mod audit;
@@ -19,5 +19,6 @@ pub mod kernel;
 pub mod own;
 pub mod pipeline;
 pub mod publish;
+pub mod reload;
 
 pub use app::run;

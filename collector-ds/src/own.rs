@@ -43,6 +43,11 @@ impl Own {
         Self { objects, ..self }
     }
 
+    /// What it has in the kernel changed.
+    pub fn know_objects(&mut self, objects: OwnObjects) {
+        self.objects = objects;
+    }
+
     /// The files to watch.
     pub fn watched(&self) -> WatchedPaths {
         self.files.watched(self.process.map(|process| process.key().pid))

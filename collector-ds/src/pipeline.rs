@@ -11,13 +11,14 @@ pub use counters::Counters;
 use names::Names;
 
 use crate::audit::Detection;
-use crate::detect::{Rules, Tally};
+use crate::detect::{MemoryState, RuleMemory, Rules, SharedRules};
 use crate::enrich::containers::metadata::Finding;
 use crate::enrich::{Enriched, Enricher};
 use crate::inventory::NodeView;
-use crate::kernel::Snapshot;
+use crate::kernel::{OwnObjects, Snapshot};
 use crate::own::Own;
 use crate::publish::Outlet;
+use arc_swap::ArcSwap;
 use detection::Act;
 use ebpf_probes::{KernelRecord, RecordKind};
 use event_model::{
@@ -37,7 +38,11 @@ pub type AskRuntime = Box<dyn Fn(&Container) -> bool>;
 pub struct Pipeline<O> {
     enricher: Enricher,
     rules: Arc<Rules>,
-    tally: Tally,
+    /// The same, for those who ask rules on other threads.
+    shared_rules: SharedRules,
+    memory: RuleMemory,
+    /// Of the rules about requests.
+    audit_memory: MemoryState,
     host: Host,
     ask_runtime: AskRuntime,
     outlet: O,
@@ -60,10 +65,13 @@ impl<O: Outlet> Pipeline<O> {
         outlet: O,
     ) -> Self {
         outlet.send(Record::Host(host.clone()));
+        let rules = Arc::new(rules);
         Self {
             enricher,
-            rules: Arc::new(rules),
-            tally: Tally::default(),
+            shared_rules: Arc::new(ArcSwap::from(Arc::clone(&rules))),
+            rules,
+            memory: RuleMemory::default(),
+            audit_memory: MemoryState::default(),
             host,
             ask_runtime,
             outlet,
@@ -80,9 +88,43 @@ impl<O: Outlet> Pipeline<O> {
         &self.rules
     }
 
-    /// What requests to the API server of Kubernetes are asked on this node.
-    pub fn audit_detection(&self) -> Detection {
-        Detection::new(Arc::clone(&self.rules), self.host.clone(), self.counters.alerts().clone())
+    /// From the next record on, these rules are asked; of the rules that stay as they were, what was counted is kept.
+    pub fn exchange_rules(&mut self, rules: Rules) {
+        self.rules = Arc::new(rules);
+        self.memory.exchange_rules(&self.rules);
+        self.shared_rules.store(Arc::clone(&self.rules));
+    }
+
+    /// What is the sensor's own.
+    pub const fn own(&self) -> &Own {
+        &self.own
+    }
+
+    /// What the sensor has in the kernel changed.
+    pub fn know_own_objects(&mut self, objects: OwnObjects) {
+        self.own.know_objects(objects);
+    }
+
+    /// What requests to the API server of Kubernetes are asked on this node, with what their rules remember.
+    pub fn audit_detection(&mut self, memory: RuleMemory) -> Detection {
+        self.audit_memory = memory.state().clone();
+        let (rules, alerts) = (Arc::clone(&self.shared_rules), self.counters.alerts().clone());
+        Detection::new(rules, memory, self.host.clone(), alerts)
+    }
+
+    /// What the rules remember is this, instead of nothing.
+    pub fn remember(&mut self, memory: RuleMemory) {
+        self.memory = memory;
+    }
+
+    /// What is wrong with what the rules remember.
+    pub fn memory_problems(&self) -> impl Iterator<Item = String> {
+        [self.memory.state(), &self.audit_memory].into_iter().filter_map(MemoryState::problem)
+    }
+
+    /// Keeps what was learnt last.
+    pub fn end(&mut self) {
+        self.memory.end();
     }
 
     /// The way out, for records that are not made of the kernel's.
@@ -149,7 +191,9 @@ impl<O: Outlet> Pipeline<O> {
         self.enricher.tick(now);
         self.enricher.containers.ask_for_more(now, &self.ask_runtime);
         self.counters.observe(&self.enricher);
-        self.counters.counts_forgotten(self.tally.forgotten());
+        self.memory.tick(now);
+        let memories = [self.memory.state(), &self.audit_memory];
+        self.counters.counts_forgotten(memories.map(MemoryState::forgotten).iter().sum());
         for loss in self.allowance.refused(Timestamp::now()) {
             self.outlet.send(Record::Loss(loss));
         }
@@ -220,7 +264,7 @@ impl<O: Outlet> Pipeline<O> {
             remote_name: remote_name.as_deref(),
             is_on_sensor: self.own.is_reached_by(event, process, &self.enricher.processes),
         };
-        for alert in self.rules.alerts(&act, &mut self.tally) {
+        for alert in self.rules.alerts(&act, &mut self.memory.tally) {
             self.counters.alerts().count(alert.priority);
             self.outlet.send(Record::Alert(Box::new(alert)));
         }

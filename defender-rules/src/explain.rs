@@ -29,7 +29,7 @@ fn unknown(engine: &Engine, name: &str) -> String {
 }
 
 fn written(rule: &Rule, explanation: &Explanation) -> String {
-    let Explanation { condition, source, event_types, fields, shown, burst, paths } = explanation;
+    let Explanation { condition, source, event_types, fields, shown, needs, paths } = explanation;
     let types = match (source, event_types) {
         (EventSource::Syscall, None) => "all".to_owned(),
         (EventSource::Syscall, Some(types)) => types.join(", "),
@@ -40,8 +40,8 @@ fn written(rule: &Rule, explanation: &Explanation) -> String {
     section(&mut text, "Tags", [&*rule.tags().join(", ")]);
     section(&mut text, "Types of events", [&*types]);
     section(&mut text, "Condition, macros and lists written out", condition.lines());
-    if let Some(burst) = burst {
-        section(&mut text, "An alert takes", [burst]);
+    if let Some(needs) = needs {
+        section(&mut text, "An alert takes", needs.lines());
     }
     let fields = fields.iter().map(|(field, provider)| format!("{field}: told by {provider}"));
     section(&mut text, "Fields", fields);

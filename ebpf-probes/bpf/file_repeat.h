@@ -49,7 +49,7 @@ static __always_inline u64 digest_of_file(const struct path *path, u32 flags, u3
 	u64 digest = watch_mix(watch_mix(WATCH_SEED, (u64)path->dentry), (u64)path->mnt);
 
 	digest = watch_mix(watch_mix(digest, name.parent), name.hash_len);
-	return watch_mix(watch_mix(digest, (u64)flags << 32 | mode), tree_changes);
+	return watch_mix(watch_mix(digest, (u64)flags << 32 | mode), all_changes());
 }
 
 /* Whether the same was told within the window; it is counted then. Else it counts as told. */

@@ -65,10 +65,14 @@ struct {
 	__type(value, u32);
 } ignored_cgroups SEC(".maps");
 
-/* The lengths of names that are wanted in every directory: a bit each, the last for 63 and more. Set by user space. */
-volatile const u64 watched_name_lengths = 0;
-/* Which names are children of nodes, by some bits of a hash: see may_be_child. Set by user space. */
-volatile const u64 watched_children[WATCHED_CHILDREN_WORDS] = {};
+/* What is to be known of the tree besides its nodes. User space sets it, and changes it while programs run. */
+struct watched {
+	u64 changes;	  /* Counts the changes of the tree of wanted paths: what is remembered of directories ends with each. */
+	u64 name_lengths; /* Of names that are wanted in every directory: a bit for each length, the last for 63 and more. */
+	u64 children[WATCHED_CHILDREN_WORDS]; /* Which names are children of nodes, by some bits of a hash: see may_be_child. */
+};
+
+volatile struct watched watched SEC(".data.watched") = {};
 /* Whether ignored_cgroups has any. Set by user space. */
 volatile const u32 cgroups_are_ignored = 0;
 
@@ -132,6 +136,12 @@ static __always_inline u64 watch_mix(u64 hash, u64 word)
 {
 	hash = (hash ^ word) * WATCH_FACTOR;
 	return hash ^ (hash >> 32);
+}
+
+/* What happened to directories, and to what is wanted of them. */
+static __always_inline u64 all_changes(void)
+{
+	return tree_changes + watched.changes;
 }
 
 static __always_inline void note_tree_change(void)
@@ -324,7 +334,7 @@ __noinline u64 walk_tree_down(u32 count)
 /* 8 bits of flags, 8 of the rooted node's, 16 of the count of changes, 32 of the time. */
 static __always_inline u64 pack_state(u32 flags, u32 rooted_flags)
 {
-	u64 changes = tree_changes & 0xffff;
+	u64 changes = all_changes() & 0xffff;
 	u64 time = bpf_jiffies64() & U32_MAX;
 
 	return flags | rooted_flags << 8 | changes << 16 | time << 32;
@@ -334,7 +344,7 @@ static __always_inline int is_fresh(u64 state)
 {
 	u32 age = (u32)bpf_jiffies64() - (u32)(state >> 32);
 
-	return age < 256 && ((state >> 16) & 0xffff) == (tree_changes & 0xffff);
+	return age < 256 && ((state >> 16) & 0xffff) == (all_changes() & 0xffff);
 }
 
 static __always_inline u64 check_of(const struct known_directory *known)
@@ -391,7 +401,7 @@ static __always_inline int may_be_child(u64 node, u32 length, u64 word)
 {
 	u64 bit = watch_mix(node ^ length, word) >> 52;
 
-	return watched_children[bit / 64 % WATCHED_CHILDREN_WORDS] >> bit % 64 & 1;
+	return watched.children[bit / 64 % WATCHED_CHILDREN_WORDS] >> bit % 64 & 1;
 }
 
 /* Whether a file of a remembered directory may be wanted for its name. */
@@ -537,7 +547,7 @@ __noinline int is_watched(u64 mount_address, u64 dentry_address, u32 access)
 	if ((state | state >> 8) & ((access & WATCH_BELOW) | WATCH_UNKNOWN))
 		return 1;
 	length = identity.hash_len >> 32;
-	if (!desk->node && !desk->rooted_node && !(watched_name_lengths >> (length < 63 ? length : 63) & 1))
+	if (!desk->node && !desk->rooted_node && !(watched.name_lengths >> (length < 63 ? length : 63) & 1))
 		return desk->turn != turn;
 	read_field(name, dentry->d_name.name);
 	flags = flags_in_directory(desk, state, hash_name((u64)name));

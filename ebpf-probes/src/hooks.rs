@@ -144,7 +144,7 @@ impl Hook {
     }
 
     /// The system calls at whose end it looks.
-    fn calls(&self) -> Vec<Call> {
+    pub fn calls(&self) -> Vec<Call> {
         match self {
             Self::Calls { calls, .. } => calls.to_vec(),
             Self::Together { hooks } => hooks.iter().flat_map(Self::calls).collect(),

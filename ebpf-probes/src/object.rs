@@ -25,10 +25,8 @@ pub mod maps {
     pub const WATCHED_PATHS: &str = "watched_paths";
     /// Cgroups whose acts on files are not. As the former.
     pub const IGNORED_CGROUPS: &str = "ignored_cgroups";
-    /// Read-only variable: which lengths the names have that are wanted in every directory (u64).
-    pub const WATCHED_NAME_LENGTHS: &str = "watched_name_lengths";
-    /// Read-only variable: bits of the hashes of all names in the tree of wanted paths (64 of u64).
-    pub const WATCHED_CHILDREN: &str = "watched_children";
+    /// The section of the variable `watched`: what is to be known of [`WATCHED_PATHS`] besides its entries. One entry.
+    pub const WATCHED: &str = ".data.watched";
     /// Read-only variable: whether [`IGNORED_CGROUPS`] has any (u32).
     pub const CGROUPS_ARE_IGNORED: &str = "cgroups_are_ignored";
     /// Read-only variable: for how long an open like one before it is counted only (u64, nanoseconds).

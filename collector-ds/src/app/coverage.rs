@@ -14,17 +14,20 @@ pub(super) struct Coverage {
 impl Coverage {
     pub fn new(probes: Vec<ProbeCoverage>) -> Self {
         for probe in &probes {
-            for state in ProbeState::ALL {
-                let labels = [
-                    ("probe", probe.probe.clone()),
-                    ("hook", probe.hook.clone()),
-                    ("state", state.name().to_owned()),
-                ];
-                let value = if probe.state == state { 1.0 } else { 0.0 };
-                gauge!("defender_probe_state", &labels).set(value);
-            }
+            ProbeState::ALL
+                .into_iter()
+                .for_each(|state| measure(probe, state, probe.state == state));
         }
         Self { probes }
+    }
+
+    /// The kernel is asked for other acts now.
+    pub fn renew(&mut self, probes: Vec<ProbeCoverage>) {
+        self.probes.iter().for_each(|probe| measure(probe, probe.state, false));
+        *self = Self::new(probes);
+        for problem in self.problems() {
+            tracing::warn!("{problem}");
+        }
     }
 
     /// The sensor is ready when it sees programs begin; what else it does not see stands in its status.
@@ -59,6 +62,15 @@ impl Coverage {
         let blind = [ProbeState::Unsupported, ProbeState::Failed];
         self.probes.iter().filter(move |probe| blind.contains(&probe.state))
     }
+}
+
+fn measure(probe: &ProbeCoverage, state: ProbeState, is_in_it: bool) {
+    let labels = [
+        ("probe", probe.probe.clone()),
+        ("hook", probe.hook.clone()),
+        ("state", state.name().to_owned()),
+    ];
+    gauge!("defender_probe_state", &labels).set(if is_in_it { 1.0 } else { 0.0 });
 }
 
 fn describe(probe: &ProbeCoverage) -> String {

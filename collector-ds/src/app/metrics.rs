@@ -19,7 +19,19 @@ pub(super) fn describe() {
     );
     describe_counter!(
         "defender_rule_counts_forgotten_total",
-        "Counts of rules that ask for several acts, given up for want of room."
+        "What rules remembered of earlier acts, given up for want of room."
+    );
+    describe_counter!("defender_rules_reloads_total", "Times that rules were read anew.");
+    describe_gauge!("defender_rules_generation", "Which set of rules is in force: the first is 1.");
+    describe_gauge!(
+        "defender_rules_reload_last_success_timestamp_seconds",
+        Unit::Seconds,
+        "When the rules in force were loaded."
+    );
+    describe_gauge!(
+        "defender_rules_reload_last_failure_timestamp_seconds",
+        Unit::Seconds,
+        "When changed rules could not be used last; 0: never."
     );
     describe_gauge!("defender_probe_state", "1 for the state that a probe is in.");
     describe_gauge!("defender_processes_cached", "Processes that are remembered.");

@@ -1,11 +1,15 @@
-use super::Coverage;
+use super::rule_state::RuleState;
+use super::{Coverage, kernel_config, proc_root};
 use crate::audit::State;
+use crate::config::Config;
+use crate::detect::Rules;
 use crate::enrich::containers::metadata::{Finding, Metadata};
 use crate::inventory::{Inventory, ViewRequest};
-use crate::kernel::Sensor;
+use crate::kernel::{KernelConfig, Sensor, SensorError};
 use crate::own::{LastRun, SpareMemory};
 use crate::pipeline::Pipeline;
 use crate::publish::{KernelLosses, StatusFacts, StatusReporter};
+use crate::reload::Reloaded;
 use anyhow::Context;
 use event_model::{BlindRule, LossReason, Record, Timestamp};
 use node_link::Outbox;
@@ -35,6 +39,14 @@ pub(super) struct Beside {
     pub last_run: Rc<LastRun>,
 }
 
+/// What others tell it.
+pub(super) struct Told {
+    pub findings: mpsc::Receiver<Finding>,
+    pub views: mpsc::Receiver<ViewRequest>,
+    pub rules: mpsc::Receiver<Reloaded<Rules>>,
+    pub connected: watch::Receiver<bool>,
+}
+
 /// The sensor at work.
 pub(super) struct Watch {
     sensor: Sensor,
@@ -43,7 +55,9 @@ pub(super) struct Watch {
     beside: Beside,
     status: StatusReporter,
     losses: KernelLosses,
+    rules: RuleState,
     blind_rules: Vec<BlindRule>,
+    config: Config,
     proc_root: PathBuf,
     /// What could not be read when the node was last listed.
     listing_problems: Vec<String>,
@@ -60,7 +74,7 @@ impl Watch {
         pipeline: Pipeline<Outbox>,
         beside: Beside,
         status: StatusReporter,
-        proc_root: PathBuf,
+        config: Config,
     ) -> Self {
         let blind_rules = pipeline.rules().blind(|event_type| coverage.sees(event_type));
         Self {
@@ -70,8 +84,10 @@ impl Watch {
             beside,
             status,
             losses: KernelLosses::new(Timestamp::now()),
+            rules: RuleState::new(),
             blind_rules,
-            proc_root,
+            proc_root: proc_root(&config),
+            config,
             listing_problems: vec![],
             listed_at: None,
             list_again: false,
@@ -80,13 +96,8 @@ impl Watch {
     }
 
     /// Lists what runs, then takes what happens, until `shutdown`; then what is left in the ring.
-    pub async fn run(
-        mut self,
-        mut findings: mpsc::Receiver<Finding>,
-        mut views: mpsc::Receiver<ViewRequest>,
-        mut connected: watch::Receiver<bool>,
-        shutdown: CancellationToken,
-    ) -> anyhow::Result<()> {
+    pub async fn run(mut self, told: Told, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let Told { mut findings, mut views, mut rules, mut connected } = told;
         self.list();
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -102,6 +113,7 @@ impl Watch {
                     // Whoever asked waits for it, or is gone.
                     let _ = request.try_send(self.pipeline.view());
                 }
+                Some(reloaded) = rules.recv() => self.exchange_rules(reloaded),
                 Ok(()) = connected.changed() => {
                     if *connected.borrow_and_update() {
                         self.greet(std::mem::replace(&mut was_connected, true));
@@ -165,6 +177,58 @@ impl Watch {
         self.list_again = false;
     }
 
+    /// From one record to the next other rules are in force, or the ones before stay, and the reason is told.
+    fn exchange_rules(&mut self, reloaded: Reloaded<Rules>) {
+        let exchanged = reloaded.and_then(|rules| {
+            let config = kernel_config(&self.config, &rules, self.pipeline.own());
+            let config = config.map_err(|error| format!("{error:#}"))?;
+            self.exchange(rules, &config).map_err(|error| error.to_string())
+        });
+        match exchanged {
+            Ok(()) => self.rules.reloaded(self.pipeline.rules().loaded()),
+            Err(reason) => self.rules.refused(&reason),
+        }
+        self.report_status();
+    }
+
+    /// What both sets of rules need is looked at while they are exchanged.
+    fn exchange(&mut self, rules: Rules, config: &KernelConfig) -> Result<(), SensorError> {
+        for warning in rules.warnings() {
+            tracing::warn!("{warning}");
+        }
+        let asks_anew = !self.sensor.asks_for_the_same(config);
+        if asks_anew {
+            self.widen(config)?;
+        }
+        self.pipeline.exchange_rules(rules);
+        if asks_anew {
+            // What is looked at needlessly does no harm.
+            if let Err(error) = self.sensor.narrow(config) {
+                tracing::warn!(%error, "the kernel tells more than the rules need");
+            }
+            self.pipeline.know_own_objects(self.sensor.own_objects().clone());
+            self.coverage.renew(self.sensor.coverage());
+        }
+        self.blind_rules = self.pipeline.rules().blind(|event_type| self.coverage.sees(event_type));
+        Ok(())
+    }
+
+    fn widen(&mut self, config: &KernelConfig) -> Result<(), SensorError> {
+        let before = self.sensor.config().clone();
+        let pipeline = &mut self.pipeline;
+        let widened = self.sensor.widen(config, |sensor| {
+            let now = Instant::now();
+            while sensor.poll(RECORDS_A_TURN, |record| pipeline.take(record, now)) == RECORDS_A_TURN
+            {
+            }
+        });
+        widened.inspect_err(|_| {
+            if let Err(error) = self.sensor.narrow(&before) {
+                tracing::warn!(%error, "the kernel tells more than the rules need");
+            }
+        })
+    }
+
     fn report_losses(&mut self) {
         let counts = self.sensor.drops().and_then(|drops| Ok((drops, self.sensor.folded()?)));
         let (drops, folded) = match counts {
@@ -197,6 +261,8 @@ impl Watch {
 
     fn facts(&self) -> StatusFacts {
         let mut problems = self.sensor.problems();
+        problems.extend(self.rules.problem());
+        problems.extend(self.pipeline.memory_problems());
         problems.extend(self.coverage.problems());
         problems.extend(self.beside.metadata.problems());
         problems.extend(self.beside.inventory.problems());
@@ -205,6 +271,7 @@ impl Watch {
         problems.extend(self.listing_problems.iter().cloned());
         let mut counters = self.pipeline.counters().summary();
         counters.insert("events_lost".to_owned(), self.losses.total());
+        counters.insert("rules_generation".to_owned(), self.rules.generation());
         let mut blind_rules = self.blind_rules.clone();
         if let Some(reason) = self.beside.audit.blindness() {
             blind_rules.extend(self.pipeline.rules().blind_to_requests(reason));
@@ -227,6 +294,7 @@ impl Watch {
         let now = Instant::now();
         let pipeline = &mut self.pipeline;
         self.sensor.give_up_waiting(|record| pipeline.take(record, now));
+        pipeline.end();
         self.report_losses();
         self.report_status();
     }

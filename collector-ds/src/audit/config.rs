@@ -12,8 +12,8 @@ pub struct AuditConfig {
     /// The file as the node names it (`--audit-log-path`), `/var/log/kubernetes/audit/audit.log` with kubeadm's usual
     /// settings. Empty: none is followed. Nodes without the file wait until there is one.
     pub path: PathBuf,
-    /// Where the sensor notes how far it has read, and that it runs. Empty: after a restart the file is followed from its end,
-    /// and whether the last run was killed is not known.
+    /// Where the sensor notes how far it has read, that it runs, and what rules learnt. Empty: after a restart the file is followed
+    /// from its end, whether the last run was killed is not known, and rules learn anew.
     pub state_directory: PathBuf,
     /// How much is taken in a second. What goes beyond for more than ten seconds is passed over, counted.
     pub bytes_per_second: Bytes,

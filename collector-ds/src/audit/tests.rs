@@ -1,7 +1,8 @@
 mod alerts;
 
 use super::*;
-use crate::detect::{AlertCounts, Rules};
+use crate::detect::{AlertCounts, RuleMemory, Rules};
+use arc_swap::ArcSwap;
 use event_model::{AuditEvent, Host};
 use service_runtime::Bytes;
 use std::fs::{self, File, OpenOptions};
@@ -88,7 +89,12 @@ impl Log {
         fs::write(&rules, RULES).expect("a rule file");
         let rules = Rules::load(&[rules]).unwrap_or_else(|error| panic!("{error}"));
         let host = Host { node: "control-1".into(), ..Host::default() };
-        Detection::new(Arc::new(rules), host, self.alerts.clone())
+        Detection::new(
+            Arc::new(ArcSwap::from_pointee(rules)),
+            RuleMemory::default(),
+            host,
+            self.alerts.clone(),
+        )
     }
 
     /// A sensor as it starts, with a noted position.

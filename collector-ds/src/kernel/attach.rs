@@ -15,9 +15,9 @@ use aya::programs::{
     Program, ProgramError,
 };
 use aya::{Btf, Ebpf, Pod};
-use ebpf_probes::{Call, CallReturn, CallShape, Hook, Probe, maps};
+use ebpf_probes::{Call, CallReturn, CallShape, Hook, PROBES, Probe, RecordKind, maps};
 use event_model::{ProbeCoverage, ProbeState};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -51,66 +51,199 @@ unsafe impl Pod for CallRoute {}
 /// Why a hook does not serve, in the states of coverage.
 type Refusal = (ProbeState, String);
 
-/// Attaches programs one by one.
-pub struct Attacher<'kernel> {
-    object: Ebpf,
-    btf: &'kernel Btf,
-    links: Vec<Link>,
+/// The object with all programs, and what is attached of it. Dropping it detaches them.
+pub struct Attached {
+    pub object: Ebpf,
+    /// By their programs.
+    links: BTreeMap<&'static str, Link>,
     routes: Array<MapData, CallRoute>,
+    /// The kernel empties it when it is closed.
     handlers: ProgramArray<MapData>,
     returning: Array<MapData, u32>,
     /// What became of the programs that were tried: probes may share one.
     tried: BTreeMap<&'static str, Result<(), Refusal>>,
     /// The places of programs in `handlers`, or why they have none. Several kinds may share one.
     placed: BTreeMap<&'static str, Result<u16, Refusal>>,
+    /// Which hook serves which probe.
+    serving: Vec<Serving>,
+    /// Of the probes that were tried, by their places among all.
+    coverage: BTreeMap<usize, ProbeCoverage>,
     bpf_is_security_module: bool,
     end_of_calls: bool,
     functions_are_closed: bool,
 }
 
-/// What stays attached.
-pub struct Attached {
-    pub object: Ebpf,
-    pub links: Vec<Link>,
-    /// The kernel empties it when it is closed.
-    pub handlers: ProgramArray<MapData>,
-    /// For each loaded program how many instructions the verifier went through, where the kernel tells (since 5.16).
-    pub verified: Vec<(String, u32)>,
+/// A probe that works.
+struct Serving {
+    kind: RecordKind,
+    hook: &'static Hook,
+    /// What tells the outcome of its acts.
+    returns: Vec<&'static CallReturn>,
 }
 
-impl<'kernel> Attacher<'kernel> {
-    pub fn new(
-        mut object: Ebpf,
-        btf: &'kernel Btf,
-        end_of_calls: bool,
-    ) -> Result<Self, SensorError> {
+impl Serving {
+    fn programs(&self) -> impl Iterator<Item = &'static str> {
+        let returns = self.returns.iter().map(|returned| returned.program);
+        self.hook.programs().into_iter().chain(returns)
+    }
+}
+
+impl Attached {
+    /// Nothing yet.
+    pub fn new(mut object: Ebpf, end_of_calls: bool) -> Result<Self, SensorError> {
         let routes = super::loader::take(&mut object, maps::CALL_ROUTES)?;
         let handlers = super::loader::take(&mut object, maps::CALL_HANDLERS)?;
         let returning = super::loader::take(&mut object, maps::RETURNING_CALLS)?;
         Ok(Self {
             object,
-            btf,
-            links: vec![],
+            links: BTreeMap::new(),
             routes,
             handlers,
             returning,
             tried: BTreeMap::new(),
             placed: BTreeMap::new(),
+            serving: vec![],
+            coverage: BTreeMap::new(),
             bpf_is_security_module: bpf_is_security_module(),
             end_of_calls,
             functions_are_closed: functions_are_closed(),
         })
     }
 
+    /// The probes of wanted kinds that were not tried yet, by their places among all.
+    pub fn untried(&self, wanted: impl Fn(RecordKind) -> bool) -> Vec<usize> {
+        let wanted = all_probes().filter(|(_, probe)| wanted(probe.kind));
+        wanted.map(|(place, _)| place).filter(|place| !self.coverage.contains_key(place)).collect()
+    }
+
+    /// How each kind of event is seen now.
+    pub fn coverage(&self) -> Vec<ProbeCoverage> {
+        let told =
+            |(place, probe)| self.coverage.get(&place).cloned().unwrap_or_else(|| unwanted(probe));
+        let mut coverage: Vec<_> = all_probes().map(told).collect();
+        // Parts of a kind that one hook serves are one.
+        coverage.dedup();
+        coverage
+    }
+
+    /// For each loaded program how many instructions the verifier went through, where the kernel tells (since 5.16).
+    pub fn verified(&self) -> Vec<(String, u32)> {
+        let mut verified: Vec<_> = self
+            .object
+            .programs()
+            .filter_map(|(name, program)| {
+                let count = program.info().ok()?.verified_instruction_count()?;
+                Some((name.to_owned(), count))
+            })
+            .collect();
+        verified.sort();
+        verified
+    }
+
+    /// Detaches and unloads what serves no wanted kind. Of a program that several probes share the last one decides.
+    pub fn give_up(&mut self, wanted: impl Fn(RecordKind) -> bool) -> Result<(), MapError> {
+        let all = std::mem::take(&mut self.serving);
+        let (kept, given_up): (Vec<_>, Vec<_>) = all.into_iter().partition(|it| wanted(it.kind));
+        self.serving = kept;
+        self.coverage.retain(|_, told| {
+            RecordKind::ALL.into_iter().any(|kind| kind.name() == told.probe && wanted(kind))
+        });
+        let used: BTreeSet<_> = self.serving.iter().flat_map(Serving::programs).collect();
+        for serving in &given_up {
+            let returns = serving.returns.iter().filter(|it| !used.contains(it.program));
+            for number in returns.filter_map(|returned| returned.call.native) {
+                self.returning.set(u32::from(number), 0, 0)?;
+            }
+            for call in serving.hook.calls() {
+                self.unroute(call, serving.kind)?;
+            }
+        }
+        let handles_calls = self.serving.iter().any(|it| !it.hook.calls().is_empty());
+        let unused: Vec<_> =
+            self.links.keys().copied().filter(|name| !used.contains(name)).collect();
+        for name in unused {
+            if name != maps::CALL_DISPATCHER.0 || !handles_calls {
+                self.detach(name);
+            }
+        }
+        Ok(())
+    }
+
+    fn detach(&mut self, name: &'static str) {
+        self.links.remove(name);
+        self.tried.remove(name);
+        let unloaded = match self.object.program_mut(name) {
+            Some(Program::BtfTracePoint(program)) => program.unload(),
+            Some(Program::Lsm(program)) => program.unload(),
+            Some(Program::FEntry(program)) => program.unload(),
+            Some(Program::FExit(program)) => program.unload(),
+            Some(Program::CgroupSkb(program)) => program.unload(),
+            _ => Ok(()),
+        };
+        if let Err(error) = unloaded {
+            tracing::warn!(%error, name, "a program that nothing needs any more stays loaded");
+        }
+    }
+
+    /// Nobody handles a call any more, where that kind did.
+    fn unroute(&mut self, call: Call, kind: RecordKind) -> Result<(), MapError> {
+        let none = CallRoute { handler: 0, kind: 0, shape: 0, either: 0 };
+        for number in call.native.map(u32::from).into_iter().chain(compat_place(call)) {
+            let route = self.routes.get(&number, 0)?;
+            if route.kind == kind.number() {
+                self.routes.set(number, CallRoute { either: route.either, ..none }, 0)?;
+            }
+        }
+        for number in [call.native, call.compat].into_iter().flatten().map(u32::from) {
+            let (native, compat) =
+                (self.routes.get(&number, 0)?, self.routes.get(&(COMPAT_CALLS + number), 0)?);
+            let either = u16::from(native.handler != 0 || compat.handler != 0);
+            self.routes.set(number, CallRoute { either, ..native }, 0)?;
+        }
+        Ok(())
+    }
+}
+
+fn compat_place(call: Call) -> Option<u32> {
+    call.compat.map(|number| COMPAT_CALLS + u32::from(number))
+}
+
+/// All probes, with their places.
+fn all_probes() -> impl Iterator<Item = (usize, &'static Probe)> {
+    PROBES.iter().copied().flatten().enumerate()
+}
+
+/// Attaches programs one by one.
+pub struct Attacher<'a> {
+    attached: &'a mut Attached,
+    /// The kernel's types.
+    btf: &'a Btf,
+}
+
+impl<'a> Attacher<'a> {
+    pub const fn new(attached: &'a mut Attached, btf: &'a Btf) -> Self {
+        Self { attached, btf }
+    }
+
+    /// Tries a probe, by its place among all, and notes what became of it.
+    pub fn attach_probe(&mut self, place: usize) {
+        if let Some((_, probe)) = all_probes().nth(place) {
+            let told = self.probe(probe);
+            self.attached.coverage.insert(place, told);
+        }
+    }
+
     /// Attaches the program of the first hook that the kernel offers. What is told of a probe that none serves is the
     /// refusal of the last hook, which asks least of a kernel.
-    pub fn probe(&mut self, probe: &Probe) -> ProbeCoverage {
+    fn probe(&mut self, probe: &'static Probe) -> ProbeCoverage {
         let mut refused = None;
         for hook in probe.hooks {
             match self.hook(probe, hook) {
                 Ok(()) => {
-                    let hook = hook.to_string() + &self.returns(probe, hook);
-                    return coverage(probe, hook, ProbeState::Active, None);
+                    let returns = self.returns(probe, hook);
+                    let words = hook.to_string() + &in_words(&returns);
+                    self.attached.serving.push(Serving { kind: probe.kind, hook, returns });
+                    return coverage(probe, words, ProbeState::Active, None);
                 }
                 Err(refusal) => {
                     tracing::debug!(probe = probe.kind.name(), %hook, reason = refusal.1, "a hook does not serve");
@@ -124,27 +257,28 @@ impl<'kernel> Attacher<'kernel> {
         }
     }
 
-    /// Attaches the returns of the calls that do what the hook tells of before it is done. Returns which, to be appended to the hook.
-    /// Where one is refused, acts of its call are told all the same, without an outcome.
-    fn returns(&mut self, probe: &Probe, hook: &Hook) -> String {
+    /// Attaches the returns of the calls that do what the hook tells of before it is done. Returns those that could be: where one is
+    /// refused, acts of its call are told all the same, without an outcome.
+    fn returns(&mut self, probe: &Probe, hook: &Hook) -> Vec<&'static CallReturn> {
         if !hook.speaks_before() {
-            return String::new();
+            return vec![];
         }
-        let mut names = vec![];
-        for CallReturn { program, function, call } in probe.returns() {
+        let mut attached = vec![];
+        for returned in probe.returns() {
+            let CallReturn { program, function, call } = returned;
             let Some(number) = call.native else { continue };
-            let returned = Hook::Return { program, function };
-            let attached = self
-                .hook(probe, &returned)
-                .and_then(|()| self.returning.set(u32::from(number), 1, 0).map_err(failed));
-            match attached {
-                Ok(()) => names.push(call.name),
+            let end = Hook::Return { program, function };
+            let tried = self.hook(probe, &end).and_then(|()| {
+                self.attached.returning.set(u32::from(number), 1, 0).map_err(failed)
+            });
+            match tried {
+                Ok(()) => attached.push(returned),
                 Err((_, reason)) => {
-                    tracing::debug!(probe = probe.kind.name(), hook = %returned, reason, "a call's outcome is not told");
+                    tracing::debug!(probe = probe.kind.name(), hook = %end, reason, "a call's outcome is not told");
                 }
             }
         }
-        if names.is_empty() { String::new() } else { format!(" return/{}", names.join("+")) }
+        attached
     }
 
     /// Loads the program that lists processes. It runs when a list is read, and at no other time.
@@ -160,23 +294,24 @@ impl<'kernel> Attacher<'kernel> {
     }
 
     /// Looks at system calls from now on, where a probe needs it. A refusal is told of all that do.
-    pub fn finish(mut self, told: &mut [ProbeCoverage]) -> Attached {
-        if self.placed.values().any(Result::is_ok) {
-            let (program, tracepoint) = maps::CALL_DISPATCHER;
-            if let Err(error) = self.tracepoint(program, tracepoint) {
-                let (state, reason) = explain(&error);
-                for probe in told.iter_mut().filter(|probe| probe.hook.contains("sys_exit/")) {
-                    (probe.state, probe.reason) = (state, Some(reason.clone()));
-                }
+    pub fn finish(&mut self) {
+        let (program, tracepoint) = maps::CALL_DISPATCHER;
+        let is_needed = self.attached.serving.iter().any(|it| !it.hook.calls().is_empty());
+        if !is_needed || self.attached.links.contains_key(program) {
+            return;
+        }
+        if let Err(error) = self.tracepoint(program, tracepoint) {
+            let (state, reason) = explain(&error);
+            let told = self.attached.coverage.values_mut();
+            for probe in told.filter(|probe| probe.hook.contains("sys_exit/")) {
+                (probe.state, probe.reason) = (state, Some(reason.clone()));
             }
         }
-        let verified = verified(&self.object);
-        Attached { object: self.object, links: self.links, handlers: self.handlers, verified }
     }
 
     fn hook(&mut self, probe: &Probe, hook: &Hook) -> Result<(), Refusal> {
         let program = match *hook {
-            Hook::Calls { .. } if !self.end_of_calls => {
+            Hook::Calls { .. } if !self.attached.end_of_calls => {
                 let reason = "kernel.end_of_calls is false, and the kernel has no better hook";
                 return Err((ProbeState::Off, reason.to_owned()));
             }
@@ -190,11 +325,11 @@ impl<'kernel> Attacher<'kernel> {
             | Hook::Return { program, .. }
             | Hook::Packets { program, .. } => program,
         };
-        if let Some(tried) = self.tried.get(program) {
+        if let Some(tried) = self.attached.tried.get(program) {
             return tried.clone();
         }
         let tried = self.attach(hook);
-        self.tried.insert(program, tried.clone());
+        self.attached.tried.insert(program, tried.clone());
         tried
     }
 
@@ -206,13 +341,13 @@ impl<'kernel> Attacher<'kernel> {
     fn attach(&mut self, hook: &Hook) -> Result<(), Refusal> {
         let attached = match *hook {
             Hook::Lsm { .. } | Hook::Function { .. } | Hook::Return { .. }
-                if self.functions_are_closed =>
+                if self.attached.functions_are_closed =>
             {
                 let reason = "kernel.ftrace_enabled is 0: no program in a function of the kernel runs. With 1, and the sensor started anew, it serves";
                 return Err((ProbeState::Unsupported, reason.to_owned()));
             }
             Hook::Tracepoint { program, tracepoint } => self.tracepoint(program, tracepoint),
-            Hook::Lsm { .. } if !self.bpf_is_security_module => {
+            Hook::Lsm { .. } if !self.attached.bpf_is_security_module => {
                 let reason = "bpf is not among the kernel's active security modules";
                 return Err((ProbeState::Unsupported, reason.to_owned()));
             }
@@ -229,50 +364,55 @@ impl<'kernel> Attacher<'kernel> {
     }
 
     fn program(&mut self, name: &str) -> Result<&mut Program, ProgramError> {
-        self.object.program_mut(name).ok_or(ProgramError::UnexpectedProgramType)
+        self.attached.object.program_mut(name).ok_or(ProgramError::UnexpectedProgramType)
     }
 
-    fn tracepoint(&mut self, name: &str, tracepoint: &str) -> Result<(), ProgramError> {
+    fn tracepoint(&mut self, name: &'static str, tracepoint: &str) -> Result<(), ProgramError> {
         let btf = self.btf;
         let program: &mut BtfTracePoint = self.program(name)?.try_into()?;
         program.load(tracepoint, btf)?;
         let link = program.attach()?;
         let link = program.take_link(link)?;
-        self.links.push(Link::Tracepoint(link));
+        self.attached.links.insert(name, Link::Tracepoint(link));
         Ok(())
     }
 
-    fn lsm(&mut self, name: &str, hook: &str) -> Result<(), ProgramError> {
+    fn lsm(&mut self, name: &'static str, hook: &str) -> Result<(), ProgramError> {
         let btf = self.btf;
         let program: &mut Lsm = self.program(name)?.try_into()?;
         program.load(hook, btf)?;
         let link = program.attach()?;
         let link = program.take_link(link)?;
-        self.links.push(Link::Lsm(link));
+        self.attached.links.insert(name, Link::Lsm(link));
         Ok(())
     }
 
-    fn function(&mut self, name: &str, function: &str) -> Result<(), ProgramError> {
+    fn function(&mut self, name: &'static str, function: &str) -> Result<(), ProgramError> {
         let btf = self.btf;
         let program: &mut FEntry = self.program(name)?.try_into()?;
         program.load(function, btf)?;
         let link = program.attach()?;
         let link = program.take_link(link)?;
-        self.links.push(Link::Function(link));
+        self.attached.links.insert(name, Link::Function(link));
         Ok(())
     }
 
-    fn function_end(&mut self, name: &str, function: &str) -> Result<(), ProgramError> {
+    fn function_end(&mut self, name: &'static str, function: &str) -> Result<(), ProgramError> {
         let btf = self.btf;
         let program: &mut FExit = self.program(name)?.try_into()?;
         program.load(function, btf)?;
         let link = program.attach()?;
         let link = program.take_link(link)?;
-        self.links.push(Link::Return(link));
+        self.attached.links.insert(name, Link::Return(link));
         Ok(())
     }
 
-    fn packets(&mut self, name: &str, egress: bool, cgroup: &File) -> Result<(), ProgramError> {
+    fn packets(
+        &mut self,
+        name: &'static str,
+        egress: bool,
+        cgroup: &File,
+    ) -> Result<(), ProgramError> {
         let direction =
             if egress { CgroupSkbAttachType::Egress } else { CgroupSkbAttachType::Ingress };
         let program: &mut CgroupSkb = self.program(name)?.try_into()?;
@@ -280,7 +420,7 @@ impl<'kernel> Attacher<'kernel> {
         // By a link, which leaves room for others' programs: the kernel takes no mode with it.
         let link = program.attach(cgroup, direction, CgroupAttachMode::Single)?;
         let link = program.take_link(link)?;
-        self.links.push(Link::Packets(link));
+        self.attached.links.insert(name, Link::Packets(link));
         Ok(())
     }
 
@@ -291,11 +431,11 @@ impl<'kernel> Attacher<'kernel> {
         shape: CallShape,
         calls: &[Call],
     ) -> Result<(), Refusal> {
-        let handler = if let Some(placed) = self.placed.get(name) {
+        let handler = if let Some(placed) = self.attached.placed.get(name) {
             placed.clone()?
         } else {
             let placed = self.place(name);
-            self.placed.insert(name, placed.clone());
+            self.attached.placed.insert(name, placed.clone());
             placed?
         };
         let route =
@@ -306,44 +446,43 @@ impl<'kernel> Attacher<'kernel> {
     /// The native call of a number tells whether anybody handles it or its 32-bit twin: few calls need more than that look.
     fn route(&mut self, call: &Call, route: CallRoute) -> Result<(), MapError> {
         if let Some(number) = call.native {
-            self.routes.set(u32::from(number), CallRoute { either: 1, ..route }, 0)?;
+            self.attached.routes.set(u32::from(number), CallRoute { either: 1, ..route }, 0)?;
         }
         if let Some(number) = call.compat.map(u32::from) {
-            self.routes.set(COMPAT_CALLS + number, route, 0)?;
-            let native = self.routes.get(&number, 0)?;
-            self.routes.set(number, CallRoute { either: 1, ..native }, 0)?;
+            self.attached.routes.set(COMPAT_CALLS + number, route, 0)?;
+            let native = self.attached.routes.get(&number, 0)?;
+            self.attached.routes.set(number, CallRoute { either: 1, ..native }, 0)?;
         }
         Ok(())
     }
 
     /// Loads a handler of system calls and puts it into the table that the dispatcher calls. Place 0 stands for nobody.
     fn place(&mut self, name: &str) -> Result<u16, Refusal> {
-        let place = u16::try_from(self.placed.len() + 1).unwrap_or(u16::MAX);
+        let place = u16::try_from(self.attached.placed.len() + 1).unwrap_or(u16::MAX);
         let btf = self.btf;
         let load = |program: &mut Program| -> Result<(), ProgramError> {
             let program: &mut BtfTracePoint = program.try_into()?;
             program.load(maps::CALL_DISPATCHER.1, btf)
         };
-        let Some(program) = self.object.program_mut(name) else {
+        let Some(program) = self.attached.object.program_mut(name) else {
             return Err(failed(format!("the object has no program {name}")));
         };
         load(program).map_err(|error| explain(&error))?;
         let descriptor = program.fd().map_err(failed)?;
-        self.handlers.set(u32::from(place), descriptor, 0).map_err(failed)?;
+        self.attached.handlers.set(u32::from(place), descriptor, 0).map_err(failed)?;
         Ok(place)
     }
 }
 
-fn verified(object: &Ebpf) -> Vec<(String, u32)> {
-    let mut verified: Vec<_> = object
-        .programs()
-        .filter_map(|(name, program)| {
-            let count = program.info().ok()?.verified_instruction_count()?;
-            Some((name.to_owned(), count))
-        })
-        .collect();
-    verified.sort();
-    verified
+/// Appended to a hook's name: the calls whose outcome is told.
+fn in_words(returns: &[&CallReturn]) -> String {
+    let names: Vec<_> = returns.iter().map(|returned| returned.call.name).collect();
+    if names.is_empty() { String::new() } else { format!(" return/{}", names.join("+")) }
+}
+
+fn unwanted(probe: &Probe) -> ProbeCoverage {
+    let reason = "no rule and no configuration asks for it".to_owned();
+    coverage(probe, "none".to_owned(), ProbeState::Off, Some(reason))
 }
 
 /// The root of every hierarchy of cgroups has this inode (`kernfs_create_root`), and no other cgroup has it.
@@ -380,7 +519,7 @@ fn failed(reason: impl ToString) -> Refusal {
     (ProbeState::Failed, reason.to_string())
 }
 
-pub fn coverage(
+fn coverage(
     probe: &Probe,
     hook: String,
     state: ProbeState,

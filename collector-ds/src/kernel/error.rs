@@ -55,6 +55,9 @@ pub enum SensorError {
         #[source]
         source: aya::maps::MapError,
     },
+    /// Paths that were asked for later do not fit beside those before.
+    #[error("the files to watch can't be changed: {0}")]
+    Paths(#[from] super::PatternError),
     /// The object has no such map.
     #[error("the kernel programs were built without the map {0}")]
     NoMap(&'static str),

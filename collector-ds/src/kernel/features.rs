@@ -21,8 +21,12 @@ pub fn require() -> Result<(Btf, Capabilities), SensorError> {
         return Err(SensorError::LockedDown);
     }
     require_ring_buffer(is_map_supported(MapType::RingBuf).map_err(|error| error.io_error))?;
-    let btf = Btf::from_sys_fs().map_err(btf_error)?;
-    Ok((btf, capabilities))
+    Ok((kernel_types()?, capabilities))
+}
+
+/// The kernel's types: several megabytes.
+pub fn kernel_types() -> Result<Btf, SensorError> {
+    Btf::from_sys_fs().map_err(btf_error)
 }
 
 /// "No" and "could not ask" are told apart.

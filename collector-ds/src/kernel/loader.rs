@@ -1,13 +1,12 @@
 //! Brings the programs into the kernel, each by itself.
 
-use super::attach::{self, Attached, Attacher, Link};
+use super::attach::{Attached, Attacher};
 use super::features::{lift_memory_lock_limit, memory_lock_hint, require};
 use super::process_list::ProcessList;
 use super::{Capabilities, FileFilter, KernelConfig, OwnObjects, SensorError};
-use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, ProgramArray, RingBuf};
+use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf};
 use aya::{Btf, Ebpf, EbpfError, EbpfLoader};
-use ebpf_probes::{OBJECT, PROBES, Probe, RecordKind, maps};
-use event_model::{ProbeCoverage, ProbeState};
+use ebpf_probes::{OBJECT, RecordKind, maps};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
@@ -21,10 +20,7 @@ pub struct Loaded {
     pub drops: PerCpuArray<MapData, u64>,
     pub folded: PerCpuArray<MapData, u64>,
     pub asleep: Array<MapData, u32>,
-    pub links: Vec<Link>,
-    pub verified: Vec<(String, u32)>,
-    pub handlers: ProgramArray<MapData>,
-    pub coverage: Vec<ProbeCoverage>,
+    pub attached: Attached,
     /// None where the kernel has no such iterator, or refuses it: `/proc` lists processes too.
     pub process_list: Option<ProcessList>,
     pub capabilities: Capabilities,
@@ -38,8 +34,8 @@ pub struct RingSizes {
     pub act: u32,
 }
 
-/// Loads and attaches all programs that this kernel takes, of those that are wanted. The kernel's types and the object,
-/// several megabytes, are gone when it returns.
+/// Loads and attaches all programs that this kernel takes, of those that are wanted. The kernel's types, several megabytes,
+/// are gone when it returns.
 pub fn load(
     rings: RingSizes,
     config: &KernelConfig,
@@ -52,32 +48,26 @@ pub fn load(
     let mut object = prepare(&btf, rings, &config.files)?;
     config.network.apply(&mut object, &wanted)?;
     config.files.apply(&mut object, &wanted)?;
-    let mut attacher = Attacher::new(object, &btf, config.end_of_calls)?;
-    let mut coverage = Vec::new();
-    for probe in PROBES.iter().copied().flatten() {
-        coverage.push(if wanted(probe.kind) { attacher.probe(probe) } else { unwanted(probe) });
-    }
+    let mut attached = Attached::new(object, config.end_of_calls)?;
+    let untried = attached.untried(wanted);
+    let mut attacher = Attacher::new(&mut attached, &btf);
+    untried.into_iter().for_each(|place| attacher.attach_probe(place));
     let process_list = attacher
         .process_list()
         .inspect_err(|(_, reason)| tracing::info!(reason, "processes are listed from /proc alone"))
         .ok();
-    let Attached { mut object, links, handlers, verified } = attacher.finish(&mut coverage);
-    // Parts of a kind that one hook serves are one.
-    coverage.dedup();
-    // While all are held: afterwards the kernel keeps them.
+    attacher.finish();
+    let object = &mut attached.object;
     let own_objects = OwnObjects::held();
-    tell_own_maps(&mut object, &own_objects)
+    tell_own_maps(object, &own_objects)
         .map_err(|source| SensorError::Map { name: maps::OWN_MAPS, source })?;
     Ok(Loaded {
-        process_ring: take(&mut object, maps::PROCESS_RING)?,
-        act_ring: take(&mut object, maps::ACT_RING)?,
-        drops: take(&mut object, maps::DROPS)?,
-        folded: take(&mut object, maps::FOLDED)?,
-        asleep: take(&mut object, maps::ASLEEP)?,
-        links,
-        verified,
-        handlers,
-        coverage,
+        process_ring: take(object, maps::PROCESS_RING)?,
+        act_ring: take(object, maps::ACT_RING)?,
+        drops: take(object, maps::DROPS)?,
+        folded: take(object, maps::FOLDED)?,
+        asleep: take(object, maps::ASLEEP)?,
+        attached,
         process_list,
         capabilities,
         own_objects,
@@ -90,11 +80,6 @@ fn tell_own_maps(object: &mut Ebpf, own: &OwnObjects) -> Result<(), MapError> {
     let map = object.map_mut(maps::OWN_MAPS).ok_or_else(missing)?;
     let mut map = HashMap::<_, u32, u32>::try_from(map)?;
     own.maps.iter().try_for_each(|id| map.insert(id, 1, 0))
-}
-
-fn unwanted(probe: &Probe) -> ProbeCoverage {
-    let reason = "no rule and no configuration asks for it".to_owned();
-    attach::coverage(probe, "none".to_owned(), ProbeState::Off, Some(reason))
 }
 
 fn prepare(btf: &Btf, rings: RingSizes, files: &FileFilter) -> Result<Ebpf, SensorError> {

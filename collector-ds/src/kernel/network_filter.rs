@@ -82,6 +82,19 @@ impl NetworkFilter {
             .map_err(|source| SensorError::Map { name: maps::NETWORK_SETTINGS, source })
     }
 
+    /// Tells attached programs which kinds are wanted from now on. The other settings stay as they are.
+    pub(super) fn want(
+        &self,
+        object: &mut Ebpf,
+        wanted: impl Fn(RecordKind) -> bool,
+    ) -> Result<(), SensorError> {
+        let settings = self.settings(wanted);
+        let Some(map) = object.map_mut(maps::NETWORK_SETTINGS) else { return Ok(()) };
+        Array::<_, Settings>::try_from(map)
+            .and_then(|mut map| map.set(0, settings, 0))
+            .map_err(|source| SensorError::Map { name: maps::NETWORK_SETTINGS, source })
+    }
+
     fn settings(&self, wanted: impl Fn(RecordKind) -> bool) -> Settings {
         let first = RecordKind::Network(NetworkAct::ALL[0]).number();
         let kinds = NetworkAct::ALL.into_iter().map(RecordKind::Network);

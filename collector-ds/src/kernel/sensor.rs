@@ -1,4 +1,4 @@
-use super::attach::Link;
+use super::attach::Attached;
 use super::drops::Drops;
 use super::loader::{Loaded, RingSizes, load};
 use super::outcomes::Outcomes;
@@ -6,7 +6,7 @@ use super::process_list::ProcessList;
 use super::ring::Ring;
 use super::snapshot::{Snapshot, snapshot_with};
 use super::{Capabilities, FileFilter, NetworkFilter, OwnObjects, SensorError, WallClock};
-use aya::maps::{Array, MapData, MapError, PerCpuArray, ProgramArray};
+use aya::maps::{Array, MapData, MapError, PerCpuArray};
 use ebpf_probes::{ExecRecord, KernelRecord, RecordKind};
 use event_model::ProbeCoverage;
 use std::collections::BTreeSet;
@@ -59,12 +59,15 @@ pub struct Sensor {
     asleep: Array<MapData, u32>,
     /// The last look found nothing, and nothing waits for its outcome.
     rests: bool,
-    _links: Vec<Link>,
+    pub(super) attached: Attached,
+    /// What the kernel is asked for now.
+    pub(super) config: KernelConfig,
+    /// How often the wanted paths were changed.
+    pub(super) path_changes: u64,
     verified: Vec<(String, u32)>,
-    _handlers: ProgramArray<MapData>,
     process_list: Option<ProcessList>,
     capabilities: Capabilities,
-    own_objects: OwnObjects,
+    pub(super) own_objects: OwnObjects,
     clock: WallClock,
 }
 
@@ -78,8 +81,8 @@ impl Sensor {
         };
         let wanted = |kind: RecordKind| !kind.is_act() || config.acts.contains(&kind);
         let loaded = load(rings, config, wanted)?;
-        let Loaded { drops, folded, links, verified, handlers, coverage, capabilities, .. } =
-            loaded;
+        let Loaded { drops, folded, attached, capabilities, .. } = loaded;
+        let coverage = attached.coverage();
         let sensor = Self {
             process_ring: Ring::new(loaded.process_ring),
             act_ring: Ring::new(loaded.act_ring),
@@ -88,9 +91,10 @@ impl Sensor {
             folded,
             asleep: loaded.asleep,
             rests: false,
-            _links: links,
-            verified,
-            _handlers: handlers,
+            verified: attached.verified(),
+            attached,
+            config: config.clone(),
+            path_changes: 1,
             process_list: loaded.process_list,
             capabilities,
             own_objects: loaded.own_objects,

@@ -6,7 +6,7 @@ pub use defaults::watched_by_default;
 
 use super::{CgroupKey, RecordKind, SensorError};
 use aya::maps::{Array, HashMap, Map, MapError};
-use aya::{Ebpf, EbpfLoader};
+use aya::{Ebpf, EbpfLoader, Pod};
 use ebpf_probes::maps;
 use std::collections::BTreeMap;
 use std::mem;
@@ -32,6 +32,8 @@ const LEVELS: usize = 32;
 const LONGEST_NAME: usize = 255;
 /// What the kernel holds for us costs some 80 bytes each.
 const MAXIMUM_NODES: usize = 1 << 16;
+/// Room for the nodes of paths that rules ask for later, 1.3 MB of the kernel's.
+const LEAST_ROOM: usize = 1 << 14;
 
 /// Why a pattern is none.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,9 +69,13 @@ pub struct WatchedPaths {
 /// What the programs filter acts on files by.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileFilter {
+    /// What it was made of.
+    paths: WatchedPaths,
     /// Flags by the hash of a path: the map `watched_paths`.
     pub(super) nodes: BTreeMap<u64, u32>,
-    /// The variable `watched_name_lengths`.
+    /// The keys of the tree's nodes, each behind its parent.
+    order: Vec<u64>,
+    /// `watched.name_lengths`.
     pub(super) name_lengths: u64,
     pub(super) children: Children,
     /// Acts from these are not told.
@@ -78,7 +84,7 @@ pub struct FileFilter {
     pub(super) repeats: u64,
 }
 
-/// The variable `watched_children`: which names can be children of nodes, a bit for many of them.
+/// `watched.children`: which names can be children of nodes, a bit for many of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Children([u64; 64]);
 
@@ -106,7 +112,13 @@ impl Children {
 impl FileFilter {
     /// All files, by every process.
     pub fn everything() -> Self {
-        Self { nodes: BTreeMap::from([(ROOT, READ_BELOW | WRITE_BELOW)]), ..Self::default() }
+        let all = || vec!["/".to_owned()];
+        Self {
+            paths: WatchedPaths { read: all(), write: all() },
+            nodes: BTreeMap::from([(ROOT, READ_BELOW | WRITE_BELOW)]),
+            order: vec![ROOT],
+            ..Self::default()
+        }
     }
 
     /// The files of these patterns.
@@ -114,7 +126,7 @@ impl FileFilter {
         paths: &WatchedPaths,
         ignored_cgroups: Vec<CgroupKey>,
     ) -> Result<Self, PatternError> {
-        let mut filter = Self { ignored_cgroups, ..Self::default() };
+        let mut filter = Self { paths: paths.clone(), ignored_cgroups, ..Self::default() };
         let mut root = Node::default();
         let lists = [(&paths.read, READ, READ_BELOW), (&paths.write, WRITE, WRITE_BELOW)];
         for (patterns, at, below) in lists {
@@ -144,11 +156,9 @@ impl FileFilter {
         let cgroups_are_ignored: &'static u32 =
             if self.ignored_cgroups.is_empty() { &0 } else { &1 };
         loader
-            .map_max_entries(maps::WATCHED_PATHS, entries(self.nodes.len()))
+            .map_max_entries(maps::WATCHED_PATHS, entries(LEAST_ROOM.max(2 * self.nodes.len())))
             .map_max_entries(maps::IGNORED_CGROUPS, entries(self.ignored_cgroups.len()))
-            .override_global(maps::WATCHED_NAME_LENGTHS, &self.name_lengths, true)
             .override_global(maps::REPEAT_NANOSECONDS, &self.repeats, true)
-            .override_global(maps::WATCHED_CHILDREN, &self.children.0, true)
             .override_global(maps::CGROUPS_ARE_IGNORED, cgroups_are_ignored, true);
     }
 
@@ -158,14 +168,69 @@ impl FileFilter {
         object: &mut Ebpf,
         wanted: impl Fn(RecordKind) -> bool,
     ) -> Result<(), SensorError> {
-        self.watch(object).map_err(|source| failed(maps::WATCHED_PATHS, source))?;
+        self.widen(object, 0)?;
         self.ignore(object).map_err(|source| failed(maps::IGNORED_CGROUPS, source))?;
-        want(object, wanted).map_err(|source| failed(maps::WANTED_KINDS, source))
+        want(object, wanted)
+    }
+
+    /// The files of both, with what else is set of this one.
+    pub(super) fn joined(&self, other: &Self) -> Result<Self, PatternError> {
+        let both = |ours: &[String], others: &[String]| [ours, others].concat();
+        let paths = WatchedPaths {
+            read: both(&self.paths.read, &other.paths.read),
+            write: both(&self.paths.write, &other.paths.write),
+        };
+        let joined = Self::new(&paths, self.ignored_cgroups.clone())?;
+        Ok(Self { repeats: self.repeats, ..joined })
+    }
+
+    /// Whether it leaves out the same files.
+    pub(super) fn watches_the_same(&self, other: &Self) -> bool {
+        (&self.nodes, self.name_lengths, &self.children)
+            == (&other.nodes, other.name_lengths, &other.children)
+    }
+
+    /// Makes the kernel watch these files, which are all that it watched before and more. At no moment one of them is left out: a node
+    /// comes before its parent, so that who walks down meets no name without what is below it.
+    pub(super) fn widen(&self, object: &mut Ebpf, changes: u64) -> Result<(), SensorError> {
+        // What may be a child is asked first.
+        self.tell_besides(object, changes)?;
+        self.watch(object).map_err(|source| failed(maps::WATCHED_PATHS, source))?;
+        self.tell_besides(object, changes + 1)
+    }
+
+    /// Makes the kernel watch these files alone, of more that it watched (`before`). A node goes before what is below it.
+    pub(super) fn narrow(
+        &self,
+        before: &Self,
+        object: &mut Ebpf,
+        changes: u64,
+    ) -> Result<(), SensorError> {
+        let error = |source| failed(maps::WATCHED_PATHS, source);
+        let map = map(object, maps::WATCHED_PATHS).map_err(error)?;
+        let mut map = HashMap::<_, u64, u32>::try_from(map).map_err(error)?;
+        for node in before.order.iter().filter(|node| !self.nodes.contains_key(node)) {
+            map.remove(node).map_err(error)?;
+        }
+        self.watch(object).map_err(error)?;
+        self.tell_besides(object, changes)
     }
 
     fn watch(&self, object: &mut Ebpf) -> Result<(), MapError> {
         let mut map = HashMap::<_, u64, u32>::try_from(map(object, maps::WATCHED_PATHS)?)?;
-        self.nodes.iter().try_for_each(|(node, flags)| map.insert(node, flags, 0))
+        self.order.iter().rev().try_for_each(|node| {
+            let flags = self.nodes.get(node).copied().unwrap_or_default();
+            map.insert(node, flags, 0)
+        })
+    }
+
+    fn tell_besides(&self, object: &mut Ebpf, changes: u64) -> Result<(), SensorError> {
+        let error = |source| failed(maps::WATCHED, source);
+        let map = map(object, maps::WATCHED).map_err(error)?;
+        let mut map = Array::<_, Watched>::try_from(map).map_err(error)?;
+        let watched =
+            Watched { changes, name_lengths: self.name_lengths, children: self.children.0 };
+        map.set(0, watched, 0).map_err(error)
     }
 
     fn ignore(&self, object: &mut Ebpf) -> Result<(), MapError> {
@@ -178,18 +243,47 @@ impl FileFilter {
             return Err(PatternError::Wildcard(pattern.to_owned()));
         }
         check_name(pattern, name)?;
-        *self.nodes.entry(mix(NAMES, hash(name.as_bytes()))).or_default() |= at;
+        *self.node(mix(NAMES, hash(name.as_bytes()))) |= at;
         self.name_lengths |= 1 << name.len().min(63);
         self.children.add(NAMES, name);
         Ok(())
     }
+
+    /// The flags of a node.
+    fn node(&mut self, key: u64) -> &mut u32 {
+        let Self { nodes, order, .. } = self;
+        nodes.entry(key).or_insert_with(|| {
+            order.push(key);
+            0
+        })
+    }
 }
 
-fn want(object: &mut Ebpf, wanted: impl Fn(RecordKind) -> bool) -> Result<(), MapError> {
-    let mut map = Array::<_, u32>::try_from(map(object, maps::WANTED_KINDS)?)?;
-    let mut kinds = RecordKind::ALL.into_iter().filter(|kind| wanted(*kind));
-    kinds.try_for_each(|kind| map.set(u32::from(kind.number()), 1, 0))
+/// Tells the programs which kinds are wanted, and that the others are not.
+pub(super) fn want(
+    object: &mut Ebpf,
+    wanted: impl Fn(RecordKind) -> bool,
+) -> Result<(), SensorError> {
+    let error = |source| failed(maps::WANTED_KINDS, source);
+    let map = map(object, maps::WANTED_KINDS).map_err(error)?;
+    let mut map = Array::<_, u32>::try_from(map).map_err(error)?;
+    let mut kinds = RecordKind::ALL.into_iter();
+    kinds
+        .try_for_each(|kind| map.set(u32::from(kind.number()), u32::from(wanted(kind)), 0))
+        .map_err(error)
 }
+
+/// `struct watched`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Watched {
+    changes: u64,
+    name_lengths: u64,
+    children: [u64; 64],
+}
+
+// SAFETY: integers without padding: any bytes are a value.
+unsafe impl Pod for Watched {}
 
 fn map<'object>(object: &'object mut Ebpf, name: &str) -> Result<&'object mut Map, MapError> {
     object.map_mut(name).ok_or_else(|| MapError::InvalidName { name: name.to_owned() })
@@ -277,7 +371,7 @@ impl Node {
 
     fn encode(&self, key: u64, filter: &mut FileFilter) {
         let any = if self.any.is_some() { ANY_NAME } else { 0 };
-        *filter.nodes.entry(key).or_default() |= self.flags | any;
+        *filter.node(key) |= self.flags | any;
         for (name, child) in &self.children {
             filter.children.add(key, name);
             child.encode(mix(key, hash(name.as_bytes())), filter);

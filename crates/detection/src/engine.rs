@@ -1,18 +1,19 @@
 //! Rules against acts.
 
 use crate::act::{Act, AuditAct};
-use crate::burst::Tally;
 use crate::event_source::EventSource;
 use crate::event_type::{EventType, EventTypes};
+use crate::explanation;
 use crate::field::Facts;
 use crate::graph::{Graph, Node, NodeId};
 use crate::guard::Popularity;
 use crate::index::Index;
 use crate::lower::for_event_type;
-use crate::memo::Memo;
+use crate::memory::{Evidence, Fingerprint, Stateful, Tally};
 use crate::output::shown;
 use crate::paths::WantedPaths;
 use crate::rule::{Rule, RuleSet};
+use crate::shared_parts::Memo;
 use event_model::{Alert, AlertSubject, BlindRule, Host, MatchedField, Process, Timestamp};
 use std::collections::{BTreeSet, HashMap};
 use uuid::Uuid;
@@ -38,6 +39,8 @@ pub struct Engine {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Candidate {
     rule: usize,
+    /// It is not the rule's own condition but that of a step before it.
+    step: Option<usize>,
     /// The rule's condition with what the event's type decides left out.
     condition: NodeId,
 }
@@ -45,14 +48,15 @@ struct Candidate {
 impl Engine {
     /// Indexes the rules. What could be wrong with them was found when they were loaded.
     pub fn compile(rules: RuleSet) -> Self {
-        let RuleSet { rules, mut graph, .. } = rules;
+        let RuleSet { mut rules, mut graph, .. } = rules;
+        explanation::fingerprint(&mut rules, &graph);
         let unasked = candidates(&rules, &mut graph, EventType::unseen());
         let candidates: Vec<_> = EventType::seen()
             .map(|event_type| candidates(&rules, &mut graph, event_type))
             .collect();
         let audit_candidates = audit_candidates(&rules);
         let none = EventTypes::none();
-        let event_types = rules.iter().fold(none, |types, rule| types.union(rule.event_types()));
+        let event_types = rules.iter().flat_map(needed).fold(none, EventTypes::union);
         // What is the same for events of a type that does not exist matches whatever happens, not this type.
         let wanted = candidates
             .iter()
@@ -95,16 +99,13 @@ impl Engine {
     }
 
     fn find_paths(&mut self) {
-        let by_rule = |rule: usize, of_type: &[Candidate]| {
-            of_type.iter().find(|candidate| candidate.rule == rule).copied()
-        };
         for (index, rule) in self.rules.iter().enumerate() {
             for (event_type, of_type) in EventType::seen().zip(&self.candidates) {
-                let candidate = by_rule(index, of_type);
-                let asked_for = self.wanted[event_type.index()];
-                if let Some(candidate) = candidate.filter(|_| asked_for) {
-                    let condition = candidate.condition;
-                    self.wanted_paths.add(&rule.name, &mut self.graph, condition, event_type);
+                if !self.wanted[event_type.index()] {
+                    continue;
+                }
+                for Candidate { condition, .. } in of_type.iter().filter(|it| it.rule == index) {
+                    self.wanted_paths.add(&rule.name, &mut self.graph, *condition, event_type);
                 }
             }
         }
@@ -161,9 +162,9 @@ impl Engine {
     ) -> impl Iterator<Item = Match<'e>> + use<'e, 'a> {
         let facts = Facts::of_act(act);
         let candidates = self.candidates_for(act, &facts);
+        let own = candidates.filter(|candidate| candidate.step.is_none());
         let mut memo = Memo::new();
-        candidates
-            .filter_map(move |candidate| self.matched_if_it_holds(candidate, &facts, &mut memo))
+        own.filter_map(move |candidate| self.matched_if_it_holds(candidate, &facts, &mut memo))
     }
 
     /// The rules of which a request to an API server makes an alert, as [`Self::detect`] does of acts.
@@ -179,9 +180,9 @@ impl Engine {
     ) -> impl Iterator<Item = Match<'e>> + use<'e, 'a> {
         let facts = Facts::of_audit(act);
         let candidates = self.audit_candidates_for(&facts);
+        let own = candidates.filter(|candidate| candidate.step.is_none());
         let mut memo = Memo::new();
-        candidates
-            .filter_map(move |candidate| self.matched_if_it_holds(candidate, &facts, &mut memo))
+        own.filter_map(move |candidate| self.matched_if_it_holds(candidate, &facts, &mut memo))
     }
 
     /// Whether some rule can match requests to an API server.
@@ -189,7 +190,7 @@ impl Engine {
         !self.audit.0.is_empty()
     }
 
-    /// Those of the candidates that hold, and where they ask for several acts are complete.
+    /// Those of the candidates that hold and make an alert, with what came before.
     fn completed<'e>(
         &'e self,
         candidates: impl Iterator<Item = Candidate>,
@@ -199,15 +200,52 @@ impl Engine {
         let mut memo = Memo::new();
         let mut matches = vec![];
         for candidate in candidates {
-            let Candidate { rule, condition } = candidate;
-            let burst = self.rules[rule].burst.as_ref();
-            if self.graph.holds(condition, facts, &mut memo)
-                && burst.is_none_or(|burst| tally.completes(rule, burst, facts))
-            {
-                matches.push(self.matched(candidate, facts, &mut memo));
+            if !self.graph.holds(candidate.condition, facts, &mut memo) {
+                continue;
+            }
+            if let Some(before) = self.remember(candidate, facts, &mut memo, tally) {
+                let mut matched = self.matched(candidate, facts, &mut memo);
+                matched.matched_fields.extend(before);
+                matches.push(matched);
             }
         }
         matches
+    }
+
+    /// What a rule remembers of an act that a condition of it holds for. None: it makes no alert.
+    fn remember(
+        &self,
+        candidate: Candidate,
+        facts: &Facts<'_>,
+        memo: &mut Memo,
+        tally: &mut Tally,
+    ) -> Option<Vec<MatchedField>> {
+        let rule = &self.rules[candidate.rule];
+        let Some(stateful) = &rule.stateful else { return Some(vec![]) };
+        let completes = match (stateful, candidate.step) {
+            (Stateful::Sequence(sequence), Some(step)) => {
+                let evidence = || self.evidence(candidate, facts, memo);
+                tally.reach(rule.fingerprint, sequence, step, facts, evidence);
+                false
+            }
+            (Stateful::Sequence(sequence), None) => {
+                return tally.ends(rule.fingerprint, sequence, facts).map(|it| told_before(&it));
+            }
+            (Stateful::Burst(burst), _) => tally.completes(rule.fingerprint, burst, facts),
+            (Stateful::FirstSeen(baseline), _) => tally.is_new(rule.fingerprint, baseline, facts),
+        };
+        completes.then(Vec::new)
+    }
+
+    fn evidence(&self, candidate: Candidate, facts: &Facts<'_>, memo: &mut Memo) -> Evidence {
+        let mut fields = self.matched_fields(candidate.condition, facts, memo);
+        Evidence::of(facts, &mut fields)
+    }
+
+    /// The rules that keep baselines.
+    pub(crate) fn baseline_rules(&self) -> impl Iterator<Item = Fingerprint> {
+        let keeps = |rule: &&Rule| matches!(rule.stateful, Some(Stateful::FirstSeen(_)));
+        self.rules.iter().filter(keeps).map(|rule| rule.fingerprint)
     }
 
     /// The rules that an act can match by what it shows.
@@ -276,30 +314,53 @@ fn candidates(rules: &[Rule], graph: &mut Graph, event_type: EventType) -> Vec<C
     let mut candidates = Vec::new();
     let of_acts = |(_, rule): &(usize, &Rule)| rule.source == EventSource::Syscall;
     for (index, rule) in rules.iter().enumerate().filter(of_acts) {
-        let condition = for_event_type(graph, rule.condition, event_type, &mut done);
-        if *graph.node(condition) != Node::Constant(false) {
-            candidates.push(Candidate { rule: index, condition });
+        for (step, condition) in conditions(rule) {
+            let condition = for_event_type(graph, condition, event_type, &mut done);
+            if *graph.node(condition) != Node::Constant(false) {
+                candidates.push(Candidate { rule: index, step, condition });
+            }
         }
     }
     candidates
 }
 
+/// A rule's own condition, then those of the steps before it, the last of them first: so no act is two steps of one sequence.
+fn conditions(rule: &Rule) -> impl Iterator<Item = (Option<usize>, NodeId)> {
+    let steps = rule.steps().iter().enumerate().rev();
+    let before = steps.map(|(place, step)| (Some(place), step.condition));
+    std::iter::once((None, rule.condition)).chain(before)
+}
+
+/// The types of acts that its own condition needs, and then those of each step before it.
+fn needed(rule: &Rule) -> impl Iterator<Item = &EventTypes> {
+    let before = rule.steps().iter().map(|step| &step.event_types);
+    std::iter::once(rule.event_types()).chain(before)
+}
+
+/// What is told of the acts before: `after[1].time`, `after[1].actor`, `after[1].file.path`, …
+fn told_before(before: &[Evidence]) -> Vec<MatchedField> {
+    let numbered = (1..).zip(before);
+    numbered.flat_map(|(number, evidence)| evidence.told(&format!("after[{number}]"))).collect()
+}
+
 fn audit_candidates(rules: &[Rule]) -> Vec<Candidate> {
     let of_audit = |(_, rule): &(usize, &Rule)| rule.source == EventSource::KubernetesAudit;
     let rules = rules.iter().enumerate().filter(of_audit);
-    rules.map(|(rule, Rule { condition, .. })| Candidate { rule, condition: *condition }).collect()
+    let candidates = rules.flat_map(|(index, rule)| {
+        conditions(rule).map(move |(step, condition)| Candidate { rule: index, step, condition })
+    });
+    candidates.collect()
 }
 
 fn blindness(rule: &Rule, sees: &impl Fn(EventType) -> bool) -> Option<BlindRule> {
     if rule.source != EventSource::Syscall {
         return None;
     }
-    let EventTypes::Only(types) = rule.event_types() else {
-        return None;
-    };
-    if types.iter().any(|event_type| sees(*event_type)) {
-        return None;
-    }
+    let unseen = needed(rule).find_map(|types| match types {
+        EventTypes::Only(types) if !types.iter().any(|it| sees(*it)) => Some(types),
+        _ => None,
+    });
+    let types = unseen?;
     let names: Vec<&str> = types.iter().map(|event_type| event_type.name()).collect();
     let reason = match names.as_slice() {
         [] => match rule.fields().iter().find(|field| field.is_never_told()) {

@@ -6,8 +6,12 @@ use crate::event_type::EventTypes;
 use crate::graph::{CheckId, Graph, Node, NodeId};
 use crate::guard::{Ask, Guard};
 use crate::lower::for_event_type;
+use crate::memory::Stateful;
 use crate::paths::WantedPaths;
+use crate::rule::Rule;
+use foldhash::quality::FixedState;
 use std::collections::{BTreeSet, HashMap};
+use std::hash::{BuildHasher, Hash, Hasher};
 
 /// More texts than these are counted.
 const MOST_SHOWN: usize = 12;
@@ -25,8 +29,8 @@ pub struct Explanation {
     pub fields: Vec<(&'static str, &'static str)>,
     /// One of these an act must show before the condition is asked. Empty: it is asked of every act of its types.
     pub shown: Vec<String>,
-    /// How many acts make an alert, where one does not.
-    pub burst: Option<String>,
+    /// What makes an alert besides an act that the condition holds for: what the rule counts, or waits for, or learns.
+    pub needs: Option<String>,
     /// The files that it can match acts on.
     pub paths: WantedPaths,
 }
@@ -37,7 +41,9 @@ impl Engine {
         let rule = self.rules.iter().find(|rule| rule.name == name)?;
         let (condition, types) = (rule.condition, rule.event_types().clone());
         let source = rule.source;
-        let burst = rule.burst.as_ref().map(ToString::to_string);
+        let needs = rule.stateful.as_ref().map(|it| needs(it, &self.graph));
+        let steps: Vec<_> =
+            rule.steps().iter().map(|it| (it.condition, it.event_types.clone())).collect();
         let fields = rule.fields.iter().map(|field| (field.name, field.provider.name())).collect();
         let event_types = match &types {
             EventTypes::All => None,
@@ -49,6 +55,13 @@ impl Engine {
         let mut shown = BTreeSet::new();
         let mut always = false;
         let mut paths = WantedPaths::default();
+        for (condition, types) in steps {
+            for event_type in crate::EventType::seen().filter(|seen| types.contains(*seen)) {
+                let mut done = HashMap::new();
+                let special = for_event_type(&mut self.graph, condition, event_type, &mut done);
+                paths.add(name, &mut self.graph, special, event_type);
+            }
+        }
         if source == EventSource::KubernetesAudit {
             match Guard::of(&self.graph, condition, &popularity) {
                 Some(guard) => shown.extend(guard.any.iter().map(in_words)),
@@ -66,7 +79,35 @@ impl Engine {
         }
         let shown = if always { vec![] } else { shown.into_iter().collect() };
         let condition = Writer::new(&self.graph).written(condition);
-        Some(Explanation { condition, source, event_types, fields, shown, burst, paths })
+        Some(Explanation { condition, source, event_types, fields, shown, needs, paths })
+    }
+}
+
+fn needs(stateful: &Stateful, graph: &Graph) -> String {
+    let mut text = stateful.to_string();
+    let mut writer = None;
+    for (number, step) in (1..).zip(stateful.steps()) {
+        let writer = writer.get_or_insert_with(|| Writer::new(graph));
+        text += &format!("\n{number}. {}", writer.written(step.condition).replace('\n', " "));
+    }
+    text
+}
+
+/// Numbers for what the rules say that remember acts: the same after a reload, and after a restart of the same program.
+pub(crate) fn fingerprint(rules: &mut [Rule], graph: &Graph) {
+    let hashes = FixedState::default();
+    let mut writer = None;
+    for rule in rules {
+        let Some(stateful) = &rule.stateful else { continue };
+        let writer = writer.get_or_insert_with(|| Writer::new(graph));
+        let mut said = hashes.build_hasher();
+        (rule.name.as_str(), stateful.to_string()).hash(&mut said);
+        writer.written(rule.condition).hash(&mut said);
+        for step in stateful.steps() {
+            writer.written(step.condition).hash(&mut said);
+            step.by.as_ref().map(ToString::to_string).hash(&mut said);
+        }
+        rule.fingerprint = said.finish();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::condition::Transformer;
 use crate::field::{Facts, FieldUse, Value};
-use crate::memo::{Memo, SharedParts};
+use crate::shared_parts::{Memo, SharedParts};
 use crate::test::Test;
 use crate::transform::transformed;
 use std::collections::HashMap;

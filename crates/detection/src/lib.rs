@@ -55,7 +55,6 @@
 //! ```
 
 mod act;
-mod burst;
 mod condition;
 mod diagnostic;
 mod documentation;
@@ -69,17 +68,17 @@ mod guard;
 mod index;
 mod load;
 mod lower;
-mod memo;
+mod memory;
 mod network;
 mod output;
 mod paths;
 mod rule;
+mod shared_parts;
 mod source;
 mod test;
 mod transform;
 
 pub use act::{Act, AuditAct};
-pub use burst::Tally;
 pub use diagnostic::{Diagnostic, LoadError, Severity};
 pub use documentation::{event_type_table, field_table, rule_table};
 pub use engine::{Engine, Match};
@@ -87,6 +86,7 @@ pub use event_source::EventSource;
 pub use event_type::{EventType, EventTypes};
 pub use explanation::Explanation;
 pub use field::{Argument, Field, Kind, Provider, fields};
+pub use memory::{BaselinesError, Tally};
 pub use paths::WantedPaths;
 pub use rule::{Rule, RuleSet};
 pub use source::SourceFile;

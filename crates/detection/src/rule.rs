@@ -1,11 +1,11 @@
 //! Rules, ready to be compiled.
 
-use crate::burst::Burst;
 use crate::diagnostic::{Diagnostic, LoadError};
 use crate::event_source::EventSource;
 use crate::event_type::EventTypes;
 use crate::field::Field;
 use crate::graph::{Graph, NodeId};
+use crate::memory::{Fingerprint, Stateful, Step};
 use crate::output::Template;
 use crate::source::SourceFile;
 use event_model::Priority;
@@ -23,7 +23,9 @@ pub struct Rule {
     pub(crate) condition: NodeId,
     pub(crate) fields: Vec<&'static Field>,
     pub(crate) event_types: EventTypes,
-    pub(crate) burst: Option<Burst>,
+    pub(crate) stateful: Option<Stateful>,
+    /// Of what it says, where it remembers acts. Set when the rules are compiled.
+    pub(crate) fingerprint: Fingerprint,
 }
 
 impl Rule {
@@ -55,6 +57,16 @@ impl Rule {
     /// The fields that its condition compares.
     pub fn fields(&self) -> &[&'static Field] {
         &self.fields
+    }
+
+    /// Whether its alert depends on acts before the one that it is about.
+    pub fn remembers(&self) -> bool {
+        self.stateful.is_some()
+    }
+
+    /// The acts that must come before.
+    pub(crate) fn steps(&self) -> &[Step] {
+        self.stateful.as_ref().map_or(&[], Stateful::steps)
     }
 
     /// The types of acts that it can match; none for rules of another source than acts.

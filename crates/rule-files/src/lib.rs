@@ -1,5 +1,9 @@
 //! Rule files on a disk.
 
+mod stamp;
+
+pub use stamp::Stamp;
+
 use detection::{LoadError, RuleSet, SourceFile};
 use std::path::{Path, PathBuf};
 

@@ -194,6 +194,46 @@ fn matches(engine: &Engine, file: &FileEvent) -> bool {
     engine.evaluate(&act).next().is_some()
 }
 
+/// A rule whose condition is that of an act before: its own no act has.
+fn compiled_as_a_step(condition: &str) -> Result<Engine, TestCaseError> {
+    let text = format!(
+        "- {{rule: R, desc: d, output: o, priority: INFO, condition: evt.type = execve and proc.name = none, \
+         defender: {{after: [{{condition: '{condition}'}}], within: 1m, by: [proc.name]}}}}\n"
+    );
+    let rules = RuleSet::load(&[SourceFile { name: "random.yaml", text: &text }]);
+    let rules = rules.map_err(|error| TestCaseError::fail(format!("{text}\n{error}")))?;
+    Ok(Engine::compile(rules))
+}
+
+#[test]
+fn no_act_that_is_a_step_of_a_sequence_is_kept_in_the_kernel() {
+    let matched = Cell::new(0_u64);
+    let config = Config { cases: CASES / 10, failure_persistence: None, ..Config::default() };
+    let strategy = (
+        prop::collection::vec(typed_condition(), RULES),
+        prop::collection::vec(act_on_a_file(), ACTS),
+    );
+    let outcome = TestRunner::new(config).run(&strategy, |(conditions, acts)| {
+        for condition in &conditions {
+            // What the step matches is what the same condition matches as a rule's own.
+            let (alone, engine) = (compiled(condition)?, compiled_as_a_step(condition)?);
+            let wanted = engine.wanted_paths();
+            for file in acts.iter().filter(|file| matches(&alone, file)) {
+                matched.set(matched.get() + 1);
+                let event_type = EventType::from(file.act);
+                let bounded = wanted.unbounded.is_empty();
+                let told = engine.wants(event_type)
+                    && engine.looks_at(event_type)
+                    && (!bounded || is_told(wanted, file));
+                prop_assert!(told, "{condition}\nasks for {wanted:?}\nand matches {file:#?}");
+            }
+        }
+        Ok(())
+    });
+    outcome.unwrap_or_else(|error| panic!("{error}"));
+    assert!(matched.get() > 1_000, "{} acts matched", matched.get());
+}
+
 #[test]
 fn no_act_that_a_rule_matches_is_kept_in_the_kernel() {
     let (pairs, matched) = (Cell::new(0_u64), Cell::new(0_u64));

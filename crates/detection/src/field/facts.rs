@@ -3,7 +3,7 @@
 use super::access::ActFacts;
 use super::audit::AuditFacts;
 use crate::{Act, AuditAct};
-use event_model::Timestamp;
+use event_model::{ProcessKey, Timestamp};
 
 /// Something that happened, of one of the sources.
 #[allow(clippy::large_enum_variant)] // It lives on the stack, for one evaluation.
@@ -28,6 +28,29 @@ impl<'a> Facts<'a> {
         match self {
             Self::Act(facts) => facts.act.event.time,
             Self::Audit(facts) => facts.act.event.stage_at,
+        }
+    }
+
+    /// Who did it: the process, then its ancestors as far as they are known. Nobody, of a request to an API server.
+    pub fn process_keys(&self) -> impl Iterator<Item = ProcessKey> {
+        let act = match self {
+            Self::Act(facts) => Some(facts.act),
+            Self::Audit(_) => None,
+        };
+        let processes = act
+            .into_iter()
+            .flat_map(|act| std::iter::once(act.process).chain(act.ancestors.iter().copied()));
+        processes.map(|process| process.reference.key)
+    }
+
+    /// The name and number of the process that did it.
+    pub fn actor(&self) -> Option<String> {
+        match self {
+            Self::Act(facts) => {
+                let process = facts.act.process;
+                Some(format!("{}[{}]", process.name, process.reference.key.pid))
+            }
+            Self::Audit(_) => None,
         }
     }
 

@@ -1,8 +1,8 @@
 //! Lists, macros and rules after all overrides.
 
-use super::burst::BurstItem;
 use super::exception::Exception;
 use super::item::{Item, Mode, RuleItem, RuleParts};
+use super::stateful::StatefulItem;
 use crate::diagnostic::Report;
 use crate::source::{LocatedText, Text};
 use event_model::Priority;
@@ -80,7 +80,7 @@ pub(crate) struct RuleDefinition {
     pub source: Option<Text>,
     pub(super) exceptions: Vec<Exception>,
     pub skip_if_unknown_filter: bool,
-    pub(super) burst: Option<BurstItem>,
+    pub(super) stateful: Option<StatefulItem>,
 }
 
 /// All definitions of all files.
@@ -165,7 +165,7 @@ fn defined(parts: RuleParts) -> Option<RuleDefinition> {
         source: parts.source,
         exceptions: parts.exceptions.unwrap_or_default(),
         skip_if_unknown_filter: parts.skip_if_unknown_filter.unwrap_or(false),
-        burst: parts.burst,
+        stateful: parts.stateful,
     })
 }
 
@@ -224,7 +224,7 @@ impl RuleDefinition {
         let skip = parts.skip_if_unknown_filter.filter(|_| chosen("skip-if-unknown-filter"));
         self.skip_if_unknown_filter = skip.unwrap_or(self.skip_if_unknown_filter);
         if chosen("defender") {
-            self.burst = parts.burst;
+            self.stateful = parts.stateful;
         }
     }
 

@@ -1,8 +1,8 @@
 //! The items of a rule file.
 
-use super::burst::{self, BurstItem};
 use super::entries::Entries;
 use super::exception::{self, Exception};
+use super::stateful::{self, StatefulItem};
 use super::version;
 use super::yaml::{Node, Value};
 use crate::diagnostic::{Report, nearest};
@@ -70,7 +70,7 @@ pub(super) struct RuleParts {
     pub source: Option<Text>,
     pub exceptions: Option<Vec<Exception>>,
     pub skip_if_unknown_filter: Option<bool>,
-    pub burst: Option<BurstItem>,
+    pub stateful: Option<StatefulItem>,
 }
 
 /// What an item does to an earlier one of its name.
@@ -274,7 +274,7 @@ fn rule_parts(entries: &Entries<'_>, overriding: bool, report: &mut Report<'_>) 
         source: source(entries, report),
         exceptions: exceptions(entries, overriding, report),
         skip_if_unknown_filter: entries.truth("skip-if-unknown-filter", report),
-        burst: burst::read(entries, report),
+        stateful: stateful::read(entries, report),
     }
 }
 

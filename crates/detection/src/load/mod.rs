@@ -1,10 +1,10 @@
 //! From files to rules.
 
-mod burst;
 mod definitions;
 mod entries;
 mod exception;
 mod item;
+mod stateful;
 mod version;
 mod yaml;
 
@@ -12,6 +12,7 @@ use crate::condition::Expression;
 use crate::diagnostic::{Diagnostic, LoadError, Report, Severity};
 use crate::event_source::EventSource;
 use crate::lower::{Lowered, Lowering};
+use crate::memory::Stateful;
 use crate::output::Template;
 use crate::rule::{Rule, RuleSet};
 use crate::source::{LocatedText, SourceFile};
@@ -114,7 +115,9 @@ fn lower_rule(
     for exception in &rule.exceptions {
         exception::check_fields(exception, report, &mut problems);
     }
-    let burst = rule.burst.as_ref().map(|item| burst::lower(item, report, &mut problems));
+    let stateful = rule.stateful.as_ref();
+    let stateful =
+        stateful.map(|item| stateful::lower(item, source, lowering, report, &mut problems));
     if rule.skip_if_unknown_filter
         && !problems.is_empty()
         && problems.iter().all(|problem| problem.unknown_name)
@@ -125,11 +128,17 @@ fn lower_rule(
     }
     report.diagnostics.extend(problems.into_iter().map(|problem| *problem.diagnostic));
     let faulty = report.diagnostics.len() > errors_before;
-    let (Some(Lowered { condition, fields, event_types }), Some(output), false) =
+    let (Some(Lowered { condition, mut fields, event_types }), Some(output), false) =
         (lowered, output, faulty)
     else {
         return Err(Faulty);
     };
+    let stateful = stateful.flatten();
+    for field in stateful.iter().flat_map(Stateful::steps).flat_map(|step| &step.fields) {
+        if !fields.iter().any(|known| std::ptr::eq(*known, *field)) {
+            fields.push(field);
+        }
+    }
     Ok(Some(Rule {
         name: definition.name.value.clone(),
         description: rule.description.trim().to_owned(),
@@ -141,7 +150,8 @@ fn lower_rule(
         condition,
         fields,
         event_types,
-        burst: burst.flatten(),
+        stateful,
+        fingerprint: 0,
     }))
 }
 

@@ -1,7 +1,7 @@
 //! Cases about requests to the API server of Kubernetes.
 
-use detection::{AuditAct, Engine};
-use event_model::{AuditEvent, AuditObject, AuditUser, Host, Timestamp};
+use detection::{AuditAct, Engine, Tally};
+use event_model::{AuditEvent, AuditObject, AuditUser, Host};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,12 +54,20 @@ const fn ok() -> u32 {
 impl CaseAudit {
     /// The names of the rules that the request matches.
     pub fn matches(&self, engine: &Engine) -> BTreeSet<String> {
-        let (event, host) = (self.event(), Host::default());
+        let (event, host) = (self.event(0), Host::default());
         let act = AuditAct { event: &event, host: &host };
         engine.evaluate_audit(&act).map(|matched| matched.rule().name().to_owned()).collect()
     }
 
-    fn event(&self) -> AuditEvent {
+    /// The names of the rules of which the request makes an alert, so many seconds later.
+    pub fn alerts(&self, engine: &Engine, tally: &mut Tally, seconds: u64) -> BTreeSet<String> {
+        let (event, host) = (self.event(seconds), Host::default());
+        let act = AuditAct { event: &event, host: &host };
+        let matches = engine.detect_audit(&act, tally);
+        matches.iter().map(|matched| matched.rule().name().to_owned()).collect()
+    }
+
+    fn event(&self, seconds: u64) -> AuditEvent {
         let named = |name: &str| AuditUser { name: name.to_owned(), ..AuditUser::default() };
         let decision = if matches!(self.code, 401 | 403) { "forbid" } else { "allow" };
         let decision = ("authorization.k8s.io/decision".to_owned(), decision.to_owned());
@@ -77,7 +85,7 @@ impl CaseAudit {
             response_code: (self.stage != "RequestReceived").then_some(self.code),
             request_object: self.body.as_ref().map(ToString::to_string),
             request_object_dropped: self.too_large,
-            stage_at: Timestamp(1_800_000_000_000_000_000),
+            stage_at: super::time_after(seconds),
             annotations: BTreeMap::from([decision]),
             ..AuditEvent::default()
         }

@@ -20,6 +20,9 @@ use std::net::SocketAddr;
 #[serde(deny_unknown_fields)]
 pub struct RuleCases {
     pub rule: String,
+    /// What the rule remembers of the acts before counts. Else each case is asked by itself.
+    #[serde(default)]
+    pub in_order: bool,
     /// Acts that must raise the rule's alert, also while nothing but the container's id is known.
     pub alerts: Vec<Case>,
     /// Acts that must not.
@@ -49,9 +52,19 @@ pub struct Case {
     /// It was done to the sensor itself.
     #[serde(default)]
     pub on_sensor: bool,
+    /// What was done before, the first of it first. Counts where the cases are `in_order`.
+    #[serde(default)]
+    pub before: Vec<Case>,
+    /// So many seconds after the act before it.
+    #[serde(default = "one")]
+    pub waits: u64,
     /// The rule can hold only once the container runtime has told of the container.
     #[serde(default)]
     pub needs_metadata: bool,
+}
+
+const fn one() -> u64 {
+    1
 }
 
 /// An act on a file.
@@ -286,6 +299,11 @@ impl Case {
     }
 
     pub fn scene(&self) -> Scene {
+        self.scene_after(0)
+    }
+
+    /// The same, so many seconds later.
+    pub fn scene_after(&self, seconds: u64) -> Scene {
         let container = self.container.as_ref().map(CaseContainer::container);
         let id = container.as_ref().map(|container| container.id.clone());
         let runtime =
@@ -298,7 +316,7 @@ impl Case {
             .map(|(generation, process)| process.process(999 - generation, id.as_ref()));
         Scene {
             event: Event {
-                time: Timestamp(1_800_000_000_000_000_000),
+                time: time_after(seconds),
                 process: process.reference,
                 container: id.clone(),
                 kind: self.kind(),
@@ -311,6 +329,11 @@ impl Case {
             is_on_sensor: self.on_sensor,
         }
     }
+}
+
+/// When cases happen.
+fn time_after(seconds: u64) -> Timestamp {
+    Timestamp((1_800_000_000 + seconds) * 1_000_000_000)
 }
 
 fn host_process(path: &str) -> CaseProcess {

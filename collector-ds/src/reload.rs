@@ -1,0 +1,67 @@
+//! Reads files anew that say what to look for: rules, and what belongs to them.
+//!
+//! Their folder is looked at each second. A change counts once it is a second old, so that a file is not read while it is being
+//! written; SIGHUP has all read at once. What was read and compiled is handed on whole, or the reason why it could not be.
+
+use rule_files::Stamp;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+/// Between looks at the files.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What was read, or what is wrong with it.
+pub type Reloaded<T> = Result<T, String>;
+
+/// Files that are read anew when they change.
+pub struct Reload {
+    paths: Vec<PathBuf>,
+    loaded: Stamp,
+}
+
+impl Reload {
+    /// Of these files and folders. To be made before they are read for the first time: what changes meanwhile is read again.
+    pub fn of(paths: Vec<PathBuf>) -> Self {
+        let loaded = Stamp::of(&paths);
+        Self { paths, loaded }
+    }
+
+    /// Hands on what `load` reads, after each change and each SIGHUP, until `shutdown`. `load` runs on a thread of its own: compiling
+    /// takes its time.
+    ///
+    /// # Errors
+    /// The signal can't be listened to.
+    pub async fn run<T: Send + 'static>(
+        mut self,
+        load: impl Fn() -> Reloaded<T> + Clone + Send + 'static,
+        hand_on: mpsc::Sender<Reloaded<T>>,
+        shutdown: CancellationToken,
+    ) -> std::io::Result<()> {
+        let mut hangups = signal(SignalKind::hangup())?;
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut seen = self.loaded.clone();
+        loop {
+            let is_asked_for = tokio::select! {
+                () = shutdown.cancelled() => return Ok(()),
+                _ = hangups.recv() => true,
+                _ = looks.tick() => false,
+            };
+            let now = Stamp::of(&self.paths);
+            let rests = now == std::mem::replace(&mut seen, now.clone());
+            if !is_asked_for && (!rests || now == self.loaded) {
+                continue;
+            }
+            self.loaded = now;
+            let read = tokio::task::spawn_blocking(load.clone()).await;
+            let read = read.unwrap_or_else(|error| Err(format!("they can't be read: {error}")));
+            if hand_on.send(read).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Rules that change while the sensor runs.
+
+use crate::expect::{alerts, outline, wait_for};
+use crate::sensor::{Node, Sensor, status, unique};
+use event_model::{EventKind, FileAct, ProbeState, Record};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// A rule about one act on one file.
+fn rule(name: &str, act: &str, path: &Path) -> String {
+    format!(
+        "- rule: {name}\n  desc: D.\n  condition: evt.type = {act} and file.path = {path}\n  \
+         output: {name} (command=%proc.cmdline)\n  priority: WARNING\n",
+        path = path.display()
+    )
+}
+
+/// A file that no rule and no default asks for.
+fn file(node: &Node, name: &str) -> PathBuf {
+    let folder = node.folder.path().canonicalize().expect("a folder");
+    let path = folder.join(name);
+    fs::write(&path, "nothing").expect("a file");
+    path
+}
+
+/// Puts a rule file into its place at once.
+fn write_rules(node: &Node, name: &str, text: &str) {
+    let (new, place) = (node.path("new"), node.path("rules").join(name));
+    fs::write(&new, text).expect("a rule file");
+    fs::rename(new, place).expect("a rule file in its place");
+}
+
+fn metric(node: &Node, name: &str) -> Option<f64> {
+    let answer = node.ask("/metrics")?;
+    let line = answer.lines().find(|line| line.starts_with(name))?;
+    line.rsplit(' ').next()?.parse().ok()
+}
+
+fn generation(sensor: &Sensor) -> Option<f64> {
+    metric(&sensor.node, "defender_rules_generation ")
+}
+
+/// Waits until so many sets of rules have been in force.
+fn expect_generation(sensor: &Sensor, wanted: f64) {
+    let log = || sensor.node.log();
+    wait_for(
+        &format!("rules of generation {wanted}"),
+        || generation(sensor).filter(|generation| *generation >= wanted),
+        log,
+    );
+}
+
+fn hang_up(sensor: &Sensor) {
+    let pid = Pid::from_raw(sensor.process.0.id().cast_signed());
+    kill(pid, Signal::SIGHUP).expect("it runs");
+}
+
+fn cat(path: &Path, marker: &str) {
+    let mut command = Command::new("/bin/cat");
+    command.arg(path).arg(marker).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().expect("cat");
+}
+
+/// Reads a file until that rule tells of it.
+fn expect_alert_of(sensor: &Sensor, rule: &str, path: &Path) {
+    let word = unique("read");
+    let told = |sensor: &Sensor| {
+        sensor.look(|records| {
+            alerts(records).any(|alert| alert.rule == rule && alert.message.contains(&word))
+        })
+    };
+    cat(path, &word);
+    let instead = || format!("{}\nlog:\n{}", sensor.look(outline), sensor.node.log());
+    wait_for(&format!("an alert by {rule}"), || told(sensor).then_some(()), instead);
+}
+
+/// Whether opens of files are seen; None where nothing is said of them, or part of them is off.
+fn sees_opens(records: &[Record]) -> Option<bool> {
+    let status = status(records)?;
+    let mut states = status.probes.iter().filter(|it| it.probe == "open").map(|it| it.state);
+    let are_off = states.clone().all(|state| state == ProbeState::Off);
+    let is_active = states.any(|state| state == ProbeState::Active);
+    (are_off || is_active).then_some(is_active)
+}
+
+#[test]
+fn a_rule_about_acts_and_files_that_nobody_asked_for_before_works_without_a_restart() {
+    let sensor = Sensor::start();
+    let (first, second) = (file(&sensor.node, "first"), file(&sensor.node, "second"));
+    assert_eq!(sensor.look(sees_opens), Some(false), "no rule looks at files");
+    write_rules(&sensor.node, "first.yaml", &rule("First read", "open", &first));
+    expect_generation(&sensor, 2.0);
+    sensor.expect("opens that are looked at", |records| sees_opens(records).filter(|sees| *sees));
+    expect_alert_of(&sensor, "First read", &first);
+
+    write_rules(&sensor.node, "second.yaml", &rule("Second read", "open", &second));
+    expect_generation(&sensor, 3.0);
+    expect_alert_of(&sensor, "Second read", &second);
+    expect_alert_of(&sensor, "First read", &first);
+
+    for name in ["first.yaml", "second.yaml"] {
+        fs::remove_file(sensor.node.path("rules").join(name)).expect("a rule file");
+    }
+    sensor.expect("opens that are not looked at any more", |records| {
+        let has_ended = !sees_opens(records)?;
+        (has_ended && status(records)?.rules_loaded == 1).then_some(())
+    });
+    let marker = unique("exec");
+    cat(&first, &marker);
+    let path = first.to_str().expect("text").to_owned();
+    sensor.expect_exec(&["/bin/cat", &path, &marker]);
+    let told = sensor.look(|records| alerts(records).any(|it| it.message.contains(&marker)));
+    assert!(!told, "the rule is gone");
+}
+
+#[test]
+fn a_broken_file_leaves_the_rules_in_force_and_is_told_in_log_metric_and_status() {
+    let node = Node::new();
+    let path = file(&node, "watched");
+    write_rules(&node, "good.yaml", &rule("Good", "open", &path));
+    let sensor = Sensor::start_on(node);
+    let failures = "defender_rules_reloads_total{outcome=\"failure\"}";
+    assert_eq!(metric(&sensor.node, failures), Some(0.0));
+    write_rules(
+        &sensor.node,
+        "good.yaml",
+        &rule("Bad", "open", &path).replace("file.path", "file.pth"),
+    );
+    let problem = sensor.expect("the problem in the status", |records| {
+        let problems = status(records)?.problems;
+        problems.into_iter().find(|problem| problem.contains("those before stay in force"))
+    });
+    for part in ["good.yaml:3:", "file.pth", "^^^", "file.path"] {
+        assert!(problem.contains(part), "{part} is missing in {problem}");
+        assert!(sensor.node.log().contains(part), "{part} is missing in {}", sensor.node.log());
+    }
+    assert_eq!(metric(&sensor.node, failures), Some(1.0));
+    assert_eq!(generation(&sensor), Some(1.0));
+    let failed = "defender_rules_reload_last_failure_timestamp_seconds";
+    assert!(metric(&sensor.node, failed) > Some(1.0e9));
+    let ready = sensor.node.ask("/readyz").expect("an answer");
+    assert!(ready.contains("[+]rules"), "{ready}");
+    expect_alert_of(&sensor, "Good", &path);
+
+    write_rules(&sensor.node, "good.yaml", &rule("Better", "open", &path));
+    expect_generation(&sensor, 2.0);
+    expect_alert_of(&sensor, "Better", &path);
+    sensor.expect("a status without the problem", |records| {
+        let problems = status(records)?.problems;
+        problems.iter().all(|it| !it.contains("those before stay in force")).then_some(())
+    });
+}
+
+#[test]
+fn a_hangup_reads_the_rules_at_once_and_does_not_end_the_sensor() {
+    let sensor = Sensor::start();
+    hang_up(&sensor);
+    expect_generation(&sensor, 2.0);
+    let path = file(&sensor.node, "watched");
+    write_rules(&sensor.node, "more.yaml", &rule("More", "open", &path));
+    hang_up(&sensor);
+    expect_generation(&sensor, 3.0);
+    expect_alert_of(&sensor, "More", &path);
+}
+
+/// How often something was told of one process, by its last argument.
+fn told(records: &[Record], counts: impl Fn(&EventKind) -> bool) -> BTreeMap<String, usize> {
+    let mut markers = BTreeMap::new();
+    let mut told: BTreeMap<String, usize> = BTreeMap::new();
+    for record in records {
+        match record {
+            Record::Process(process) => {
+                let marker = process.arguments.last().filter(|last| last.starts_with("load-"));
+                if let Some(marker) = marker {
+                    markers.insert(process.reference, marker.clone());
+                    told.entry(marker.clone()).or_default();
+                }
+            }
+            Record::Event(event) if counts(&event.kind) => {
+                if let Some(marker) = markers.get(&event.process) {
+                    *told.entry(marker.clone()).or_default() += 1;
+                }
+            }
+            _ => {}
+        }
+    }
+    told
+}
+
+/// Starts programs that read a file, one after another, until it is to end. Returns how many.
+fn load(path: &Path, is_over: &AtomicBool) -> usize {
+    let mut started = 0;
+    while !is_over.load(Ordering::Relaxed) {
+        cat(path, &format!("load-{started}"));
+        started += 1;
+    }
+    started
+}
+
+#[test]
+fn while_rules_change_fifty_times_no_exec_and_no_open_is_lost_or_told_twice() {
+    let node = Node::new();
+    let (watched, other) = (file(&node, "watched"), file(&node, "other"));
+    let always = rule("Always", "open", &watched);
+    write_rules(&node, "rules.yaml", &always);
+    let sensor = Sensor::start_on(node);
+    let variants = [
+        always.clone(),
+        format!("{always}{}", rule("Modes", "chmod", &other)),
+        format!("{always}{}{}", rule("Names", "rename", &other), rule("Also", "open", &other)),
+    ];
+    let is_over = AtomicBool::new(false);
+    let began = Instant::now();
+    let started = std::thread::scope(|scope| {
+        let load = scope.spawn(|| load(&watched, &is_over));
+        for (generation, variant) in (2_u32..=51).zip(variants.iter().cycle().skip(1)) {
+            write_rules(&sensor.node, "rules.yaml", variant);
+            hang_up(&sensor);
+            expect_generation(&sensor, f64::from(generation));
+        }
+        is_over.store(true, Ordering::Relaxed);
+        load.join().expect("the load")
+    });
+    eprintln!("{started} programs during 50 reloads in {:?}", began.elapsed());
+    assert!(started > 100, "{started} programs are no load");
+    let is_exec = |kind: &EventKind| matches!(kind, EventKind::Exec);
+    let is_open = |kind: &EventKind| {
+        matches!(kind, EventKind::File(file)
+            if file.act == FileAct::Open && Some(&*file.path) == watched.to_str())
+    };
+    for (what, counts) in [("execs", &is_exec as &dyn Fn(&EventKind) -> bool), ("opens", &is_open)]
+    {
+        let all = |records: &[Record]| told(records, counts).values().sum::<usize>() >= started;
+        // Then those that come twice have had time to come.
+        let _ = wait_for_some(|| sensor.look(all), Duration::from_secs(20));
+        std::thread::sleep(Duration::from_millis(1500));
+        let told = sensor.look(|records| told(records, counts));
+        let wrong: Vec<_> = told.iter().filter(|(_, count)| **count != 1).collect();
+        assert!(
+            wrong.is_empty() && told.len() == started,
+            "{what}: {} of {started}, {wrong:?}",
+            told.len()
+        );
+    }
+    let alerts = sensor.look(|records| alerts(records).filter(|it| it.rule == "Always").count());
+    assert_eq!(alerts, started, "an alert for each");
+}
+
+fn wait_for_some(mut attempt: impl FnMut() -> bool, patience: Duration) -> bool {
+    let end = Instant::now() + patience;
+    while Instant::now() < end {
+        if attempt() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    false
+}

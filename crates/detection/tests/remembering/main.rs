@@ -1,0 +1,7 @@
+//! Rules that remember acts.
+
+mod node;
+
+mod baselines;
+mod bursts;
+mod sequences;
