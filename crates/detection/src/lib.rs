@@ -74,6 +74,7 @@ mod output;
 mod paths;
 mod rule;
 mod source;
+mod suppression;
 mod test;
 mod transform;
 
@@ -89,3 +90,4 @@ pub use field::{Argument, Field, Kind, Provider, fields};
 pub use paths::WantedPaths;
 pub use rule::{Rule, RuleSet};
 pub use source::SourceFile;
+pub use suppression::Suppression;

@@ -2,7 +2,7 @@
 
 use super::access::ActFacts;
 use super::audit::AuditFacts;
-use crate::{Act, AuditAct};
+use crate::{Act, AuditAct, EventType};
 use event_model::Timestamp;
 
 /// Something that happened, of one of the sources.
@@ -28,6 +28,14 @@ impl<'a> Facts<'a> {
         match self {
             Self::Act(facts) => facts.act.event.time,
             Self::Audit(facts) => facts.act.event.stage_at,
+        }
+    }
+
+    /// The type of act; none of a request.
+    pub fn event_type(&self) -> Option<EventType> {
+        match self {
+            Self::Act(facts) => Some(EventType::from(&facts.act.event.kind)),
+            Self::Audit(_) => None,
         }
     }
 
