@@ -71,7 +71,8 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
         Box::new(move |container| questions.ask(container)),
         own.with_objects(sensor.own_objects().clone()),
         way_out.outbox,
-    );
+    )
+    .with_alerts(config.alerts.clone());
     let (audit, following) = follow_audit_file(&config, &pipeline, &service)?;
     let beside = Beside { metadata, inventory, audit, last_run: Rc::clone(&last_run) };
     let watch = Watch::new(sensor, coverage, pipeline, beside, status, proc_root(&config));
@@ -104,11 +105,13 @@ fn follow_audit_file(
 
 fn load_rules(config: &Config, service: &Service) -> anyhow::Result<Rules> {
     let part = service.part("rules");
-    let rules = Rules::load(&config.rules.paths).context("the rules cannot be loaded")?;
+    let rules = Rules::load_with_suppressions(&config.rules.paths, &config.suppressions.paths)
+        .context("the rules cannot be loaded")?;
     for warning in rules.warnings() {
         tracing::warn!("{warning}");
     }
-    tracing::info!(rules = rules.loaded(), "rules loaded");
+    let suppressions = rules.suppressions().len();
+    tracing::info!(rules = rules.loaded(), suppressions, "rules loaded");
     part.ready();
     Ok(rules)
 }

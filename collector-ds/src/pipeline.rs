@@ -10,6 +10,7 @@ use allowance::Allowance;
 pub use counters::Counters;
 use names::Names;
 
+use crate::alert_gate::{AlertGate, AlertsConfig};
 use crate::audit::Detection;
 use crate::detect::{Rules, Tally};
 use crate::enrich::containers::metadata::Finding;
@@ -47,6 +48,8 @@ pub struct Pipeline<O> {
     /// When all entities were last told anew because some had been lost.
     told_again_at: Option<Instant>,
     own: Own,
+    alerts: AlertsConfig,
+    gate: AlertGate,
 }
 
 impl<O: Outlet> Pipeline<O> {
@@ -60,6 +63,7 @@ impl<O: Outlet> Pipeline<O> {
         outlet: O,
     ) -> Self {
         outlet.send(Record::Host(host.clone()));
+        let (alerts, counters) = (AlertsConfig::default(), Counters::default());
         Self {
             enricher,
             rules: Arc::new(rules),
@@ -67,12 +71,21 @@ impl<O: Outlet> Pipeline<O> {
             host,
             ask_runtime,
             outlet,
-            counters: Counters::default(),
+            gate: AlertGate::new(&alerts, counters.alerts().clone()),
+            alerts,
+            counters,
             names: Names::default(),
             allowance: Allowance::default(),
             told_again_at: None,
             own,
         }
+    }
+
+    /// The same, that sends as many alerts one by one as is configured.
+    #[must_use]
+    pub fn with_alerts(self, alerts: AlertsConfig) -> Self {
+        let gate = AlertGate::new(&alerts, self.counters.alerts().clone());
+        Self { alerts, gate, ..self }
     }
 
     /// The loaded rules.
@@ -82,7 +95,8 @@ impl<O: Outlet> Pipeline<O> {
 
     /// What requests to the API server of Kubernetes are asked on this node.
     pub fn audit_detection(&self) -> Detection {
-        Detection::new(Arc::clone(&self.rules), self.host.clone(), self.counters.alerts().clone())
+        let gate = AlertGate::new(&self.alerts, self.counters.alerts().clone());
+        Detection::new(Arc::clone(&self.rules), self.host.clone(), gate)
     }
 
     /// The way out, for records that are not made of the kernel's.
@@ -150,10 +164,16 @@ impl<O: Outlet> Pipeline<O> {
         self.enricher.containers.ask_for_more(now, &self.ask_runtime);
         self.counters.observe(&self.enricher);
         self.counters.counts_forgotten(self.tally.forgotten());
+        self.gate.tell(now, &self.outlet);
         for loss in self.allowance.refused(Timestamp::now()) {
             self.outlet.send(Record::Loss(loss));
         }
         self.tell_again_what_was_lost(now);
+    }
+
+    /// Tells what was counted and is not told yet, at the end.
+    pub fn end(&mut self) {
+        self.gate.tell_all(&self.outlet);
     }
 
     fn tell_again_what_was_lost(&mut self, now: Instant) {
@@ -186,7 +206,7 @@ impl<O: Outlet> Pipeline<O> {
             self.announce(event.container.as_ref(), process);
         }
         if self.rules.look_at(&event.kind) && !self.own.reads(process, &event.kind) {
-            self.detect(&event, process);
+            self.detect(&event, process, now);
         }
         self.send_if(leaves, event);
     }
@@ -206,7 +226,7 @@ impl<O: Outlet> Pipeline<O> {
         self.enricher.processes.announce(process, |process| send_process(outlet, process));
     }
 
-    fn detect(&mut self, event: &Event, process: &Process) {
+    fn detect(&mut self, event: &Event, process: &Process, now: Instant) {
         let ancestors: SmallVec<[&Process; 16]> =
             self.enricher.processes.ancestors(process).map(Arc::as_ref).collect();
         let container = event.container.as_ref();
@@ -220,9 +240,8 @@ impl<O: Outlet> Pipeline<O> {
             remote_name: remote_name.as_deref(),
             is_on_sensor: self.own.is_reached_by(event, process, &self.enricher.processes),
         };
-        for alert in self.rules.alerts(&act, &mut self.tally) {
-            self.counters.alerts().count(alert.priority);
-            self.outlet.send(Record::Alert(Box::new(alert)));
+        for raised in self.rules.alerts(&act, &mut self.tally) {
+            self.gate.take(raised, now, &self.outlet);
         }
     }
 

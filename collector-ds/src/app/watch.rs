@@ -1,5 +1,6 @@
 use super::Coverage;
 use crate::audit::State;
+use crate::detect::Expiry;
 use crate::enrich::containers::metadata::{Finding, Metadata};
 use crate::inventory::{Inventory, ViewRequest};
 use crate::kernel::Sensor;
@@ -44,6 +45,7 @@ pub(super) struct Watch {
     status: StatusReporter,
     losses: KernelLosses,
     blind_rules: Vec<BlindRule>,
+    expiry: Expiry,
     proc_root: PathBuf,
     /// What could not be read when the node was last listed.
     listing_problems: Vec<String>,
@@ -70,6 +72,7 @@ impl Watch {
             status,
             losses: KernelLosses::new(Timestamp::now()),
             blind_rules,
+            expiry: Expiry::default(),
             proc_root,
             listing_problems: vec![],
             listed_at: None,
@@ -192,7 +195,7 @@ impl Watch {
         }
     }
 
-    fn facts(&self) -> StatusFacts {
+    fn facts(&mut self) -> StatusFacts {
         let mut problems = self.sensor.problems();
         problems.extend(self.coverage.problems());
         problems.extend(self.beside.metadata.problems());
@@ -200,6 +203,7 @@ impl Watch {
         problems.extend(self.beside.audit.problem());
         problems.extend(self.beside.last_run.problem(Instant::now()));
         problems.extend(self.listing_problems.iter().cloned());
+        problems.extend(self.expiry.problems(self.pipeline.rules(), Timestamp::now()));
         let mut counters = self.pipeline.counters().summary();
         counters.insert("events_lost".to_owned(), self.losses.total());
         let mut blind_rules = self.blind_rules.clone();
@@ -224,6 +228,7 @@ impl Watch {
         let now = Instant::now();
         let pipeline = &mut self.pipeline;
         self.sensor.give_up_waiting(|record| pipeline.take(record, now));
+        pipeline.end();
         self.report_losses();
         self.report_status();
     }

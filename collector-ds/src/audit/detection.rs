@@ -1,29 +1,39 @@
 //! The rules about requests, on the follower's own thread.
 
-use crate::detect::{AlertCounts, Rules, Tally};
+use crate::alert_gate::AlertGate;
+use crate::detect::{Rules, Tally};
 use crate::publish::Outlet;
-use event_model::{AuditEvent, Host, Record};
+use event_model::{AuditEvent, Host};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// What requests are asked. The rules are those of the pipeline, in the same memory: evaluating changes nothing.
 pub struct Detection {
     rules: Arc<Rules>,
     tally: Tally,
     host: Host,
-    alerts: AlertCounts,
+    gate: AlertGate,
 }
 
 impl Detection {
     /// On this node.
-    pub fn new(rules: Arc<Rules>, host: Host, alerts: AlertCounts) -> Self {
-        Self { rules, tally: Tally::default(), host, alerts }
+    pub fn new(rules: Arc<Rules>, host: Host, gate: AlertGate) -> Self {
+        Self { rules, tally: Tally::default(), host, gate }
     }
 
-    /// Sends the alerts that a request raises.
-    pub(super) fn look(&mut self, event: &AuditEvent, outlet: &impl Outlet) {
-        for alert in self.rules.audit_alerts(event, &self.host, &mut self.tally) {
-            self.alerts.count(alert.priority);
-            outlet.send(Record::Alert(Box::new(alert)));
+    /// Sends or counts the alerts that a request raises.
+    pub(super) fn look(&mut self, event: &AuditEvent, now: Instant, outlet: &impl Outlet) {
+        for raised in self.rules.audit_alerts(event, &self.host, &mut self.tally) {
+            self.gate.take(raised, now, outlet);
+        }
+    }
+
+    /// Sends the counts of alerts whose time is over, at the end all.
+    pub(super) fn tell_held(&mut self, now: Instant, ends: bool, outlet: &impl Outlet) {
+        if ends {
+            self.gate.tell_all(outlet);
+        } else {
+            self.gate.tell(now, outlet);
         }
     }
 }

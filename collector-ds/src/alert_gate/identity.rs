@@ -1,0 +1,101 @@
+use event_model::{
+    Alert, AlertSubject, AuditEvent, Event, EventKind, NetworkAct, NetworkEvent, Process,
+};
+use std::hash::{BuildHasher, Hash, Hasher};
+
+/// What tells alerts apart. Two hashes, not texts: an alert's evidence may be long.
+pub struct Identity {
+    /// The rule, and where: the container; on the host the program; of a request the user.
+    pub place: u64,
+    /// That, and all that a person would tell two alerts apart by, but for times and numbers of processes.
+    pub act: u64,
+}
+
+impl Identity {
+    pub fn of(alert: &Alert, hashes: &impl BuildHasher) -> Self {
+        let mut place = hashes.build_hasher();
+        alert.rule.hash(&mut place);
+        hash_place(&alert.subject, &mut place);
+        let place = place.finish();
+        let mut act = hashes.build_hasher();
+        place.hash(&mut act);
+        match &alert.subject {
+            AlertSubject::Act { event, process_chain, .. } => {
+                hash_actor(process_chain.first(), &mut act);
+                hash_act(&event.kind, &mut act);
+            }
+            AlertSubject::Audit(request) => hash_request(request, &mut act),
+        }
+        for matched in &alert.matched_fields {
+            (&matched.field, &matched.value).hash(&mut act);
+        }
+        Self { place, act: act.finish() }
+    }
+}
+
+fn hash_place(subject: &AlertSubject, hasher: &mut impl Hasher) {
+    match subject {
+        AlertSubject::Audit(request) => request.user.name.hash(hasher),
+        AlertSubject::Act { event: Event { container: Some(id), .. }, .. } => id.0.hash(hasher),
+        AlertSubject::Act { process_chain, .. } => {
+            process_chain.first().map(|process| &process.executable.path).hash(hasher);
+        }
+    }
+}
+
+fn hash_actor(process: Option<&Process>, hasher: &mut impl Hasher) {
+    let Some(process) = process else { return };
+    process.executable.path.hash(hasher);
+    process.executable.invoked_as.hash(hasher);
+    process.arguments.hash(hasher);
+    (process.credentials.uid, process.credentials.euid).hash(hasher);
+}
+
+fn hash_act(kind: &EventKind, hasher: &mut impl Hasher) {
+    kind.name().hash(hasher);
+    match kind {
+        EventKind::Exec | EventKind::Fork { .. } | EventKind::Exit(_) => {}
+        EventKind::File(file) => {
+            (&file.path, &file.host_path, &file.other_path, file.error).hash(hasher);
+        }
+        EventKind::Network(network) => hash_network(network, hasher),
+        EventKind::Dns(dns) => {
+            for question in &dns.questions {
+                (&question.name, &question.record_type).hash(hasher);
+            }
+        }
+        EventKind::System(system) => {
+            for argument in &system.arguments {
+                (&argument.name, &argument.value).hash(hasher);
+            }
+        }
+    }
+}
+
+/// The kernel chooses a port for the end that asks: that one tells nothing.
+fn hash_network(network: &NetworkEvent, hasher: &mut impl Hasher) {
+    let is_inbound = match network.act {
+        NetworkAct::Accept => true,
+        NetworkAct::Close => network.flow.is_some_and(|flow| flow.inbound),
+        _ => false,
+    };
+    let waits = matches!(network.act, NetworkAct::Bind | NetworkAct::Listen);
+    (network.family, network.protocol, network.socket_type, &network.path).hash(hasher);
+    network.remote.map(|end| end.ip()).hash(hasher);
+    if is_inbound || waits {
+        network.local.hash(hasher);
+    } else {
+        network.remote.map(|end| end.port()).hash(hasher);
+    }
+}
+
+fn hash_request(request: &AuditEvent, hasher: &mut impl Hasher) {
+    (&request.verb, request.response_code, &request.source_ips).hash(hasher);
+    match &request.object {
+        Some(object) => {
+            (&object.resource, &object.subresource, &object.namespace).hash(hasher);
+            object.name.as_ref().or(request.response_name.as_ref()).hash(hasher);
+        }
+        None => request.request_uri.hash(hasher),
+    }
+}
