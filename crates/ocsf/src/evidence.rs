@@ -5,7 +5,7 @@ use event_model::{
     Alert, AlertSubject, AuditEvent, DnsEvent, Event, EventKind, FileEvent, NetworkEvent,
     SystemEvent,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 /// What was done, by whom, and to what: one piece of evidence, and for each further name of a query one more.
 pub fn evidences(alert: &Alert) -> Vec<Value> {
@@ -32,17 +32,12 @@ fn of_act(alert: &Alert, event: &Event) -> Vec<Value> {
         EventKind::File(file) => vec![of_file(evidence, file).into()],
         EventKind::Network(network) => vec![of_network(evidence, network).into()],
         EventKind::Dns(dns) => of_query(alert, evidence, dns),
-        EventKind::System(system) => vec![of_system(evidence, system).into()],
+        EventKind::System(system) => vec![of_system(alert, evidence, system).into()],
     }
 }
 
 /// The part that all evidence has.
 fn base(alert: &Alert, act: &str) -> Object {
-    let fields: serde_json::Map<String, Value> = alert
-        .matched_fields
-        .iter()
-        .map(|matched| (matched.field.clone(), matched.value.as_str().into()))
-        .collect();
     let known = alert.container().map(container::container);
     let of_event = alert.event().and_then(|event| event.container.as_ref());
     let container = known.or_else(|| of_event.map(container::id_alone));
@@ -51,7 +46,15 @@ fn base(alert: &Alert, act: &str) -> Object {
         .with_some("actor", actor(alert))
         .with_some("process", process::acting(alert))
         .with_some("container", container)
-        .with("data", json!({ "act": act, "matched_fields": fields }))
+        .with("data", data(alert, act))
+}
+
+/// The act's name, and what the rule saw.
+fn data(alert: &Alert, act: &str) -> Object {
+    let fields = alert.matched_fields.iter();
+    let fields: Map<String, Value> =
+        fields.map(|matched| (matched.field.clone(), matched.value.as_str().into())).collect();
+    Object::new().with("act", act).with("matched_fields", fields)
 }
 
 fn of_file(evidence: Object, event: &FileEvent) -> Object {
@@ -86,17 +89,13 @@ fn of_query(alert: &Alert, evidence: Object, event: &DnsEvent) -> Vec<Value> {
     std::iter::once(first).chain(others).map(Value::from).collect()
 }
 
-fn of_system(evidence: Object, event: &SystemEvent) -> Object {
-    let arguments: serde_json::Map<String, Value> = event
-        .arguments
-        .iter()
-        .map(|argument| (argument.name.clone(), argument.value.as_str().into()))
-        .collect();
-    let target = event.target.map(|target| target.key.to_string());
-    let data = Object::new()
-        .with("act", event.act.name())
+fn of_system(alert: &Alert, evidence: Object, event: &SystemEvent) -> Object {
+    let arguments = event.arguments.iter();
+    let arguments: Map<String, Value> =
+        arguments.map(|argument| (argument.name.clone(), argument.value.as_str().into())).collect();
+    let data = data(alert, event.act.name())
         .with("arguments", arguments)
-        .with_some("target_process", target)
+        .with_some("target_process", event.target.map(|target| target.key.to_string()))
         .with_some("result", event.result);
     evidence.with("data", data)
 }
