@@ -12,11 +12,12 @@ mod windows;
 
 pub use config::AlertsConfig;
 
-use crate::detect::{AlertCounts, Raised};
+use crate::detect::AlertCounts;
 use crate::publish::Outlet;
+use detection::{Act, AuditAct, Match};
 use event_model::{Alert, HeldAlerts, HeldReason, Record, Timestamp};
 use foldhash::fast::RandomState;
-use identity::Identity;
+use identity::{Finding, Identity};
 use std::collections::HashSet;
 use std::hash::BuildHasher;
 use std::time::{Duration, Instant};
@@ -45,6 +46,15 @@ pub struct AlertGate {
     labels: HashSet<(String, String)>,
 }
 
+/// What a rule matched.
+#[derive(Clone, Copy)]
+pub enum Subject<'a> {
+    /// What a process did.
+    Act(&'a Act<'a>),
+    /// A request to the API server of Kubernetes.
+    Request(&'a AuditAct<'a>),
+}
+
 /// What left of a rule in one place within a minute.
 struct Sent {
     last: Uuid,
@@ -67,17 +77,26 @@ impl AlertGate {
         }
     }
 
-    /// Sends an alert, or counts it.
-    pub fn take(&mut self, raised: Raised, now: Instant, outlet: &impl Outlet) {
-        match raised {
-            Raised::Suppressed { rule, suppression, time } => {
-                self.suppress(&rule, suppression, time, now);
-            }
-            Raised::Alert(alert) if self.passes(&alert, now) => {
-                self.counts.sent(alert.priority);
-                outlet.send(Record::Alert(alert));
-            }
-            Raised::Alert(_) => {}
+    /// Sends the alert of a match, or counts it. `subject` is what matched.
+    pub fn take(
+        &mut self,
+        matched: Match<'_>,
+        subject: Subject<'_>,
+        now: Instant,
+        outlet: &impl Outlet,
+    ) {
+        let finding = Finding::of(&matched, subject);
+        if let Some(suppression) = matched.suppression() {
+            return self.suppress(finding.rule, suppression.name(), finding.time, now);
+        }
+        let identity = Identity::of(&finding, &self.hashes);
+        if !self.holds(&finding, &identity, now) {
+            let detected_at = Timestamp::now();
+            let alert = match subject {
+                Subject::Act(act) => matched.into_alert(act, detected_at),
+                Subject::Request(act) => matched.into_audit_alert(act, detected_at),
+            };
+            self.send(alert, &identity, now, outlet);
         }
     }
 
@@ -97,52 +116,69 @@ impl AlertGate {
         send(held.chain(self.suppressed.close_all()), outlet);
     }
 
-    fn passes(&mut self, alert: &Alert, now: Instant) -> bool {
-        let identity = Identity::of(alert, &self.hashes);
-        let held =
-            self.repeat(&identity, alert, now).or_else(|| self.excess(&identity, alert, now));
-        if let Some(reason) = held {
-            self.counts.held(&reason);
-            return false;
+    /// Whether an alert is to be counted, which it then was. To be asked before it is made: of a storm, few are.
+    fn holds(&mut self, finding: &Finding<'_>, identity: &Identity, now: Instant) -> bool {
+        let reason =
+            self.repeat(finding, identity, now).or_else(|| self.excess(finding, identity, now));
+        if let Some(reason) = &reason {
+            self.counts.held(reason);
         }
+        reason.is_some()
+    }
+
+    fn send(&mut self, alert: Alert, identity: &Identity, now: Instant, outlet: &impl Outlet) {
         if let Some(windows) = &mut self.repeats {
             windows.open(identity.act, now, alert.id);
         }
-        true
+        if let Some(places) = &mut self.places {
+            match places.get(identity.place, now) {
+                None => places.open(identity.place, now, Sent { last: alert.id, alerts: 1 }),
+                Some(window) => {
+                    window.state.alerts += 1;
+                    window.state.last = alert.id;
+                }
+            }
+        }
+        self.counts.sent(alert.priority);
+        outlet.send(Record::Alert(Box::new(alert)));
     }
 
     /// Counts an alert that tells what one before it told.
-    fn repeat(&mut self, identity: &Identity, alert: &Alert, now: Instant) -> Option<HeldReason> {
+    fn repeat(
+        &mut self,
+        finding: &Finding<'_>,
+        identity: &Identity,
+        now: Instant,
+    ) -> Option<HeldReason> {
         let window = self.repeats.as_mut()?.get(identity.act, now)?;
         let reason = HeldReason::Repeated { alert: window.state };
-        window.hold(&alert.rule, &reason, alert.time);
+        window.hold(finding.rule, &reason, finding.time);
         Some(reason)
     }
 
     /// Counts an alert that is one too many of its rule in its place.
-    fn excess(&mut self, identity: &Identity, alert: &Alert, now: Instant) -> Option<HeldReason> {
-        let places = self.places.as_mut()?;
-        let Some(window) = places.get(identity.place, now) else {
-            places.open(identity.place, now, Sent { last: alert.id, alerts: 1 });
-            return None;
-        };
+    fn excess(
+        &mut self,
+        finding: &Finding<'_>,
+        identity: &Identity,
+        now: Instant,
+    ) -> Option<HeldReason> {
+        let window = self.places.as_mut()?.get(identity.place, now)?;
         if window.state.alerts < self.per_minute {
-            window.state.alerts += 1;
-            window.state.last = alert.id;
             return None;
         }
         let reason = HeldReason::RateLimited { alert: window.state.last };
-        window.hold(&alert.rule, &reason, alert.time);
+        window.hold(finding.rule, &reason, finding.time);
         Some(reason)
     }
 
-    fn suppress(&mut self, rule: &str, suppression: String, time: Timestamp, now: Instant) {
-        self.count_suppressed(rule, &suppression);
-        let key = self.hashes.hash_one((rule, &suppression));
+    fn suppress(&mut self, rule: &str, suppression: &str, time: Timestamp, now: Instant) {
+        self.count_suppressed(rule, suppression);
+        let key = self.hashes.hash_one((rule, suppression));
         if self.suppressed.get(key, now).is_none() {
             self.suppressed.open(key, now, ());
         }
-        let reason = HeldReason::Suppressed { suppression };
+        let reason = HeldReason::Suppressed { suppression: suppression.to_owned() };
         self.counts.held(&reason);
         if let Some(window) = self.suppressed.get(key, now) {
             window.hold(rule, &reason, time);

@@ -2,18 +2,16 @@
 
 mod alert_counts;
 mod expiry;
-mod raised;
 
 pub use alert_counts::AlertCounts;
 pub use detection::Tally;
 pub use expiry::Expiry;
-pub use raised::Raised;
 
 use detection::{
     Act, AuditAct, Diagnostic, Engine, EventSource, EventType, Match, Suppression, WantedPaths,
 };
 use ebpf_probes::RecordKind;
-use event_model::{Alert, AuditEvent, BlindRule, EventKind, Host, NetworkAct, Timestamp};
+use event_model::{BlindRule, EventKind, NetworkAct};
 pub use rule_files::RulesError;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -95,34 +93,14 @@ impl Rules {
         self.engine.wanted_paths()
     }
 
-    /// The alerts that an event raises. `tally` counts for rules that ask for several.
-    pub fn alerts(&self, act: &Act<'_>, tally: &mut Tally) -> Vec<Raised> {
-        let alert = |matched: Match<'_>| matched.into_alert(act, Timestamp::now());
-        let matches = self.engine.detect(act, tally).into_iter();
-        matches.map(|matched| raised(matched, act.event.time, alert)).collect()
+    /// The rules of which an event makes an alert. `tally` counts for rules that ask for several.
+    pub fn matches(&self, act: &Act<'_>, tally: &mut Tally) -> Vec<Match<'_>> {
+        self.engine.detect(act, tally)
     }
 
-    /// The alerts that a request to the API server of Kubernetes raises.
-    pub fn audit_alerts(&self, event: &AuditEvent, host: &Host, tally: &mut Tally) -> Vec<Raised> {
-        let act = AuditAct { event, host };
-        let alert = |matched: Match<'_>| matched.into_audit_alert(&act, Timestamp::now());
-        let matches = self.engine.detect_audit(&act, tally).into_iter();
-        matches.map(|matched| raised(matched, event.stage_at, alert)).collect()
-    }
-}
-
-fn raised<'e>(
-    matched: Match<'e>,
-    time: Timestamp,
-    alert: impl FnOnce(Match<'e>) -> Alert,
-) -> Raised {
-    match matched.suppression() {
-        Some(suppression) => Raised::Suppressed {
-            rule: matched.rule().name().to_owned(),
-            suppression: suppression.name().to_owned(),
-            time,
-        },
-        None => Raised::Alert(Box::new(alert(matched))),
+    /// The rules of which a request to the API server of Kubernetes makes an alert.
+    pub fn audit_matches(&self, act: &AuditAct<'_>, tally: &mut Tally) -> Vec<Match<'_>> {
+        self.engine.detect_audit(act, tally)
     }
 }
 

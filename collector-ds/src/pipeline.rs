@@ -10,7 +10,7 @@ use allowance::Allowance;
 pub use counters::Counters;
 use names::Names;
 
-use crate::alert_gate::{AlertGate, AlertsConfig};
+use crate::alert_gate::{AlertGate, AlertsConfig, Subject};
 use crate::audit::Detection;
 use crate::detect::{Rules, Tally};
 use crate::enrich::containers::metadata::Finding;
@@ -240,8 +240,8 @@ impl<O: Outlet> Pipeline<O> {
             remote_name: remote_name.as_deref(),
             is_on_sensor: self.own.is_reached_by(event, process, &self.enricher.processes),
         };
-        for raised in self.rules.alerts(&act, &mut self.tally) {
-            self.gate.take(raised, now, &self.outlet);
+        for matched in self.rules.matches(&act, &mut self.tally) {
+            self.gate.take(matched, Subject::Act(&act), now, &self.outlet);
         }
     }
 

@@ -1,7 +1,37 @@
+use super::Subject;
+use detection::Match;
 use event_model::{
-    Alert, AlertSubject, AuditEvent, Event, EventKind, NetworkAct, NetworkEvent, Process,
+    AuditEvent, Event, EventKind, MatchedField, NetworkAct, NetworkEvent, Process, Timestamp,
 };
 use std::hash::{BuildHasher, Hash, Hasher};
+
+/// A match, as far as alerts are told apart by it.
+pub struct Finding<'a> {
+    pub rule: &'a str,
+    /// When the act happened, or the request was noted.
+    pub time: Timestamp,
+    pub matched_fields: &'a [MatchedField],
+    pub what: What<'a>,
+}
+
+/// What was done.
+pub enum What<'a> {
+    Act { event: &'a Event, process: &'a Process },
+    Request(&'a AuditEvent),
+}
+
+impl<'a> Finding<'a> {
+    /// Of a match. `subject` is what matched.
+    pub fn of(matched: &'a Match<'_>, subject: Subject<'a>) -> Self {
+        let (time, what) = match subject {
+            Subject::Act(act) => {
+                (act.event.time, What::Act { event: act.event, process: act.process })
+            }
+            Subject::Request(act) => (act.event.stage_at, What::Request(act.event)),
+        };
+        Self { rule: matched.rule().name(), time, matched_fields: matched.matched_fields(), what }
+    }
+}
 
 /// What tells alerts apart. Two hashes, not texts: an alert's evidence may be long.
 pub struct Identity {
@@ -12,39 +42,36 @@ pub struct Identity {
 }
 
 impl Identity {
-    pub fn of(alert: &Alert, hashes: &impl BuildHasher) -> Self {
+    pub fn of(finding: &Finding<'_>, hashes: &impl BuildHasher) -> Self {
         let mut place = hashes.build_hasher();
-        alert.rule.hash(&mut place);
-        hash_place(&alert.subject, &mut place);
+        finding.rule.hash(&mut place);
+        hash_place(&finding.what, &mut place);
         let place = place.finish();
         let mut act = hashes.build_hasher();
         place.hash(&mut act);
-        match &alert.subject {
-            AlertSubject::Act { event, process_chain, .. } => {
-                hash_actor(process_chain.first(), &mut act);
+        match finding.what {
+            What::Act { event, process } => {
+                hash_actor(process, &mut act);
                 hash_act(&event.kind, &mut act);
             }
-            AlertSubject::Audit(request) => hash_request(request, &mut act),
+            What::Request(request) => hash_request(request, &mut act),
         }
-        for matched in &alert.matched_fields {
+        for matched in finding.matched_fields {
             (&matched.field, &matched.value).hash(&mut act);
         }
         Self { place, act: act.finish() }
     }
 }
 
-fn hash_place(subject: &AlertSubject, hasher: &mut impl Hasher) {
-    match subject {
-        AlertSubject::Audit(request) => request.user.name.hash(hasher),
-        AlertSubject::Act { event: Event { container: Some(id), .. }, .. } => id.0.hash(hasher),
-        AlertSubject::Act { process_chain, .. } => {
-            process_chain.first().map(|process| &process.executable.path).hash(hasher);
-        }
+fn hash_place(what: &What<'_>, hasher: &mut impl Hasher) {
+    match what {
+        What::Request(request) => request.user.name.hash(hasher),
+        What::Act { event: Event { container: Some(id), .. }, .. } => id.0.hash(hasher),
+        What::Act { process, .. } => process.executable.path.hash(hasher),
     }
 }
 
-fn hash_actor(process: Option<&Process>, hasher: &mut impl Hasher) {
-    let Some(process) = process else { return };
+fn hash_actor(process: &Process, hasher: &mut impl Hasher) {
     process.executable.path.hash(hasher);
     process.executable.invoked_as.hash(hasher);
     process.arguments.hash(hasher);

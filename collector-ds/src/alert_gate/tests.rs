@@ -1,3 +1,4 @@
+use super::identity::What;
 use super::*;
 use event_model::{
     AlertSubject, AuditEvent, AuditUser, Container, Event, EventKind, FileEvent, Host,
@@ -35,14 +36,23 @@ fn scene(repeat_seconds: u64, per_minute: u32) -> Scene {
 
 impl Scene {
     fn take(&mut self, alert: &Alert) {
-        let alert = Alert { id: Uuid::now_v7(), ..alert.clone() };
-        self.gate.take(Raised::Alert(Box::new(alert)), self.now, &self.kept);
+        let what = match &alert.subject {
+            AlertSubject::Act { event, process_chain, .. } => {
+                What::Act { event, process: &process_chain[0] }
+            }
+            AlertSubject::Audit(event) => What::Request(event),
+        };
+        let (rule, time, matched_fields) = (&*alert.rule, alert.time, &*alert.matched_fields);
+        let finding = Finding { rule, time, matched_fields, what };
+        let identity = Identity::of(&finding, &self.gate.hashes);
+        if !self.gate.holds(&finding, &identity, self.now) {
+            let alert = Alert { id: Uuid::now_v7(), ..alert.clone() };
+            self.gate.send(alert, &identity, self.now, &self.kept);
+        }
     }
 
     fn suppress(&mut self, rule: &str, suppression: &str, time: u64) {
-        let (rule, suppression) = (rule.to_owned(), suppression.to_owned());
-        let raised = Raised::Suppressed { rule, suppression, time: Timestamp(time) };
-        self.gate.take(raised, self.now, &self.kept);
+        self.gate.suppress(rule, suppression, Timestamp(time), self.now);
     }
 
     fn wait(&mut self, seconds: u64) {

@@ -1,8 +1,9 @@
 //! The rules about requests, on the follower's own thread.
 
-use crate::alert_gate::AlertGate;
+use crate::alert_gate::{AlertGate, Subject};
 use crate::detect::{Rules, Tally};
 use crate::publish::Outlet;
+use detection::AuditAct;
 use event_model::{AuditEvent, Host};
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,8 +24,9 @@ impl Detection {
 
     /// Sends or counts the alerts that a request raises.
     pub(super) fn look(&mut self, event: &AuditEvent, now: Instant, outlet: &impl Outlet) {
-        for raised in self.rules.audit_alerts(event, &self.host, &mut self.tally) {
-            self.gate.take(raised, now, outlet);
+        let act = AuditAct { event, host: &self.host };
+        for matched in self.rules.audit_matches(&act, &mut self.tally) {
+            self.gate.take(matched, Subject::Request(&act), now, outlet);
         }
     }
 
