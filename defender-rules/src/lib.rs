@@ -76,7 +76,7 @@ fn check(rules: &RuleSet) -> ExitCode {
     match rules.suppressions().count() {
         0 => println!("{loaded} rules load, {warnings} warnings"),
         suppressions => {
-            println!("{loaded} rules and {suppressions} suppressions load, {warnings} warnings")
+            println!("{loaded} rules and {suppressions} suppressions load, {warnings} warnings");
         }
     }
     ExitCode::SUCCESS

@@ -195,14 +195,14 @@ fn alerts() -> Vec<Alert> {
         .collect();
     alerts.push(request());
     alerts.extend(Priority::ALL.map(|priority| Alert { priority, ..request() }));
-    alerts.push(nothing_known(alert(EventKind::Exec, None)));
+    alerts.push(nothing_known(&alert(EventKind::Exec, None)));
     let empty = AlertSubject::Audit(Box::default());
-    alerts.push(Alert { subject: empty, ..nothing_known(request()) });
+    alerts.push(Alert { subject: empty, ..nothing_known(&request()) });
     alerts
 }
 
 /// What a sensor that knows next to nothing says.
-fn nothing_known(alert: Alert) -> Alert {
+fn nothing_known(alert: &Alert) -> Alert {
     let event = Event {
         time: Timestamp(0),
         process: ProcessRef::default(),
@@ -218,7 +218,7 @@ fn nothing_known(alert: Alert) -> Alert {
         subject,
         host: Host::default(),
         matched_fields: vec![],
-        ..alert
+        ..alert.clone()
     }
 }
 

@@ -116,14 +116,15 @@ mod tests {
         std::fs::create_dir(&below).unwrap();
         let text = "- {suppression: S, rule: Netact, when: proc.name = nc, reason: R, owner: O, expires: 2020-01-01}\n";
         std::fs::write(below.join("mine.yaml"), text).unwrap();
-        let error = load_with_suppressions(&[rules.clone()], &[below.clone()]).unwrap_err();
+        let (rules, below) = ([rules], [below]);
+        let error = load_with_suppressions(&rules, &below).unwrap_err();
         let error = error.to_string();
         assert!(
             error.contains("mine.yaml:1:") && error.contains("did you mean `Netcat`?"),
             "{error}"
         );
-        std::fs::write(below.join("mine.yaml"), text.replace("Netact", "Netcat")).unwrap();
-        let loaded = load_with_suppressions(&[rules], &[below]).unwrap();
+        std::fs::write(below[0].join("mine.yaml"), text.replace("Netact", "Netcat")).unwrap();
+        let loaded = load_with_suppressions(&rules, &below).unwrap();
         assert_eq!(loaded.suppressions().count(), 1);
         let warning = &loaded.warnings()[0];
         assert!(warning.message.contains("expired on 2020-01-01"), "{warning}");
