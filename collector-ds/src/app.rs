@@ -38,7 +38,8 @@ use watch::{Beside, Told, Watch};
 /// Runs the sensor until the service is to end.
 pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     metrics::describe();
-    let reload = Reload::of(config.rules.paths.clone());
+    let read = config.rules.paths.iter().chain(&config.suppressions.paths);
+    let reload = Reload::of(read.cloned().collect());
     let rules = load_rules(&config, &service)?;
     let host = host::gather(&config.host_root, &config.node)?;
     tracing::info!(node = host.node, kernel = host.kernel, "this node");
@@ -77,7 +78,8 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
         Box::new(move |container| questions.ask(container)),
         own.with_objects(sensor.own_objects().clone()),
         way_out.outbox,
-    );
+    )
+    .with_alerts(config.alerts.clone());
     pipeline.remember(memory);
     let detection = pipeline.audit_detection(audit_memory);
     let outbox = pipeline.outlet().clone();
@@ -128,11 +130,13 @@ fn follow_audit_file(
 
 fn load_rules(config: &Config, service: &Service) -> anyhow::Result<Rules> {
     let part = service.part("rules");
-    let rules = Rules::load(&config.rules.paths).context("the rules cannot be loaded")?;
+    let rules = Rules::load_with_suppressions(&config.rules.paths, &config.suppressions.paths)
+        .context("the rules cannot be loaded")?;
     for warning in rules.warnings() {
         tracing::warn!("{warning}");
     }
-    tracing::info!(rules = rules.loaded(), "rules loaded");
+    let suppressions = rules.suppressions().len();
+    tracing::info!(rules = rules.loaded(), suppressions, "rules loaded");
     part.ready();
     Ok(rules)
 }
@@ -143,8 +147,10 @@ fn reload_rules(
     config: &Config,
     service: &Service,
 ) -> mpsc::Receiver<Reloaded<Rules>> {
-    let paths = config.rules.paths.clone();
-    let load = move || Rules::load(&paths).map_err(|error| error.to_string());
+    let (paths, suppressions) = (config.rules.paths.clone(), config.suppressions.paths.clone());
+    let load = move || {
+        Rules::load_with_suppressions(&paths, &suppressions).map_err(|error| error.to_string())
+    };
     let (hand_on, reloaded) = mpsc::channel(1);
     service.spawn("rules", reload.run(load, hand_on, service.shutdown()));
     reloaded

@@ -2,6 +2,7 @@
 
 mod network;
 
+use crate::alert_gate::AlertsConfig;
 use crate::audit::AuditConfig;
 use crate::detect;
 use crate::inventory::InventoryConfig;
@@ -39,6 +40,10 @@ pub struct Config {
     pub publisher: PublisherConfig,
     /// What is looked for.
     pub rules: RulesConfig,
+    /// Which of its alerts are expected.
+    pub suppressions: SuppressionsConfig,
+    /// How many alerts are sent one by one.
+    pub alerts: AlertsConfig,
     /// Who knows the names of containers.
     pub container_runtimes: ContainerRuntimesConfig,
     /// What the kernel is asked for.
@@ -70,6 +75,14 @@ pub struct PublisherConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct RulesConfig {
     /// Rule files, and folders whose `*.yaml` and `*.yml` are read by the order of their names.
+    pub paths: Vec<PathBuf>,
+}
+
+/// The key `suppressions`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SuppressionsConfig {
+    /// Files of suppressions, and folders whose `*.yaml` and `*.yml` are read by the order of their names. None unless given.
     pub paths: Vec<PathBuf>,
 }
 
@@ -125,6 +138,8 @@ impl Default for Config {
             host_root: "/".into(),
             publisher: PublisherConfig::default(),
             rules: RulesConfig::default(),
+            suppressions: SuppressionsConfig::default(),
+            alerts: AlertsConfig::default(),
             container_runtimes: ContainerRuntimesConfig::default(),
             kernel: KernelConfig::default(),
             inventory: InventoryConfig::default(),
@@ -271,8 +286,11 @@ impl ServiceConfig for Config {
         self.check_paths()?;
         self.inventory.validate()?;
         self.audit.validate()?;
+        self.alerts.validate()?;
         detect::Rules::load(&self.rules.paths)
             .map_err(|error| ConfigProblem::new("rules.paths", error.to_string()))?;
+        detect::Rules::load_with_suppressions(&self.rules.paths, &self.suppressions.paths)
+            .map_err(|error| ConfigProblem::new("suppressions.paths", error.to_string()))?;
         Ok(())
     }
 }
@@ -330,6 +348,22 @@ mod tests {
         });
         assert!(problem.starts_with("rules.paths: "), "{problem}");
         assert!(problem.contains("broken.yaml:3"), "{problem}");
+    }
+
+    #[test]
+    fn a_broken_file_of_suppressions_is_a_wrong_configuration() {
+        let problem = problem_of(|config| {
+            let file = config.rules.paths[0].join("suppressions.yml.off");
+            let text = "- {suppression: S, rule: Shel, when: proc.name = sh, reason: R, owner: O, expires: 2020-01-01}\n";
+            std::fs::write(&file, text).expect("a file");
+            config.suppressions.paths = vec![file];
+        });
+        assert!(problem.starts_with("suppressions.paths: "), "{problem}");
+        assert!(problem.contains("did you mean `Shell`?"), "{problem}");
+        let problem = problem_of(|config| config.alerts.per_minute = 1_000_000);
+        assert!(problem.starts_with("alerts.per_minute: must be"), "{problem}");
+        let problem = problem_of(|config| config.alerts.repeat_seconds = 86_400);
+        assert!(problem.starts_with("alerts.repeat_seconds: must be"), "{problem}");
     }
 
     #[test]

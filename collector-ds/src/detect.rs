@@ -1,16 +1,20 @@
 //! The rules of this node, and the alerts that they make of what happens here.
 
 mod alert_counts;
+mod expiry;
 mod rule_memory;
 
 pub use alert_counts::AlertCounts;
 pub use detection::Tally;
+pub use expiry::Expiry;
 pub use rule_memory::{MemoryState, RuleMemory};
 
 use arc_swap::ArcSwap;
-use detection::{Act, AuditAct, Diagnostic, Engine, EventSource, EventType, WantedPaths};
+use detection::{
+    Act, AuditAct, Diagnostic, Engine, EventSource, EventType, Match, Suppression, WantedPaths,
+};
 use ebpf_probes::RecordKind;
-use event_model::{Alert, AuditEvent, BlindRule, EventKind, Host, NetworkAct, Timestamp};
+use event_model::{BlindRule, EventKind, NetworkAct};
 pub use rule_files::RulesError;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -29,7 +33,15 @@ pub struct Rules {
 impl Rules {
     /// Reads and compiles all files at once: names of lists and macros are shared between them.
     pub fn load(paths: &[PathBuf]) -> Result<Self, RulesError> {
-        let rules = rule_files::load(paths)?;
+        Self::load_with_suppressions(paths, &[])
+    }
+
+    /// The same, with the suppressions of files that are found in the same way.
+    pub fn load_with_suppressions(
+        paths: &[PathBuf],
+        suppressions: &[PathBuf],
+    ) -> Result<Self, RulesError> {
+        let rules = rule_files::load_with_suppressions(paths, suppressions)?;
         let warnings = rules.warnings().iter().map(Diagnostic::to_string).collect();
         Ok(Self { engine: Engine::compile(rules), warnings })
     }
@@ -42,6 +54,11 @@ impl Rules {
     /// How many rules are loaded and enabled.
     pub fn loaded(&self) -> u32 {
         self.engine.rules_loaded()
+    }
+
+    /// Which alerts somebody wrote down to expect.
+    pub fn suppressions(&self) -> &[Suppression] {
+        self.engine.suppressions()
     }
 
     /// The rules that cannot match where only some types of event are seen, and those that see some acts alone: where a
@@ -89,17 +106,14 @@ impl Rules {
         self.engine.wanted_paths()
     }
 
-    /// The alerts that an event raises. `tally` counts for rules that ask for several.
-    pub fn alerts(&self, act: &Act<'_>, tally: &mut Tally) -> Vec<Alert> {
-        let matches = self.engine.detect(act, tally);
-        matches.into_iter().map(|matched| matched.into_alert(act, Timestamp::now())).collect()
+    /// The rules of which an event makes an alert. `tally` counts for rules that ask for several.
+    pub fn matches(&self, act: &Act<'_>, tally: &mut Tally) -> Vec<Match<'_>> {
+        self.engine.detect(act, tally)
     }
 
-    /// The alerts that a request to the API server of Kubernetes raises.
-    pub fn audit_alerts(&self, event: &AuditEvent, host: &Host, tally: &mut Tally) -> Vec<Alert> {
-        let act = AuditAct { event, host };
-        let matches = self.engine.detect_audit(&act, tally).into_iter();
-        matches.map(|matched| matched.into_audit_alert(&act, Timestamp::now())).collect()
+    /// The rules of which a request to the API server of Kubernetes makes an alert.
+    pub fn audit_matches(&self, act: &AuditAct<'_>, tally: &mut Tally) -> Vec<Match<'_>> {
+        self.engine.detect_audit(act, tally)
     }
 }
 

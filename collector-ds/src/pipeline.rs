@@ -10,6 +10,7 @@ use allowance::Allowance;
 pub use counters::Counters;
 use names::Names;
 
+use crate::alert_gate::{AlertGate, AlertsConfig, Subject};
 use crate::audit::Detection;
 use crate::detect::{MemoryState, RuleMemory, Rules, SharedRules};
 use crate::enrich::containers::metadata::Finding;
@@ -52,6 +53,8 @@ pub struct Pipeline<O> {
     /// When all entities were last told anew because some had been lost.
     told_again_at: Option<Instant>,
     own: Own,
+    alerts: AlertsConfig,
+    gate: AlertGate,
 }
 
 impl<O: Outlet> Pipeline<O> {
@@ -66,6 +69,7 @@ impl<O: Outlet> Pipeline<O> {
     ) -> Self {
         outlet.send(Record::Host(host.clone()));
         let rules = Arc::new(rules);
+        let (alerts, counters) = (AlertsConfig::default(), Counters::default());
         Self {
             enricher,
             shared_rules: Arc::new(ArcSwap::from(Arc::clone(&rules))),
@@ -75,12 +79,21 @@ impl<O: Outlet> Pipeline<O> {
             host,
             ask_runtime,
             outlet,
-            counters: Counters::default(),
+            gate: AlertGate::new(&alerts, counters.alerts().clone()),
+            alerts,
+            counters,
             names: Names::default(),
             allowance: Allowance::default(),
             told_again_at: None,
             own,
         }
+    }
+
+    /// The same, that sends as many alerts one by one as is configured.
+    #[must_use]
+    pub fn with_alerts(self, alerts: AlertsConfig) -> Self {
+        let gate = AlertGate::new(&alerts, self.counters.alerts().clone());
+        Self { alerts, gate, ..self }
     }
 
     /// The loaded rules.
@@ -108,8 +121,8 @@ impl<O: Outlet> Pipeline<O> {
     /// What requests to the API server of Kubernetes are asked on this node, with what their rules remember.
     pub fn audit_detection(&mut self, memory: RuleMemory) -> Detection {
         self.audit_memory = memory.state().clone();
-        let (rules, alerts) = (Arc::clone(&self.shared_rules), self.counters.alerts().clone());
-        Detection::new(rules, memory, self.host.clone(), alerts)
+        let gate = AlertGate::new(&self.alerts, self.counters.alerts().clone());
+        Detection::new(Arc::clone(&self.shared_rules), memory, self.host.clone(), gate)
     }
 
     /// What the rules remember is this, instead of nothing.
@@ -120,11 +133,6 @@ impl<O: Outlet> Pipeline<O> {
     /// What is wrong with what the rules remember.
     pub fn memory_problems(&self) -> impl Iterator<Item = String> {
         [self.memory.state(), &self.audit_memory].into_iter().filter_map(MemoryState::problem)
-    }
-
-    /// Keeps what was learnt last.
-    pub fn end(&mut self) {
-        self.memory.end();
     }
 
     /// The way out, for records that are not made of the kernel's.
@@ -194,10 +202,17 @@ impl<O: Outlet> Pipeline<O> {
         self.memory.tick(now);
         let memories = [self.memory.state(), &self.audit_memory];
         self.counters.counts_forgotten(memories.map(MemoryState::forgotten).iter().sum());
+        self.gate.tell(now, &self.outlet);
         for loss in self.allowance.refused(Timestamp::now()) {
             self.outlet.send(Record::Loss(loss));
         }
         self.tell_again_what_was_lost(now);
+    }
+
+    /// Tells what was counted and is not told yet, and keeps what was learnt last.
+    pub fn end(&mut self) {
+        self.gate.tell_all(&self.outlet);
+        self.memory.end();
     }
 
     fn tell_again_what_was_lost(&mut self, now: Instant) {
@@ -230,7 +245,7 @@ impl<O: Outlet> Pipeline<O> {
             self.announce(event.container.as_ref(), process);
         }
         if self.rules.look_at(&event.kind) && !self.own.reads(process, &event.kind) {
-            self.detect(&event, process);
+            self.detect(&event, process, now);
         }
         self.send_if(leaves, event);
     }
@@ -250,7 +265,7 @@ impl<O: Outlet> Pipeline<O> {
         self.enricher.processes.announce(process, |process| send_process(outlet, process));
     }
 
-    fn detect(&mut self, event: &Event, process: &Process) {
+    fn detect(&mut self, event: &Event, process: &Process, now: Instant) {
         let ancestors: SmallVec<[&Process; 16]> =
             self.enricher.processes.ancestors(process).map(Arc::as_ref).collect();
         let container = event.container.as_ref();
@@ -264,9 +279,8 @@ impl<O: Outlet> Pipeline<O> {
             remote_name: remote_name.as_deref(),
             is_on_sensor: self.own.is_reached_by(event, process, &self.enricher.processes),
         };
-        for alert in self.rules.alerts(&act, &mut self.memory.tally) {
-            self.counters.alerts().count(alert.priority);
-            self.outlet.send(Record::Alert(Box::new(alert)));
+        for matched in self.rules.matches(&act, &mut self.memory.tally) {
+            self.gate.take(matched, Subject::Act(&act), now, &self.outlet);
         }
     }
 

@@ -42,6 +42,9 @@ struct Files {
     /// Rule files, and folders of them, in the order in which they are loaded: later ones override earlier ones.
     #[arg(required = true)]
     paths: Vec<PathBuf>,
+    /// Files of suppressions, and folders of them, which are checked against the rules.
+    #[arg(long, value_name = "PATH")]
+    suppressions: Vec<PathBuf>,
 }
 
 /// Does what the command line asks for. What was found goes to standard output, errors to standard error.
@@ -61,7 +64,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
 
 impl Files {
     fn load(&self) -> Result<RuleSet, RulesError> {
-        rule_files::load(&self.paths)
+        rule_files::load_with_suppressions(&self.paths, &self.suppressions)
     }
 }
 
@@ -70,7 +73,12 @@ fn check(rules: &RuleSet) -> ExitCode {
         eprintln!("{warning}");
     }
     let (loaded, warnings) = (rules.rules().len(), rules.warnings().len());
-    println!("{loaded} rules load, {warnings} warnings");
+    match rules.suppressions().count() {
+        0 => println!("{loaded} rules load, {warnings} warnings"),
+        suppressions => {
+            println!("{loaded} rules and {suppressions} suppressions load, {warnings} warnings");
+        }
+    }
     ExitCode::SUCCESS
 }
 

@@ -5,6 +5,7 @@ mod acts;
 mod batch;
 mod envelope;
 mod from_wire;
+mod held;
 mod to_wire;
 mod weight;
 

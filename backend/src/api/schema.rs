@@ -26,4 +26,4 @@ pub use page::{
     UserPage,
 };
 pub use process::{Executable, Process, ProcessFacts, ProcessKey, User};
-pub use sensor::{BlindRule, Gap, Loss, Probe, Sensor, SensorState, Stream};
+pub use sensor::{BlindRule, Gap, HeldAlerts, Loss, Probe, Sensor, SensorState, Stream};

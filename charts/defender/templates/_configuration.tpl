@@ -11,6 +11,10 @@ In a pod the admin port listens on every address: the kubelet's probes and Prome
   "admin" (dict "listen" "0.0.0.0:9101")
   "publisher" (dict "socket" (include "defender.socket" .))
   "rules" (dict "paths" $paths)
+  "suppressions" (dict "paths" (ternary (list "/etc/defender/suppressions") list (not (empty .Values.suppressions))))
+  "alerts" (dict
+    "repeat_seconds" .Values.collectorDs.alerts.repeatSeconds
+    "per_minute" .Values.collectorDs.alerts.perMinute)
   "container_runtimes" (dict
     "cri_sockets" .Values.collectorDs.containerRuntimes.criSockets
     "docker_sockets" .Values.collectorDs.containerRuntimes.dockerSockets)

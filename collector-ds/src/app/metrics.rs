@@ -8,7 +8,15 @@ pub(super) fn describe() {
         "defender_events_of_unknown_processes_total",
         "Acts of processes that were not known: no rule looked at them."
     );
-    describe_counter!("defender_alerts_total", "Alerts raised.");
+    describe_counter!("defender_alerts_total", "Alerts sent.");
+    describe_counter!(
+        "defender_alerts_held_total",
+        "Alerts that were counted instead of sent, by the reason."
+    );
+    describe_counter!(
+        "defender_alerts_suppressed_total",
+        "Alerts that a suppression took, by rule and suppression."
+    );
     describe_counter!(
         "defender_container_metadata_requests_total",
         "Questions about containers to their runtimes."

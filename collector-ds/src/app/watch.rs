@@ -2,7 +2,7 @@ use super::rule_state::RuleState;
 use super::{Coverage, kernel_config, proc_root};
 use crate::audit::State;
 use crate::config::Config;
-use crate::detect::Rules;
+use crate::detect::{Expiry, Rules};
 use crate::enrich::containers::metadata::{Finding, Metadata};
 use crate::inventory::{Inventory, ViewRequest};
 use crate::kernel::{KernelConfig, Sensor, SensorError};
@@ -58,6 +58,7 @@ pub(super) struct Watch {
     rules: RuleState,
     blind_rules: Vec<BlindRule>,
     config: Config,
+    expiry: Expiry,
     proc_root: PathBuf,
     /// What could not be read when the node was last listed.
     listing_problems: Vec<String>,
@@ -88,6 +89,7 @@ impl Watch {
             blind_rules,
             proc_root: proc_root(&config),
             config,
+            expiry: Expiry::default(),
             listing_problems: vec![],
             listed_at: None,
             list_again: false,
@@ -259,7 +261,7 @@ impl Watch {
         }
     }
 
-    fn facts(&self) -> StatusFacts {
+    fn facts(&mut self) -> StatusFacts {
         let mut problems = self.sensor.problems();
         problems.extend(self.rules.problem());
         problems.extend(self.pipeline.memory_problems());
@@ -269,6 +271,7 @@ impl Watch {
         problems.extend(self.beside.audit.problem());
         problems.extend(self.beside.last_run.problem(Instant::now()));
         problems.extend(self.listing_problems.iter().cloned());
+        problems.extend(self.expiry.problems(self.pipeline.rules(), Timestamp::now()));
         let mut counters = self.pipeline.counters().summary();
         counters.insert("events_lost".to_owned(), self.losses.total());
         counters.insert("rules_generation".to_owned(), self.rules.generation());

@@ -408,3 +408,20 @@ fn a_flood_of_acts_is_told_in_part_and_looked_at_whole() {
     });
     assert_eq!(lost, Some(("open", 10_001)));
 }
+
+#[test]
+fn repeats_of_an_alert_are_counted_and_told_at_the_end() {
+    let mut node = node();
+    node.cgroup_made();
+    node.exec(7, "cat", CGROUP);
+    for _ in 0..5 {
+        node.act(7, CGROUP, open("/etc/shadow"));
+    }
+    let sent = node.sent.take();
+    let first = alert(&sent);
+    node.pipeline.end();
+    let told = node.sent.take();
+    let [Record::HeldAlerts(held)] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!((held.count, held.reason.alert()), (4, Some(first.id)));
+    assert_eq!(node.pipeline.counters().summary()["alerts_held"], 4);
+}

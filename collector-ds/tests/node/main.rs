@@ -14,6 +14,7 @@ mod acts;
 mod attack_actions;
 mod audit;
 mod containers;
+mod held_alerts;
 mod inventory;
 mod own;
 mod processes;

@@ -14,6 +14,7 @@ use crate::output::shown;
 use crate::paths::WantedPaths;
 use crate::rule::{Rule, RuleSet};
 use crate::shared_parts::Memo;
+use crate::suppression::{Suppression, Suppressions};
 use event_model::{Alert, AlertSubject, BlindRule, Host, MatchedField, Process, Timestamp};
 use std::collections::{BTreeSet, HashMap};
 use uuid::Uuid;
@@ -33,6 +34,7 @@ pub struct Engine {
     /// For each of them: whether some rule asks for it, or for a field that few types tell.
     wanted: Vec<bool>,
     wanted_paths: WantedPaths,
+    suppressions: Suppressions,
 }
 
 /// A rule for events of one type.
@@ -48,8 +50,9 @@ struct Candidate {
 impl Engine {
     /// Indexes the rules. What could be wrong with them was found when they were loaded.
     pub fn compile(rules: RuleSet) -> Self {
-        let RuleSet { mut rules, mut graph, .. } = rules;
+        let RuleSet { mut rules, suppressions, mut graph, .. } = rules;
         explanation::fingerprint(&mut rules, &graph);
+        let suppressions = Suppressions::compile(suppressions, &mut graph);
         let unasked = candidates(&rules, &mut graph, EventType::unseen());
         let candidates: Vec<_> = EventType::seen()
             .map(|event_type| candidates(&rules, &mut graph, event_type))
@@ -71,6 +74,7 @@ impl Engine {
             audit: (audit_candidates, Index::default()),
             wanted,
             wanted_paths: WantedPaths::default(),
+            suppressions,
         };
         engine.find_paths();
         engine.share_parts();
@@ -124,6 +128,11 @@ impl Engine {
     /// The rules, in the order in which they are evaluated.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
+    }
+
+    /// The suppressions, in the order of their files.
+    pub fn suppressions(&self) -> &[Suppression] {
+        self.suppressions.all()
     }
 
     /// The types of events that some rule wants to see.
@@ -284,7 +293,8 @@ impl Engine {
         let rule = &self.rules[candidate.rule];
         let message = rule.output.render(facts);
         let matched_fields = self.matched_fields(candidate.condition, facts, memo);
-        Match { rule, message, matched_fields }
+        let suppression = self.suppressions.of(candidate.rule, &self.graph, facts, memo);
+        Match { rule, message, matched_fields, suppression }
     }
 
     /// The fields that made a condition hold, each once.
@@ -379,6 +389,7 @@ pub struct Match<'e> {
     rule: &'e Rule,
     message: String,
     matched_fields: Vec<MatchedField>,
+    suppression: Option<&'e Suppression>,
 }
 
 impl<'e> Match<'e> {
@@ -395,6 +406,11 @@ impl<'e> Match<'e> {
     /// The fields that the part of the condition that holds compared, and their values.
     pub fn matched_fields(&self) -> &[MatchedField] {
         &self.matched_fields
+    }
+
+    /// The suppression that says that this alert is expected, where one does: it is to be counted, not sent.
+    pub fn suppression(&self) -> Option<&'e Suppression> {
+        self.suppression
     }
 
     /// The alert, with its evidence whole. `act` is the one that matched.

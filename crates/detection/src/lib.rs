@@ -75,6 +75,7 @@ mod paths;
 mod rule;
 mod shared_parts;
 mod source;
+mod suppression;
 mod test;
 mod transform;
 
@@ -90,3 +91,4 @@ pub use memory::{BaselinesError, Tally};
 pub use paths::WantedPaths;
 pub use rule::{Rule, RuleSet};
 pub use source::SourceFile;
+pub use suppression::Suppression;

@@ -8,7 +8,8 @@ use crate::graph::{Graph, NodeId};
 use crate::memory::{Fingerprint, Stateful, Step};
 use crate::output::Template;
 use crate::source::SourceFile;
-use event_model::Priority;
+use crate::suppression::{LoadedSuppression, Suppression};
+use event_model::{Priority, Timestamp};
 
 /// A rule that is switched on.
 #[derive(Debug)]
@@ -79,6 +80,7 @@ impl Rule {
 #[derive(Debug)]
 pub struct RuleSet {
     pub(crate) rules: Vec<Rule>,
+    pub(crate) suppressions: Vec<LoadedSuppression>,
     pub(crate) graph: Graph,
     pub(crate) warnings: Vec<Diagnostic>,
 }
@@ -89,7 +91,25 @@ impl RuleSet {
     /// # Errors
     /// Every error of every file at once.
     pub fn load(files: &[SourceFile<'_>]) -> Result<Self, LoadError> {
-        crate::load::load(files)
+        Self::load_with_suppressions(files, &[], Timestamp(0))
+    }
+
+    /// Loads rule files, and files of suppressions of their alerts. `now` decides which of these have expired, and how
+    /// long they may last.
+    ///
+    /// # Errors
+    /// Every error of every file at once.
+    pub fn load_with_suppressions(
+        files: &[SourceFile<'_>],
+        suppressions: &[SourceFile<'_>],
+        now: Timestamp,
+    ) -> Result<Self, LoadError> {
+        crate::load::load(files, suppressions, now)
+    }
+
+    /// The suppressions, in the order of their files.
+    pub fn suppressions(&self) -> impl Iterator<Item = &Suppression> {
+        self.suppressions.iter().map(|loaded| &loaded.suppression)
     }
 
     /// The rules that are switched on, in the order of their names' first occurrence.

@@ -16,6 +16,7 @@ mod container;
 mod coverage;
 mod event;
 mod file;
+mod held;
 mod host;
 mod inventory;
 mod kubernetes;
@@ -35,6 +36,7 @@ pub use container::{Container, ContainerId, Pod};
 pub use coverage::{BlindRule, ProbeCoverage, ProbeState, SensorStatus};
 pub use event::{Event, EventKind, ExitStatus};
 pub use file::{FileAct, FileEvent, PathSource};
+pub use held::{HeldAlerts, HeldReason};
 pub use host::Host;
 pub use inventory::{
     Image, Inventory, InventoryItem, InventoryKind, InventorySubject, ListeningPort, Package,

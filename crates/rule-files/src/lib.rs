@@ -5,6 +5,7 @@ mod stamp;
 pub use stamp::Stamp;
 
 use detection::{LoadError, RuleSet, SourceFile};
+use event_model::Timestamp;
 use std::path::{Path, PathBuf};
 
 /// Larger files are no rules.
@@ -28,15 +29,38 @@ pub enum RulesError {
 /// # Errors
 /// A path that can't be read, or every error of every file at once.
 pub fn load(paths: &[PathBuf]) -> Result<RuleSet, RulesError> {
-    let mut files = vec![];
-    for path in paths {
-        collect_files(path, &mut files)?;
+    load_with_suppressions(paths, &[])
+}
+
+/// The same, with the suppressions of files and folders that are found in the same way.
+///
+/// # Errors
+/// A path that can't be read, or every error of every file at once.
+pub fn load_with_suppressions(
+    paths: &[PathBuf],
+    suppressions: &[PathBuf],
+) -> Result<RuleSet, RulesError> {
+    let (rules, suppressions) = (Texts::read(paths)?, Texts::read(suppressions)?);
+    let (rules, suppressions) = (rules.sources(), suppressions.sources());
+    Ok(RuleSet::load_with_suppressions(&rules, &suppressions, Timestamp::now())?)
+}
+
+/// The names and contents of files.
+struct Texts(Vec<(String, String)>);
+
+impl Texts {
+    fn read(paths: &[PathBuf]) -> Result<Self, RulesError> {
+        let mut files = vec![];
+        for path in paths {
+            collect_files(path, &mut files)?;
+        }
+        let named = |path: &PathBuf| Ok((path.display().to_string(), read(path)?));
+        files.iter().map(named).collect::<Result<_, _>>().map(Self)
     }
-    let texts = files.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
-    let names: Vec<_> = files.iter().map(|path| path.display().to_string()).collect();
-    let sources: Vec<_> =
-        names.iter().zip(&texts).map(|(name, text)| SourceFile { name, text }).collect();
-    Ok(RuleSet::load(&sources)?)
+
+    fn sources(&self) -> Vec<SourceFile<'_>> {
+        self.0.iter().map(|(name, text)| SourceFile { name, text }).collect()
+    }
 }
 
 fn collect_files(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), RulesError> {
@@ -85,6 +109,29 @@ mod tests {
         let rules = load(&[folder.path().to_owned()]).unwrap();
         let names: Vec<_> = rules.rules().iter().map(detection::Rule::name).collect();
         assert_eq!(names, ["a.yml", "b.yaml"]);
+    }
+
+    #[test]
+    fn suppressions_are_found_as_rules_are_and_their_errors_name_their_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let rules = folder.path().join("rules.yaml");
+        std::fs::write(&rules, rule("Netcat")).unwrap();
+        let below = folder.path().join("suppressions");
+        std::fs::create_dir(&below).unwrap();
+        let text = "- {suppression: S, rule: Netact, when: proc.name = nc, reason: R, owner: O, expires: 2020-01-01}\n";
+        std::fs::write(below.join("mine.yaml"), text).unwrap();
+        let (rules, below) = ([rules], [below]);
+        let error = load_with_suppressions(&rules, &below).unwrap_err();
+        let error = error.to_string();
+        assert!(
+            error.contains("mine.yaml:1:") && error.contains("did you mean `Netcat`?"),
+            "{error}"
+        );
+        std::fs::write(below[0].join("mine.yaml"), text.replace("Netact", "Netcat")).unwrap();
+        let loaded = load_with_suppressions(&rules, &below).unwrap();
+        assert_eq!(loaded.suppressions().count(), 1);
+        let warning = &loaded.warnings()[0];
+        assert!(warning.message.contains("expired on 2020-01-01"), "{warning}");
     }
 
     #[test]
