@@ -6,6 +6,7 @@ use crate::event_source::EventSource;
 use crate::event_type::EventTypes;
 use crate::field::Field;
 use crate::graph::{Graph, NodeId};
+use crate::outline::Outline;
 use crate::output::Template;
 use crate::source::SourceFile;
 use event_model::Priority;
@@ -21,6 +22,8 @@ pub struct Rule {
     pub(crate) enabled: bool,
     pub(crate) output: Template,
     pub(crate) condition: NodeId,
+    /// The condition as it was written.
+    pub(crate) outline: Outline,
     pub(crate) fields: Vec<&'static Field>,
     pub(crate) event_types: EventTypes,
     pub(crate) burst: Option<Burst>,

@@ -59,7 +59,8 @@ impl CaseAudit {
         engine.evaluate_audit(&act).map(|matched| matched.rule().name().to_owned()).collect()
     }
 
-    fn event(&self) -> AuditEvent {
+    /// The request, as the server would have noted it.
+    pub fn event(&self) -> AuditEvent {
         let named = |name: &str| AuditUser { name: name.to_owned(), ..AuditUser::default() };
         let decision = if matches!(self.code, 401 | 403) { "forbid" } else { "allow" };
         let decision = ("authorization.k8s.io/decision".to_owned(), decision.to_owned());
