@@ -19,6 +19,7 @@ use crate::kernel::{KernelConfig, Sensor, SensorError};
 use crate::own::{LastRun, Own};
 use crate::pipeline::Pipeline;
 use crate::publish::{StatusFacts, StatusReporter};
+use crate::record::Recorder;
 use anyhow::Context;
 use coverage::Coverage;
 use event_model::{Component, Host, Record, SourceDescription, SourceId};
@@ -64,6 +65,7 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     );
     let questions = metadata.clone();
     let last_run = Rc::new(LastRun::look(&config.audit.state_directory, host.boot_id));
+    let recorder = Recorder::start(&config.record, &config.rules.paths, &host);
     let pipeline = Pipeline::new(
         enricher(&config.host_root, &proc_root(&config)),
         rules,
@@ -71,13 +73,17 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
         Box::new(move |container| questions.ask(container)),
         own.with_objects(sensor.own_objects().clone()),
         way_out.outbox,
-    );
+    )
+    .recorded_by(recorder.clone());
     let (audit, following) = follow_audit_file(&config, &pipeline, &service)?;
     let beside = Beside { metadata, inventory, audit, last_run: Rc::clone(&last_run) };
     let watch = Watch::new(sensor, coverage, pipeline, beside, status, proc_root(&config));
     let watched = watch.run(findings, views, way_out.connected, service.shutdown()).await;
     // Its last lines are to be on their way before the link ends.
     following.await.context("following the audit file")?;
+    if let Some(recorder) = recorder {
+        recorder.finish();
+    }
     watched?;
     last_run.end();
     Ok(())

@@ -6,6 +6,7 @@ use crate::audit::AuditConfig;
 use crate::detect;
 use crate::inventory::InventoryConfig;
 use crate::kernel::{self, FileFilter, WatchedPaths};
+use crate::record::RecordConfig;
 use ebpf_probes::RecordKind;
 pub use network::NetworkConfig;
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,8 @@ pub struct Config {
     pub inventory: InventoryConfig,
     /// The audit file of a Kubernetes API server.
     pub audit: AuditConfig,
+    /// What the rules are asked, in a file.
+    pub record: RecordConfig,
     /// Logs.
     pub log: LogConfig,
     /// Metrics, health and readiness.
@@ -129,6 +132,7 @@ impl Default for Config {
             kernel: KernelConfig::default(),
             inventory: InventoryConfig::default(),
             audit: AuditConfig::default(),
+            record: RecordConfig::default(),
             log: LogConfig::default(),
             admin: AdminConfig::on_port(ADMIN_PORT),
             shutdown: ShutdownConfig::default(),
@@ -271,6 +275,7 @@ impl ServiceConfig for Config {
         self.check_paths()?;
         self.inventory.validate()?;
         self.audit.validate()?;
+        self.record.validate()?;
         detect::Rules::load(&self.rules.paths)
             .map_err(|error| ConfigProblem::new("rules.paths", error.to_string()))?;
         Ok(())

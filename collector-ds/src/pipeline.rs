@@ -18,6 +18,7 @@ use crate::inventory::NodeView;
 use crate::kernel::Snapshot;
 use crate::own::Own;
 use crate::publish::Outlet;
+use crate::record::Recorder;
 use detection::Act;
 use ebpf_probes::{KernelRecord, RecordKind};
 use event_model::{
@@ -47,6 +48,7 @@ pub struct Pipeline<O> {
     /// When all entities were last told anew because some had been lost.
     told_again_at: Option<Instant>,
     own: Own,
+    recorder: Option<Recorder>,
 }
 
 impl<O: Outlet> Pipeline<O> {
@@ -72,7 +74,13 @@ impl<O: Outlet> Pipeline<O> {
             allowance: Allowance::default(),
             told_again_at: None,
             own,
+            recorder: None,
         }
+    }
+
+    /// What rules are asked, with the alerts, goes there too.
+    pub fn recorded_by(self, recorder: Option<Recorder>) -> Self {
+        Self { recorder, ..self }
     }
 
     /// The loaded rules.
@@ -83,6 +91,7 @@ impl<O: Outlet> Pipeline<O> {
     /// What requests to the API server of Kubernetes are asked on this node.
     pub fn audit_detection(&self) -> Detection {
         Detection::new(Arc::clone(&self.rules), self.host.clone(), self.counters.alerts().clone())
+            .recorded_by(self.recorder.clone())
     }
 
     /// The way out, for records that are not made of the kernel's.
@@ -93,6 +102,11 @@ impl<O: Outlet> Pipeline<O> {
     /// What was counted since the start.
     pub const fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// Why nothing is recorded that was to be.
+    pub fn recording_problem(&self) -> Option<String> {
+        self.recorder.as_ref()?.problem()
     }
 
     /// What runs now, as far as it is known.
@@ -150,6 +164,9 @@ impl<O: Outlet> Pipeline<O> {
         self.enricher.containers.ask_for_more(now, &self.ask_runtime);
         self.counters.observe(&self.enricher);
         self.counters.counts_forgotten(self.tally.forgotten());
+        if let Some(recorder) = &self.recorder {
+            recorder.flush();
+        }
         for loss in self.allowance.refused(Timestamp::now()) {
             self.outlet.send(Record::Loss(loss));
         }
@@ -185,7 +202,9 @@ impl<O: Outlet> Pipeline<O> {
         if leaves && is_told_with_its_process(&event.kind) {
             self.announce(event.container.as_ref(), process);
         }
-        if self.rules.look_at(&event.kind) && !self.own.reads(process, &event.kind) {
+        // Other rules, of which a capture is asked later, may look at what these do not.
+        let is_asked = self.rules.look_at(&event.kind) || self.recorder.is_some();
+        if is_asked && !self.own.reads(process, &event.kind) {
             self.detect(&event, process);
         }
         self.send_if(leaves, event);
@@ -206,21 +225,27 @@ impl<O: Outlet> Pipeline<O> {
         self.enricher.processes.announce(process, |process| send_process(outlet, process));
     }
 
-    fn detect(&mut self, event: &Event, process: &Process) {
+    fn detect(&mut self, event: &Event, process: &Arc<Process>) {
         let ancestors: SmallVec<[&Process; 16]> =
             self.enricher.processes.ancestors(process).map(Arc::as_ref).collect();
         let container = event.container.as_ref();
+        let container = container.and_then(|id| self.enricher.containers.get(id));
         let remote_name = self.remote_name(event);
         let act = Act {
             event,
             process,
             ancestors: &ancestors,
-            container: container.and_then(|id| self.enricher.containers.get(id)).map(Arc::as_ref),
+            container: container.map(Arc::as_ref),
             host: &self.host,
             remote_name: remote_name.as_deref(),
             is_on_sensor: self.own.is_reached_by(event, process, &self.enricher.processes),
         };
-        for alert in self.rules.alerts(&act, &mut self.tally) {
+        let alerts = self.rules.alerts(&act, &mut self.tally);
+        if let Some(recorder) = &self.recorder {
+            let ancestors = self.enricher.processes.ancestors(process);
+            recorder.act(&act, process, ancestors, container, &alerts);
+        }
+        for alert in alerts {
             self.counters.alerts().count(alert.priority);
             self.outlet.send(Record::Alert(Box::new(alert)));
         }

@@ -2,6 +2,7 @@
 
 use crate::detect::{AlertCounts, Rules, Tally};
 use crate::publish::Outlet;
+use crate::record::Recorder;
 use event_model::{AuditEvent, Host, Record};
 use std::sync::Arc;
 
@@ -11,17 +12,27 @@ pub struct Detection {
     tally: Tally,
     host: Host,
     alerts: AlertCounts,
+    recorder: Option<Recorder>,
 }
 
 impl Detection {
     /// On this node.
     pub fn new(rules: Arc<Rules>, host: Host, alerts: AlertCounts) -> Self {
-        Self { rules, tally: Tally::default(), host, alerts }
+        Self { rules, tally: Tally::default(), host, alerts, recorder: None }
+    }
+
+    /// What it looks at, with the alerts, goes there too.
+    pub fn recorded_by(self, recorder: Option<Recorder>) -> Self {
+        Self { recorder, ..self }
     }
 
     /// Sends the alerts that a request raises.
     pub(super) fn look(&mut self, event: &AuditEvent, outlet: &impl Outlet) {
-        for alert in self.rules.audit_alerts(event, &self.host, &mut self.tally) {
+        let alerts = self.rules.audit_alerts(event, &self.host, &mut self.tally);
+        if let Some(recorder) = &self.recorder {
+            recorder.request(event, &alerts);
+        }
+        for alert in alerts {
             self.alerts.count(alert.priority);
             outlet.send(Record::Alert(Box::new(alert)));
         }

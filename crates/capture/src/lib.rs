@@ -13,13 +13,14 @@
 //! is read back with exactly what was known then. The last entry tells why the capture ended; a capture that was broken
 //! off has none, and is read as far as it goes.
 //!
-//! Nothing here opens a file: [`Encoder`] appends to memory, [`Reader`] reads from whatever can be read.
+//! Nothing here opens a file: [`Encoder`] appends to memory, [`Reader`] reads from whatever can be read, [`replay()`] asks rules again.
 
 mod encoder;
 mod entry;
 mod error;
 mod frame;
 mod reader;
+mod replay;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +28,7 @@ pub use encoder::Encoder;
 pub use entry::{CapturedAct, CapturedRequest, Entry, Head, RuleFile};
 pub use error::CaptureError;
 pub use reader::Reader;
+pub use replay::{ReplayError, Replayed, Summary, Verdict, replay};
 
 /// The bytes that every capture begins with.
 pub const MAGIC: [u8; 8] = *b"DEFCAP\x1a\n";

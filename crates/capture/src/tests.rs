@@ -104,8 +104,13 @@ fn what_is_written_is_read_again() {
     let reader = Reader::new(&*written.bytes).expect("a capture");
     assert_eq!(*reader.head(), head());
     let entries: Vec<Entry> = reader.map(|entry| entry.expect("an entry")).collect();
-    let [Entry::Rules(rules), Entry::Act(act), Entry::Alert(raised), Entry::Request(asked), Entry::End(reason)] =
-        &entries[..]
+    let [
+        Entry::Rules(rules),
+        Entry::Act(act),
+        Entry::Alert(raised),
+        Entry::Request(asked),
+        Entry::End(reason),
+    ] = &entries[..]
     else {
         panic!("{entries:#?}")
     };
@@ -128,7 +133,10 @@ fn who_changed_stands_there_again_and_who_did_not_once() {
     // As the sensor changes a process that nobody else holds.
     Arc::make_mut(&mut shell).name = "root".to_owned();
     written.act(&[&cat, &shell], None, "/a");
-    assert!(again < written.bytes.len() - before - again, "the second act is shorter than the third");
+    assert!(
+        again < written.bytes.len() - before - again,
+        "the second act is shorter than the third"
+    );
     let (entries, _) = read(&written.bytes);
     let chains: Vec<_> = entries.iter().map(chain).collect();
     assert_eq!(chains, [["cat", "sh"], ["cat", "sh"], ["cat", "root"]]);
@@ -179,7 +187,8 @@ fn a_torn_or_damaged_capture_is_read_up_to_there() {
 
 #[test]
 fn what_is_no_capture_is_told_so() {
-    let refusal = |bytes: &[u8]| Reader::new(bytes).map(|_| ()).expect_err("it is none").to_string();
+    let refusal =
+        |bytes: &[u8]| Reader::new(bytes).map(|_| ()).expect_err("it is none").to_string();
     assert!(refusal(b"").starts_with("this is no capture"));
     assert!(refusal(b"- rule: A").starts_with("this is no capture"));
     let mut bytes = Written::begin().bytes;

@@ -18,21 +18,39 @@ pub enum RulesError {
     Broken(#[from] LoadError),
 }
 
+/// A rule file: the name that stands in messages, and its contents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleFile {
+    /// Its path.
+    pub name: String,
+    /// What stands in it.
+    pub text: String,
+}
+
 /// The rules of all files together: names of lists and macros are shared between them. A folder stands for the rule files
 /// in it, by the order of their names; folders below it are not looked into.
 ///
 /// # Errors
 /// A path that can't be read, or every error of every file at once.
 pub fn load(paths: &[PathBuf]) -> Result<RuleSet, RulesError> {
+    let files = read_all(paths)?;
+    let sources: Vec<_> =
+        files.iter().map(|RuleFile { name, text }| SourceFile { name, text }).collect();
+    Ok(RuleSet::load(&sources)?)
+}
+
+/// The files that [`load`] loads, in its order.
+///
+/// # Errors
+/// A path that can't be read.
+pub fn read_all(paths: &[PathBuf]) -> Result<Vec<RuleFile>, RulesError> {
     let mut files = vec![];
     for path in paths {
         collect_files(path, &mut files)?;
     }
-    let texts = files.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
-    let names: Vec<_> = files.iter().map(|path| path.display().to_string()).collect();
-    let sources: Vec<_> =
-        names.iter().zip(&texts).map(|(name, text)| SourceFile { name, text }).collect();
-    Ok(RuleSet::load(&sources)?)
+    let file =
+        |path: &PathBuf| Ok(RuleFile { name: path.display().to_string(), text: read(path)? });
+    files.iter().map(file).collect()
 }
 
 fn collect_files(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), RulesError> {
