@@ -17,6 +17,7 @@ mod containers;
 mod inventory;
 mod own;
 mod processes;
+mod recording;
 mod running;
 mod runtimes;
 mod short_lived;

@@ -28,7 +28,7 @@ pub use encoder::Encoder;
 pub use entry::{CapturedAct, CapturedRequest, Entry, Head, RuleFile};
 pub use error::CaptureError;
 pub use reader::Reader;
-pub use replay::{ReplayError, Replayed, Summary, Verdict, replay};
+pub use replay::{ReplayError, Replayed, Summary, Verdict, compile, replay};
 
 /// The bytes that every capture begins with.
 pub const MAGIC: [u8; 8] = *b"DEFCAP\x1a\n";

@@ -124,8 +124,8 @@ pub fn replay(
     Ok(summary)
 }
 
-/// The engine of these rule files.
-pub(crate) fn compile(files: &[RuleFile]) -> Result<Engine, LoadError> {
+/// The engine of the rules that stand in a capture.
+pub fn compile(files: &[RuleFile]) -> Result<Engine, LoadError> {
     let sources: Vec<_> =
         files.iter().map(|RuleFile { name, text }| SourceFile { name, text }).collect();
     RuleSet::load(&sources).map(Engine::compile)
