@@ -1,5 +1,6 @@
 use crate::capture_file;
 use crate::occurrence::Occurrence;
+use crate::printable::printable;
 use capture::Entry;
 use clap::Args;
 use std::io::Write;
@@ -40,8 +41,7 @@ impl Events {
 
     fn write(&self, line: &str, out: &mut impl Write) -> anyhow::Result<()> {
         if self.filter.as_ref().is_none_or(|filter| line.contains(filter)) {
-            // What is printed was chosen by those who acted: it moves no cursor.
-            writeln!(out, "{}", line.replace(char::is_control, "�"))?;
+            writeln!(out, "{}", printable(line))?;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ mod capture_file;
 mod events;
 mod explain;
 mod occurrence;
+mod printable;
 mod replay;
 mod test_cases;
 mod why;

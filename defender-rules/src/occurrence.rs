@@ -80,6 +80,8 @@ fn by(process: &Process) -> String {
 }
 
 fn asked(event: &AuditEvent) -> String {
-    let object = event.object.as_ref().map_or(&event.request_uri, |object| &object.resource);
-    format!("{} {object} by {}", event.verb, event.user.name)
+    let AuditEvent { verb, request_uri, user, object, .. } = event;
+    let object = object.as_ref().map_or(request_uri, |object| &object.resource);
+    let words = [verb.as_str(), object, "by", &user.name];
+    words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }

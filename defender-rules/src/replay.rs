@@ -1,3 +1,4 @@
+use crate::printable::printable;
 use crate::{WRONG, capture_file};
 use capture::{Replayed, Summary, Verdict, replay};
 use clap::{Args, ValueEnum};
@@ -66,7 +67,7 @@ impl Replay {
             writeln!(out)?;
         } else {
             let (time, rule, priority) = (alert.time, &alert.rule, alert.priority);
-            let message = alert.message.replace(char::is_control, "�");
+            let message = printable(&alert.message);
             writeln!(out, "{verdict:8} {time} {priority} {rule}: {message} (event {number})")?;
         }
         Ok(())

@@ -5,6 +5,7 @@ mod input;
 
 use crate::explain::unknown;
 use crate::occurrence::Occurrence;
+use crate::printable::printable;
 use capture::ReplayError;
 use clap::Args;
 use detection::Engine;
@@ -80,7 +81,7 @@ impl WhyCommand {
         let why = chosen.occurrence.why(&chosen.engine, &self.rule, &host);
         let why = why.ok_or_else(|| anyhow::anyhow!("{}", unknown(&chosen.engine, &self.rule)))?;
         let verb = if why.holds() { "matches" } else { "does not match" };
-        let words = chosen.occurrence.in_words().replace(char::is_control, "�");
+        let words = printable(&chosen.occurrence.in_words());
         writeln!(out, "`{}` {verb} event {}: {words}", self.rule, chosen.number)?;
         if self.choice.is_none() && search.seen > 1 {
             let Search { seen, matching, .. } = search;
