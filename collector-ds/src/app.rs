@@ -20,6 +20,7 @@ use crate::kernel::{KernelConfig, Sensor, SensorError};
 use crate::own::{LastRun, Own};
 use crate::pipeline::Pipeline;
 use crate::publish::{StatusFacts, StatusReporter};
+use crate::record::Recorder;
 use crate::reload::{Reload, Reloaded};
 use anyhow::Context;
 use coverage::Coverage;
@@ -71,6 +72,7 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     let last_run = Rc::new(LastRun::look(&config.audit.state_directory, host.boot_id));
     let memory_of = |name| rule_memory(&config, name, &rules);
     let (memory, audit_memory) = (memory_of("baselines"), memory_of("audit-baselines"));
+    let recorder = Recorder::start(&config.record, &config.rules.paths, &host);
     let mut pipeline = Pipeline::new(
         enricher(&config.host_root, &proc_root(&config)),
         rules,
@@ -79,7 +81,8 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
         own.with_objects(sensor.own_objects().clone()),
         way_out.outbox,
     )
-    .with_alerts(config.alerts.clone());
+    .with_alerts(config.alerts.clone())
+    .recorded_by(recorder.clone());
     pipeline.remember(memory);
     let detection = pipeline.audit_detection(audit_memory);
     let outbox = pipeline.outlet().clone();
@@ -95,6 +98,9 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     let watched = watch.run(told, service.shutdown()).await;
     // Its last lines are to be on their way before the link ends.
     following.await.context("following the audit file")?;
+    if let Some(recorder) = recorder {
+        recorder.finish();
+    }
     watched?;
     last_run.end();
     Ok(())

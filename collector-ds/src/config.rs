@@ -7,6 +7,7 @@ use crate::audit::AuditConfig;
 use crate::detect;
 use crate::inventory::InventoryConfig;
 use crate::kernel::{self, FileFilter, WatchedPaths};
+use crate::record::RecordConfig;
 use ebpf_probes::RecordKind;
 pub use network::NetworkConfig;
 use serde::{Deserialize, Serialize};
@@ -52,6 +53,8 @@ pub struct Config {
     pub inventory: InventoryConfig,
     /// The audit file of a Kubernetes API server.
     pub audit: AuditConfig,
+    /// What the rules are asked, in a file.
+    pub record: RecordConfig,
     /// Logs.
     pub log: LogConfig,
     /// Metrics, health and readiness.
@@ -144,6 +147,7 @@ impl Default for Config {
             kernel: KernelConfig::default(),
             inventory: InventoryConfig::default(),
             audit: AuditConfig::default(),
+            record: RecordConfig::default(),
             log: LogConfig::default(),
             admin: AdminConfig::on_port(ADMIN_PORT),
             shutdown: ShutdownConfig::default(),
@@ -287,6 +291,7 @@ impl ServiceConfig for Config {
         self.inventory.validate()?;
         self.audit.validate()?;
         self.alerts.validate()?;
+        self.record.validate()?;
         detect::Rules::load(&self.rules.paths)
             .map_err(|error| ConfigProblem::new("rules.paths", error.to_string()))?;
         detect::Rules::load_with_suppressions(&self.rules.paths, &self.suppressions.paths)

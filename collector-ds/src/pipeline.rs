@@ -19,8 +19,9 @@ use crate::inventory::NodeView;
 use crate::kernel::{OwnObjects, Snapshot};
 use crate::own::Own;
 use crate::publish::Outlet;
+use crate::record::Recorder;
 use arc_swap::ArcSwap;
-use detection::Act;
+use detection::{Act, Match};
 use ebpf_probes::{KernelRecord, RecordKind};
 use event_model::{
     Container, ContainerId, Event, EventKind, Host, NetworkAct, Process, Record, Timestamp,
@@ -55,6 +56,7 @@ pub struct Pipeline<O> {
     own: Own,
     alerts: AlertsConfig,
     gate: AlertGate,
+    recorder: Option<Recorder>,
 }
 
 impl<O: Outlet> Pipeline<O> {
@@ -86,6 +88,7 @@ impl<O: Outlet> Pipeline<O> {
             allowance: Allowance::default(),
             told_again_at: None,
             own,
+            recorder: None,
         }
     }
 
@@ -94,6 +97,11 @@ impl<O: Outlet> Pipeline<O> {
     pub fn with_alerts(self, alerts: AlertsConfig) -> Self {
         let gate = AlertGate::new(&alerts, self.counters.alerts().clone());
         Self { alerts, gate, ..self }
+    }
+
+    /// What rules are asked, with the alerts, goes there too.
+    pub fn recorded_by(self, recorder: Option<Recorder>) -> Self {
+        Self { recorder, ..self }
     }
 
     /// The loaded rules.
@@ -123,6 +131,7 @@ impl<O: Outlet> Pipeline<O> {
         self.audit_memory = memory.state().clone();
         let gate = AlertGate::new(&self.alerts, self.counters.alerts().clone());
         Detection::new(Arc::clone(&self.shared_rules), memory, self.host.clone(), gate)
+            .recorded_by(self.recorder.clone())
     }
 
     /// What the rules remember is this, instead of nothing.
@@ -143,6 +152,11 @@ impl<O: Outlet> Pipeline<O> {
     /// What was counted since the start.
     pub const fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// Why nothing is recorded that was to be.
+    pub fn recording_problem(&self) -> Option<String> {
+        self.recorder.as_ref()?.problem()
     }
 
     /// What runs now, as far as it is known.
@@ -203,6 +217,9 @@ impl<O: Outlet> Pipeline<O> {
         let memories = [self.memory.state(), &self.audit_memory];
         self.counters.counts_forgotten(memories.map(MemoryState::forgotten).iter().sum());
         self.gate.tell(now, &self.outlet);
+        if let Some(recorder) = &self.recorder {
+            recorder.flush();
+        }
         for loss in self.allowance.refused(Timestamp::now()) {
             self.outlet.send(Record::Loss(loss));
         }
@@ -244,7 +261,9 @@ impl<O: Outlet> Pipeline<O> {
         if leaves && is_told_with_its_process(&event.kind) {
             self.announce(event.container.as_ref(), process);
         }
-        if self.rules.look_at(&event.kind) && !self.own.reads(process, &event.kind) {
+        // Other rules, of which a capture is asked later, may look at what these do not.
+        let is_asked = self.rules.look_at(&event.kind) || self.recorder.is_some();
+        if is_asked && !self.own.reads(process, &event.kind) {
             self.detect(&event, process, now);
         }
         self.send_if(leaves, event);
@@ -265,21 +284,29 @@ impl<O: Outlet> Pipeline<O> {
         self.enricher.processes.announce(process, |process| send_process(outlet, process));
     }
 
-    fn detect(&mut self, event: &Event, process: &Process, now: Instant) {
+    fn detect(&mut self, event: &Event, process: &Arc<Process>, now: Instant) {
         let ancestors: SmallVec<[&Process; 16]> =
             self.enricher.processes.ancestors(process).map(Arc::as_ref).collect();
         let container = event.container.as_ref();
+        let container = container.and_then(|id| self.enricher.containers.get(id));
         let remote_name = self.remote_name(event);
         let act = Act {
             event,
             process,
             ancestors: &ancestors,
-            container: container.and_then(|id| self.enricher.containers.get(id)).map(Arc::as_ref),
+            container: container.map(Arc::as_ref),
             host: &self.host,
             remote_name: remote_name.as_deref(),
             is_on_sensor: self.own.is_reached_by(event, process, &self.enricher.processes),
         };
-        for matched in self.rules.matches(&act, &mut self.memory.tally) {
+        let matches = self.rules.matches(&act, &mut self.memory.tally);
+        if let Some(recorder) = &self.recorder {
+            let ancestors = self.enricher.processes.ancestors(process);
+            let alert = |matched: &Match<'_>| matched.clone().into_alert(&act, Timestamp::now());
+            let alerts: Vec<_> = matches.iter().map(alert).collect();
+            recorder.act(&act, process, ancestors, container, &alerts);
+        }
+        for matched in matches {
             self.gate.take(matched, Subject::Act(&act), now, &self.outlet);
         }
     }

@@ -55,5 +55,11 @@ pub(super) fn describe() {
     describe_counter!("defender_inventory_skipped_total", "Files that the inventory passed over.");
     describe_counter!("defender_audit_events_total", "Events taken from the audit file.");
     describe_counter!("defender_audit_lines_lost_total", "Lines of the audit file not taken.");
+    describe_gauge!("defender_recording", "1 while what rules are asked is recorded.");
+    describe_counter!(
+        "defender_recorded_bytes_total",
+        Unit::Bytes,
+        "What was written of a recording."
+    );
     describe_gauge!("defender_containers_known", "Containers that are remembered.");
 }

@@ -269,6 +269,7 @@ impl Watch {
         problems.extend(self.beside.metadata.problems());
         problems.extend(self.beside.inventory.problems());
         problems.extend(self.beside.audit.problem());
+        problems.extend(self.pipeline.recording_problem());
         problems.extend(self.beside.last_run.problem(Instant::now()));
         problems.extend(self.listing_problems.iter().cloned());
         problems.extend(self.expiry.problems(self.pipeline.rules(), Timestamp::now()));

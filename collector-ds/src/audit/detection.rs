@@ -3,8 +3,9 @@
 use crate::alert_gate::{AlertGate, Subject};
 use crate::detect::{RuleMemory, Rules, SharedRules};
 use crate::publish::Outlet;
-use detection::AuditAct;
-use event_model::{AuditEvent, Host};
+use crate::record::Recorder;
+use detection::{AuditAct, Match};
+use event_model::{AuditEvent, Host, Timestamp};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -17,13 +18,19 @@ pub struct Detection {
     asked: Arc<Rules>,
     host: Host,
     gate: AlertGate,
+    recorder: Option<Recorder>,
 }
 
 impl Detection {
     /// On this node.
     pub fn new(rules: SharedRules, memory: RuleMemory, host: Host, gate: AlertGate) -> Self {
         let asked = rules.load_full();
-        Self { rules, asked, memory, host, gate }
+        Self { rules, asked, memory, host, gate, recorder: None }
+    }
+
+    /// What it looks at, with the alerts, goes there too.
+    pub fn recorded_by(self, recorder: Option<Recorder>) -> Self {
+        Self { recorder, ..self }
     }
 
     /// Sends or counts the alerts that a request raises.
@@ -34,7 +41,12 @@ impl Detection {
         }
         self.asked = rules;
         let act = AuditAct { event, host: &self.host };
-        for matched in self.asked.audit_matches(&act, &mut self.memory.tally) {
+        let matches = self.asked.audit_matches(&act, &mut self.memory.tally);
+        if let Some(recorder) = &self.recorder {
+            let alert = |matched: &Match<'_>| matched.clone().into_audit_alert(&act, Timestamp::now());
+            recorder.request(event, &matches.iter().map(alert).collect::<Vec<_>>());
+        }
+        for matched in matches {
             self.gate.take(matched, Subject::Request(&act), now, outlet);
         }
     }

@@ -18,6 +18,7 @@ mod held_alerts;
 mod inventory;
 mod own;
 mod processes;
+mod recording;
 mod reload;
 mod running;
 mod runtimes;

@@ -6,6 +6,7 @@ use crate::event_type::EventTypes;
 use crate::field::Field;
 use crate::graph::{Graph, NodeId};
 use crate::memory::{Fingerprint, Stateful, Step};
+use crate::outline::Outline;
 use crate::output::Template;
 use crate::source::SourceFile;
 use crate::suppression::{LoadedSuppression, Suppression};
@@ -22,6 +23,8 @@ pub struct Rule {
     pub(crate) enabled: bool,
     pub(crate) output: Template,
     pub(crate) condition: NodeId,
+    /// The condition as it was written.
+    pub(crate) outline: Outline,
     pub(crate) fields: Vec<&'static Field>,
     pub(crate) event_types: EventTypes,
     pub(crate) stateful: Option<Stateful>,

@@ -1,9 +1,7 @@
 //! Acts on files, sockets and the system as rules see them.
 
-mod cases;
-
-use cases::Case;
 use detection::{Engine, EventType, EventTypes, RuleSet, SourceFile};
+use rule_cases::Case;
 
 fn engine(condition: &str) -> Engine {
     let condition = condition.replace('\'', "''");

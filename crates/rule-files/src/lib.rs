@@ -23,6 +23,15 @@ pub enum RulesError {
     Broken(#[from] LoadError),
 }
 
+/// A rule file: the name that stands in messages, and its contents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleFile {
+    /// Its path.
+    pub name: String,
+    /// What stands in it.
+    pub text: String,
+}
+
 /// The rules of all files together: names of lists and macros are shared between them. A folder stands for the rule files
 /// in it, by the order of their names; folders below it are not looked into.
 ///
@@ -40,27 +49,27 @@ pub fn load_with_suppressions(
     paths: &[PathBuf],
     suppressions: &[PathBuf],
 ) -> Result<RuleSet, RulesError> {
-    let (rules, suppressions) = (Texts::read(paths)?, Texts::read(suppressions)?);
-    let (rules, suppressions) = (rules.sources(), suppressions.sources());
+    let (rules, suppressions) = (read_all(paths)?, read_all(suppressions)?);
+    let (rules, suppressions) = (sources(&rules), sources(&suppressions));
     Ok(RuleSet::load_with_suppressions(&rules, &suppressions, Timestamp::now())?)
 }
 
-/// The names and contents of files.
-struct Texts(Vec<(String, String)>);
+fn sources(files: &[RuleFile]) -> Vec<SourceFile<'_>> {
+    files.iter().map(|RuleFile { name, text }| SourceFile { name, text }).collect()
+}
 
-impl Texts {
-    fn read(paths: &[PathBuf]) -> Result<Self, RulesError> {
-        let mut files = vec![];
-        for path in paths {
-            collect_files(path, &mut files)?;
-        }
-        let named = |path: &PathBuf| Ok((path.display().to_string(), read(path)?));
-        files.iter().map(named).collect::<Result<_, _>>().map(Self)
+/// The files that [`load`] loads, in its order.
+///
+/// # Errors
+/// A path that can't be read.
+pub fn read_all(paths: &[PathBuf]) -> Result<Vec<RuleFile>, RulesError> {
+    let mut files = vec![];
+    for path in paths {
+        collect_files(path, &mut files)?;
     }
-
-    fn sources(&self) -> Vec<SourceFile<'_>> {
-        self.0.iter().map(|(name, text)| SourceFile { name, text }).collect()
-    }
+    let file =
+        |path: &PathBuf| Ok(RuleFile { name: path.display().to_string(), text: read(path)? });
+    files.iter().map(file).collect()
 }
 
 fn collect_files(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), RulesError> {

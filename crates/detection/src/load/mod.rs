@@ -161,7 +161,7 @@ fn lower_rule(
     }
     report.diagnostics.extend(problems.into_iter().map(|problem| *problem.diagnostic));
     let faulty = report.diagnostics.len() > errors_before;
-    let (Some(Lowered { condition, mut fields, event_types }), Some(output), false) =
+    let (Some(Lowered { condition, outline, mut fields, event_types }), Some(output), false) =
         (lowered, output, faulty)
     else {
         return Err(Faulty);
@@ -181,6 +181,7 @@ fn lower_rule(
         enabled: rule.enabled,
         output,
         condition,
+        outline,
         fields,
         event_types,
         stateful,

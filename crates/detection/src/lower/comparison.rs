@@ -130,7 +130,7 @@ impl Context<'_> {
             text.push('(');
         }
         // Writing to a String can't fail.
-        let _ = write!(text, "{field}");
+        let _ = write!(text, "{field}{}", ")".repeat(self.check.subject.transformers.len()));
         let (operator, literals) = match &self.check.comparison {
             Comparison::Exists => ("exists".to_owned(), [].as_slice()),
             Comparison::Value(operator, literal) => {

@@ -40,9 +40,9 @@ impl Lowering<'_> {
 
     /// The first one that a macro compares.
     fn field_of_other_source(&self, name: &str, source: EventSource) -> Option<&'static Field> {
-        let Some(MacroState::Lowered(id)) = self.states.get(name) else { return None };
+        let Some(MacroState::Lowered(part)) = self.states.get(name) else { return None };
         let mut found = None;
-        self.graph.visit_checks(*id, &mut |check| {
+        self.graph.visit_checks(part.node, &mut |check| {
             let field = check.field.field;
             if found.is_none() && !field.is_of(source) {
                 found = Some(field);

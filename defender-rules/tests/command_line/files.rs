@@ -1,20 +1,6 @@
-//! The program as an author of rules runs it.
+//! `check`, `list` and `explain`.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-
-fn defender_rules(arguments: &[&str]) -> Output {
-    let program = env!("CARGO_BIN_EXE_defender-rules");
-    Command::new(program).args(arguments).output().expect("it starts")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-fn our_rules() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules")
-}
+use crate::program::{defender_rules, our_rules, text};
 
 /// A rule file with that condition.
 fn file_with(condition: &str) -> tempfile::NamedTempFile {
