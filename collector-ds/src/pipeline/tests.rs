@@ -437,7 +437,8 @@ fn what_rules_were_asked_is_recorded_as_it_was_known_then() {
     let config = RecordConfig { file: file.clone(), ..RecordConfig::default() };
     let recorder = Recorder::start(&config, &[rules], &Host::default());
     let mut node = node();
-    node.pipeline = node.pipeline.recorded_by(recorder.clone());
+    let each = AlertsConfig { repeat_seconds: 0, ..AlertsConfig::default() };
+    node.pipeline = node.pipeline.with_alerts(each).recorded_by(recorder.clone());
     node.shell_in_container();
     let told = Container {
         id: ContainerId::from(CONTAINER),
