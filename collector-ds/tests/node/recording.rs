@@ -38,6 +38,7 @@ impl Marked {
         node.kernel = json!({ "network": { "loopback": true } });
         node.more.insert("audit".into(), json!({ "path": marked.audit }));
         node.more.insert("inventory".into(), json!({ "enabled": false }));
+        node.send_each_alert();
         marked
     }
 

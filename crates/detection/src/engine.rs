@@ -294,7 +294,7 @@ impl Engine {
         let message = rule.output.render(facts);
         let matched_fields = self.matched_fields(candidate.condition, facts, memo);
         let suppression = self.suppressions.of(candidate.rule, &self.graph, facts, memo);
-        Match { rule, message, matched_fields, suppression }
+        Match { id: Uuid::now_v7(), rule, message, matched_fields, suppression }
     }
 
     /// The fields that made a condition hold, each once.
@@ -386,6 +386,8 @@ fn blindness(rule: &Rule, sees: &impl Fn(EventType) -> bool) -> Option<BlindRule
 /// A rule that an act matched.
 #[derive(Clone, Debug)]
 pub struct Match<'e> {
+    /// Of the alert that is made of it, however often.
+    id: Uuid,
     rule: &'e Rule,
     message: String,
     matched_fields: Vec<MatchedField>,
@@ -439,7 +441,7 @@ impl<'e> Match<'e> {
         detected_at: Timestamp,
     ) -> Alert {
         Alert {
-            id: Uuid::now_v7(),
+            id: self.id,
             time,
             detected_at,
             rule: self.rule.name.clone(),
