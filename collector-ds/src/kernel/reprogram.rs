@@ -7,7 +7,7 @@
 use super::attach::Attacher;
 use super::features::kernel_types;
 use super::watched_paths::want;
-use super::{KernelConfig, OwnObjects, Sensor, SensorError};
+use super::{KernelConfig, OwnObjects, PatternError, Sensor, SensorError};
 use ebpf_probes::RecordKind;
 use event_model::ProbeCoverage;
 
@@ -30,6 +30,10 @@ impl Sensor {
         mut between: impl FnMut(&mut Self),
     ) -> Result<(), SensorError> {
         let files = self.config.files.joined(&config.files)?;
+        let (paths, room) = (files.nodes.len(), self.path_room);
+        if paths > room {
+            return Err(PatternError::Room { paths, room }.into());
+        }
         files.widen(&mut self.attached.object, self.path_changes)?;
         self.path_changes += 1;
         self.config.files = files;

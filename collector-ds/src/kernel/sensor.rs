@@ -62,6 +62,8 @@ pub struct Sensor {
     pub(super) attached: Attached,
     /// What the kernel is asked for now.
     pub(super) config: KernelConfig,
+    /// How many nodes of wanted paths the kernel has room for.
+    pub(super) path_room: usize,
     /// How often the wanted paths were changed.
     pub(super) path_changes: u64,
     verified: Vec<(String, u32)>,
@@ -94,6 +96,7 @@ impl Sensor {
             verified: attached.verified(),
             attached,
             config: config.clone(),
+            path_room: config.files.room(),
             path_changes: 1,
             process_list: loaded.process_list,
             capabilities,

@@ -53,6 +53,16 @@ pub enum PatternError {
     /// The patterns together are too many.
     #[error("the patterns make more than 65536 different paths: use fewer, or fewer with *")]
     Many,
+    /// They are more than the kernel was given room for at the start.
+    #[error(
+        "together with those before, the patterns make {paths} different paths, and the kernel was given room for {room} at the start: start the sensor anew"
+    )]
+    Room {
+        /// How many they are.
+        paths: usize,
+        /// How many there may be.
+        room: usize,
+    },
 }
 
 /// Patterns of the files that are told of. `/etc/shadow` is that file, `/etc/` the directory and all below it, `*` any one
@@ -156,7 +166,7 @@ impl FileFilter {
         let cgroups_are_ignored: &'static u32 =
             if self.ignored_cgroups.is_empty() { &0 } else { &1 };
         loader
-            .map_max_entries(maps::WATCHED_PATHS, entries(LEAST_ROOM.max(2 * self.nodes.len())))
+            .map_max_entries(maps::WATCHED_PATHS, entries(self.room()))
             .map_max_entries(maps::IGNORED_CGROUPS, entries(self.ignored_cgroups.len()))
             .override_global(maps::REPEAT_NANOSECONDS, &self.repeats, true)
             .override_global(maps::CGROUPS_ARE_IGNORED, cgroups_are_ignored, true);
@@ -182,6 +192,11 @@ impl FileFilter {
         };
         let joined = Self::new(&paths, self.ignored_cgroups.clone())?;
         Ok(Self { repeats: self.repeats, ..joined })
+    }
+
+    /// For how many nodes the kernel is given room, where this is what it begins with.
+    pub(super) fn room(&self) -> usize {
+        LEAST_ROOM.max(2 * self.nodes.len())
     }
 
     /// Whether it leaves out the same files.

@@ -20,6 +20,7 @@ mod own;
 mod processes;
 mod recording;
 mod reload;
+mod remembering;
 mod running;
 mod runtimes;
 mod short_lived;

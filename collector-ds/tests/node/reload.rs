@@ -169,6 +169,29 @@ fn a_hangup_reads_the_rules_at_once_and_does_not_end_the_sensor() {
     expect_alert_of(&sensor, "More", &path);
 }
 
+#[test]
+fn rules_that_ask_for_more_paths_than_the_kernel_has_room_for_are_refused_and_those_before_work_on()
+{
+    let node = Node::new();
+    let path = file(&node, "watched");
+    write_rules(&node, "good.yaml", &rule("Good", "open", &path));
+    let sensor = Sensor::start_on(node);
+    let many: Vec<String> = (0..20)
+        .map(|number| {
+            let paths: Vec<_> = (0..1000).map(|file| format!("/srv/{number}/{file}")).collect();
+            rule(&format!("Many {number}"), "open", Path::new("x"))
+                .replace("file.path = x", &format!("file.path in ({})", paths.join(", ")))
+        })
+        .collect();
+    write_rules(&sensor.node, "many.yaml", &many.concat());
+    sensor.expect("the problem in the status", |records| {
+        let problems = status(records)?.problems;
+        problems.into_iter().find(|problem| problem.contains("start the sensor anew"))
+    });
+    assert_eq!(generation(&sensor), Some(1.0));
+    expect_alert_of(&sensor, "Good", &path);
+}
+
 /// How often something was told of one process, by its last argument.
 fn told(records: &[Record], counts: impl Fn(&EventKind) -> bool) -> BTreeMap<String, usize> {
     let mut markers = BTreeMap::new();

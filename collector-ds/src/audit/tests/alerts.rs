@@ -30,6 +30,28 @@ fn a_request_that_a_rule_matches_raises_its_alert() {
 }
 
 #[test]
+fn rules_that_are_exchanged_are_asked_of_the_next_request() {
+    let log = Log::new();
+    let rules = |verb: &str| {
+        let file = log.folder.path().join("rules.yaml");
+        let text = format!(
+            "- rule: By verb\n  desc: D.\n  condition: ka.verb = {verb}\n  output: '%ka.auditid'\n  priority: NOTICE\n  source: k8s_audit\n"
+        );
+        fs::write(&file, text).expect("a rule file");
+        Rules::load(&[file]).unwrap_or_else(|error| panic!("{error}"))
+    };
+    let shared = Arc::new(ArcSwap::from_pointee(rules("list")));
+    let (host, memory) = (Host::default(), RuleMemory::default());
+    let mut detection = Detection::new(Arc::clone(&shared), memory, host, log.alerts.clone());
+    let event = kubernetes_audit::parse(line("a").as_bytes()).expect("an event");
+    detection.look(&event, &log.sent);
+    assert_eq!(log.alerts.total(), 0, "it is a get");
+    shared.store(Arc::new(rules("get")));
+    detection.look(&event, &log.sent);
+    assert_eq!(log.alerts.total(), 1);
+}
+
+#[test]
 fn where_no_file_is_followed_the_status_can_say_why() {
     let off = State::new(&AuditConfig::default());
     assert!(off.blindness().expect("blind").contains("audit.path names none"));
