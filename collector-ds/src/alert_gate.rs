@@ -6,6 +6,7 @@
 
 mod config;
 mod identity;
+mod suppressed;
 #[cfg(test)]
 mod tests;
 mod windows;
@@ -18,20 +19,17 @@ use detection::{Act, AuditAct, Match};
 use event_model::{Alert, HeldAlerts, HeldReason, Record, Timestamp};
 use foldhash::fast::RandomState;
 use identity::{Finding, Identity};
-use std::collections::HashSet;
-use std::hash::BuildHasher;
 use std::time::{Duration, Instant};
+use suppressed::Suppressed;
 use uuid::Uuid;
 use windows::Windows;
 
-/// The time of a limit, and how often the counts of suppressions are told.
+/// The time of a limit.
 const MINUTE: Duration = Duration::from_mins(1);
 /// Alerts of which repeats are looked for: about 100 bytes each.
 const MOST_ALERTS: usize = 16 << 10;
 /// Rules and places of which alerts are counted.
 const MOST_PLACES: usize = 4 << 10;
-/// Rules and suppressions whose counts have labels of their own in the metrics.
-const MOST_LABELS: usize = 512;
 
 /// The alerts of one thread on their way out.
 pub struct AlertGate {
@@ -40,10 +38,9 @@ pub struct AlertGate {
     repeats: Option<Windows<Uuid>>,
     /// What left of a rule in one place. None: there is no limit.
     places: Option<Windows<Sent>>,
-    suppressed: Windows<()>,
+    suppressed: Suppressed,
     per_minute: u32,
     counts: AlertCounts,
-    labels: HashSet<(String, String)>,
 }
 
 /// What a rule matched.
@@ -70,10 +67,9 @@ impl AlertGate {
             hashes: RandomState::default(),
             repeats,
             places,
-            suppressed: Windows::new(MINUTE, MOST_PLACES),
+            suppressed: Suppressed::new(),
             per_minute: config.per_minute,
             counts,
-            labels: HashSet::new(),
         }
     }
 
@@ -87,7 +83,9 @@ impl AlertGate {
     ) {
         let finding = Finding::of(&matched, subject);
         if let Some(suppression) = matched.suppression() {
-            return self.suppress(finding.rule, suppression.name(), finding.time, now);
+            let Finding { rule, time, .. } = finding;
+            let reason = self.suppressed.count(rule, suppression.name(), time, now);
+            return self.counts.held(&reason);
         }
         let identity = Identity::of(&finding, &self.hashes);
         if !self.holds(&finding, &identity, now) {
@@ -170,32 +168,6 @@ impl AlertGate {
         let reason = HeldReason::RateLimited { alert: window.state.last };
         window.hold(finding.rule, &reason, finding.time);
         Some(reason)
-    }
-
-    fn suppress(&mut self, rule: &str, suppression: &str, time: Timestamp, now: Instant) {
-        self.count_suppressed(rule, suppression);
-        let key = self.hashes.hash_one((rule, suppression));
-        if self.suppressed.get(key, now).is_none() {
-            self.suppressed.open(key, now, ());
-        }
-        let reason = HeldReason::Suppressed { suppression: suppression.to_owned() };
-        self.counts.held(&reason);
-        if let Some(window) = self.suppressed.get(key, now) {
-            window.hold(rule, &reason, time);
-        }
-    }
-
-    fn count_suppressed(&mut self, rule: &str, suppression: &str) {
-        let label = (rule.to_owned(), suppression.to_owned());
-        let (rule, suppression) = if self.labels.contains(&label) || self.labels.len() < MOST_LABELS
-        {
-            self.labels.insert(label.clone());
-            label
-        } else {
-            ("other".to_owned(), "other".to_owned())
-        };
-        metrics::counter!("defender_alerts_suppressed_total", "rule" => rule, "suppression" => suppression)
-            .increment(1);
     }
 }
 

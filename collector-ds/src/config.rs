@@ -240,6 +240,17 @@ impl Config {
         Ok(())
     }
 
+    /// Where suppressions are wrong too, the rules are told of: they are to be mended first.
+    fn check_rules(&self) -> Result<(), ConfigProblem> {
+        let (rules, suppressions) = (&self.rules.paths, &self.suppressions.paths);
+        let loaded = detect::Rules::load_with_suppressions(rules, suppressions);
+        let Err(error) = loaded else { return Ok(()) };
+        match detect::Rules::load(rules) {
+            Ok(_) => Err(ConfigProblem::new("suppressions.paths", error.to_string())),
+            Err(error) => Err(ConfigProblem::new("rules.paths", error.to_string())),
+        }
+    }
+
     fn check_paths(&self) -> Result<(), ConfigProblem> {
         let runtimes = &self.container_runtimes;
         let paths = [("host_root", &self.host_root), ("publisher.socket", &self.publisher.socket)]
@@ -292,11 +303,7 @@ impl ServiceConfig for Config {
         self.audit.validate()?;
         self.alerts.validate()?;
         self.record.validate()?;
-        detect::Rules::load(&self.rules.paths)
-            .map_err(|error| ConfigProblem::new("rules.paths", error.to_string()))?;
-        detect::Rules::load_with_suppressions(&self.rules.paths, &self.suppressions.paths)
-            .map_err(|error| ConfigProblem::new("suppressions.paths", error.to_string()))?;
-        Ok(())
+        self.check_rules()
     }
 }
 

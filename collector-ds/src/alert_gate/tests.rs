@@ -52,7 +52,7 @@ impl Scene {
     }
 
     fn suppress(&mut self, rule: &str, suppression: &str, time: u64) {
-        self.gate.suppress(rule, suppression, Timestamp(time), self.now);
+        self.gate.suppressed.count(rule, suppression, Timestamp(time), self.now);
     }
 
     fn wait(&mut self, seconds: u64) {

@@ -1,5 +1,7 @@
 //! Tactics and techniques of MITRE ATT&CK, from a rule's tags: `mitre_persistence`, `T1053`, `T1053.003`.
 
+mod technique;
+
 use crate::object::Object;
 use serde_json::Value;
 
@@ -24,11 +26,10 @@ const TACTICS: [(&str, &str, &str); 14] = [
 /// The attacks that tags name. Tags do not say which technique serves which tactic: they are told together only where
 /// there is one tactic, else each by itself.
 pub fn attacks(tags: &[String]) -> Vec<Value> {
-    let tactics: Vec<Object> = tags.iter().filter_map(|tag| tactic(tag)).collect();
+    let tactics: Vec<Value> = tags.iter().filter_map(|tag| tactic(tag)).map(Value::from).collect();
     let techniques: Vec<Object> = tags.iter().filter_map(|tag| technique(tag)).collect();
-    if let ([_], false) = (tactics.as_slice(), techniques.is_empty()) {
-        let tactic: Value = tactics.into_iter().map(Value::from).collect();
-        let with_tactic = |technique: Object| technique.with("tactic", tactic[0].clone()).into();
+    if let ([tactic], false) = (tactics.as_slice(), techniques.is_empty()) {
+        let with_tactic = |technique: Object| technique.with("tactic", tactic.clone()).into();
         return techniques.into_iter().map(with_tactic).collect();
     }
     let alone = tactics.into_iter().map(|tactic| Object::new().with("tactic", tactic));
@@ -60,7 +61,10 @@ fn technique(tag: &str) -> Option<Object> {
         return None;
     }
     let page = |path: &str| format!("https://attack.mitre.org/techniques/{path}");
-    let known = |uid: String, page: String| Object::new().with("uid", uid).with("src_url", page);
+    let known = |uid: String, page: String| {
+        let name = technique::name(&uid);
+        Object::new().with("uid", uid).with_some("name", name).with("src_url", page)
+    };
     let attack = Object::new().with("technique", known(format!("T{number}"), page(technique)));
     let sub = sub.map(|sub| known(tag.to_owned(), page(&format!("{technique}/{sub}"))));
     Some(attack.with_some("sub_technique", sub))
@@ -80,6 +84,7 @@ mod tests {
         assert_eq!(attacks.len(), 1);
         assert_eq!(attacks[0]["technique"]["uid"], "T1059");
         assert_eq!(attacks[0]["sub_technique"]["uid"], "T1059.004");
+        assert_eq!(attacks[0]["sub_technique"]["name"], "Unix Shell");
         assert_eq!(attacks[0]["tactic"]["uid"], "TA0002");
         let page = "https://attack.mitre.org/techniques/T1059/004";
         assert_eq!(attacks[0]["sub_technique"]["src_url"], page);

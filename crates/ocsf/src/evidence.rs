@@ -17,12 +17,16 @@ pub fn evidences(alert: &Alert) -> Vec<Value> {
 
 /// Who acted. None where nothing is known of that.
 pub fn actor(alert: &Alert) -> Option<Object> {
-    if let Some(event) = alert.audit() {
-        let known = user::is_known(&event.user);
-        return known.then(|| Object::new().with("user", user::of_request(&event.user)));
-    }
-    let user = alert.process_chain().first().map(user::of_process)?;
-    Some(Object::new().with("user", user).with_some("process", process::acting(alert)))
+    Some(user(alert)?.with_some("process", process::acting(alert)))
+}
+
+/// Whom that was for: beside the process, evidence need not say it all again.
+fn user(alert: &Alert) -> Option<Object> {
+    let user = match alert.audit() {
+        Some(event) => user::is_known(&event.user).then(|| user::of_request(&event.user)),
+        None => alert.process_chain().first().map(user::of_process),
+    };
+    user.map(|user| Object::new().with("user", user))
 }
 
 fn of_act(alert: &Alert, event: &Event) -> Vec<Value> {
@@ -31,7 +35,7 @@ fn of_act(alert: &Alert, event: &Event) -> Vec<Value> {
         EventKind::Exec | EventKind::Fork { .. } | EventKind::Exit(_) => vec![evidence.into()],
         EventKind::File(file) => vec![of_file(evidence, file).into()],
         EventKind::Network(network) => vec![of_network(evidence, network).into()],
-        EventKind::Dns(dns) => of_query(alert, evidence, dns),
+        EventKind::Dns(dns) => of_query(evidence, dns),
         EventKind::System(system) => vec![of_system(alert, evidence, system).into()],
     }
 }
@@ -43,7 +47,7 @@ fn base(alert: &Alert, act: &str) -> Object {
     let container = known.or_else(|| of_event.map(container::id_alone));
     Object::new()
         .with("name", act)
-        .with_some("actor", actor(alert))
+        .with_some("actor", user(alert))
         .with_some("process", process::acting(alert))
         .with_some("container", container)
         .with("data", data(alert, act))
@@ -73,7 +77,7 @@ fn of_connection(evidence: Object, connection: Connection) -> Object {
         .with_some("dst_endpoint", connection.destination)
 }
 
-fn of_query(alert: &Alert, evidence: Object, event: &DnsEvent) -> Vec<Value> {
+fn of_query(evidence: Object, event: &DnsEvent) -> Vec<Value> {
     let query = |place: usize| {
         let question = event.questions.get(place).filter(|question| !question.name.is_empty())?;
         let query = Object::new()
@@ -85,7 +89,7 @@ fn of_query(alert: &Alert, evidence: Object, event: &DnsEvent) -> Vec<Value> {
     };
     let first = of_connection(evidence, network::of_query(event)).with_some("query", query(0));
     let others = (1..event.questions.len()).filter_map(query);
-    let others = others.map(|query| base(alert, "dns").with("query", query));
+    let others = others.map(|query| Object::new().with("name", "dns").with("query", query));
     std::iter::once(first).chain(others).map(Value::from).collect()
 }
 

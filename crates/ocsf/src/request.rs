@@ -21,7 +21,7 @@ pub fn api(event: &AuditEvent) -> Object {
     let operation = if event.verb.is_empty() { "unknown" } else { &event.verb };
     Object::new()
         .with("operation", operation)
-        .with("service", Object::new().with("name", "kube-apiserver"))
+        .with("service", Object::new().with("name", "kube-apiserver").with("uid", "kube-apiserver"))
         .with_some("group", group.map(|name| Object::new().with("name", name)))
         .with_some("version", version)
         .with("request", request)
