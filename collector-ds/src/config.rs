@@ -349,6 +349,8 @@ mod tests {
         assert!(problem.starts_with("audit.path: audit.log must be an absolute"), "{problem}");
         let problem = problem_of(|config| config.audit.bytes_per_second = Bytes::new(1));
         assert!(problem.starts_with("audit.bytes_per_second: must be at least"), "{problem}");
+        let problem = problem_of(|config| config.record.maximum_bytes = Bytes::new(1));
+        assert!(problem.starts_with("record.maximum_bytes: must be at least"), "{problem}");
     }
 
     #[test]

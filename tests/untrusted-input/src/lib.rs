@@ -4,6 +4,7 @@
 //! does not hold. `fuzz/` looks for such bytes (docs/testing.md says how); the test of this crate replays what it kept.
 
 mod audit;
+mod capture;
 mod cgroup_path;
 mod dns;
 mod packages;
@@ -15,8 +16,9 @@ mod rules;
 pub type Reader = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const READERS: [Reader; 8] = [
+pub const READERS: [Reader; 9] = [
     ("audit_line", audit::lines),
+    ("capture", capture::file),
     ("cgroup_path", cgroup_path::path),
     ("dns_parser", dns::packet),
     ("package_lists", packages::lists),
