@@ -213,9 +213,9 @@ impl Engine {
                 continue;
             }
             if let Some(before) = self.remember(candidate, facts, &mut memo, tally) {
-                let mut matched = self.matched(candidate, facts, &mut memo);
-                matched.matched_fields.extend(before);
-                matches.push(matched);
+                let mut found = self.matched(candidate, facts, &mut memo);
+                found.matched_fields.extend(before);
+                matches.push(found);
             }
         }
         matches

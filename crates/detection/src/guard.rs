@@ -68,7 +68,9 @@ impl Popularity {
                 let asks = Guard::of_check(check).unwrap_or_default().any.into_iter();
                 parts.extend(asks.filter(|ask| !ask.whole).flat_map(|ask| ask.texts));
             });
-            parts.into_iter().for_each(|part| *all.0.entry(part).or_default() += 1);
+            for part in parts {
+                *all.0.entry(part).or_default() += 1;
+            }
         }
         all
     }
