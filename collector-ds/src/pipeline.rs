@@ -100,6 +100,7 @@ impl<O: Outlet> Pipeline<O> {
     }
 
     /// What rules are asked, with the alerts, goes there too.
+    #[must_use]
     pub fn recorded_by(self, recorder: Option<Recorder>) -> Self {
         Self { recorder, ..self }
     }

@@ -29,6 +29,7 @@ impl Detection {
     }
 
     /// What it looks at, with the alerts, goes there too.
+    #[must_use]
     pub fn recorded_by(self, recorder: Option<Recorder>) -> Self {
         Self { recorder, ..self }
     }

@@ -108,6 +108,14 @@ impl Recorder {
         });
     }
 
+    /// Takes the rules at these paths, which are asked from here on.
+    pub fn rules(&self, paths: &[PathBuf]) {
+        if let Some(recording) = self.lock().as_mut() {
+            let left = recording.maximum.saturating_sub(recording.bytes);
+            record_rules(&mut recording.encoder, paths, left, &mut recording.chunk);
+        }
+    }
+
     /// Hands what it holds to the disk. To be called every second or so.
     pub fn flush(&self) {
         let mut recording = self.lock();
@@ -195,8 +203,8 @@ impl Recording {
     }
 }
 
-/// Keeps the rules with what they are asked, so that a replay needs nothing else.
-fn record_rules(encoder: &mut Encoder, paths: &[PathBuf], maximum: u64, chunk: &mut Vec<u8>) {
+/// Keeps the rules with what they are asked, so that a replay needs nothing else. They may take half of what is left.
+fn record_rules(encoder: &mut Encoder, paths: &[PathBuf], left: u64, chunk: &mut Vec<u8>) {
     let files = match rule_files::read_all(paths) {
         Ok(files) => files,
         Err(error) => {
@@ -207,9 +215,7 @@ fn record_rules(encoder: &mut Encoder, paths: &[PathBuf], maximum: u64, chunk: &
     let file = |file: rule_files::RuleFile| RuleFile { name: file.name, text: file.text };
     let files: Vec<_> = files.into_iter().map(file).collect();
     let before = chunk.len();
-    let is_kept = encoder.rules(&files, chunk);
-    // There is to be room for what they are asked.
-    if !is_kept || chunk.len() as u64 > maximum / 2 {
+    if !encoder.rules(&files, chunk) || chunk.len() as u64 > left / 2 {
         chunk.truncate(before);
         tracing::warn!("the rules are too large to be recorded: a replay has to be given them");
     }

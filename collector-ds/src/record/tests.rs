@@ -189,3 +189,21 @@ fn rules_that_leave_no_room_are_left_out() {
     let error = replay(reader, None, drop).expect_err("there are no rules");
     assert_eq!(error.to_string(), "no rules stand in the capture: name some");
 }
+
+#[test]
+fn rules_that_take_the_place_of_others_are_asked_of_what_follows() {
+    let mut scene = Scene::new();
+    let recorder = scene.start(Bytes::mebibytes(8));
+    scene.netcat(&recorder, 10);
+    let file = scene.folder.path().join("rules.yaml");
+    std::fs::write(file, RULES.replace("at_least: 3", "at_least: 2")).expect("a rule file");
+    recorder.rules(&scene.rules());
+    scene.netcat(&recorder, 10);
+    scene.netcat(&recorder, 10);
+    recorder.finish();
+    let reader = Reader::new(File::open(scene.file()).expect("the capture")).expect("a capture");
+    let mut told = vec![];
+    let summary = replay(reader, None, |replayed| told.push((replayed.number, replayed.verdict)));
+    assert_eq!(summary.expect("good rules").asked, 3);
+    assert_eq!(told, [(3, Verdict::Same)], "the first was not counted by the new rule");
+}

@@ -80,6 +80,7 @@ impl Why {
 
     /// The parts that keep the condition from holding; where it holds, those by which it does: what decided nothing is
     /// left out.
+    #[must_use]
     pub fn decisive(&self) -> Self {
         let (mut parts, mut hidden_below) = (vec![], None);
         for part in &self.parts {

@@ -296,6 +296,7 @@ impl Scene {
 
 impl Case {
     /// The same case with other arguments.
+    #[must_use]
     pub fn with_arguments(&self, arguments: &[String]) -> Self {
         let process = CaseProcess { arguments: Some(arguments.to_vec()), ..self.process.clone() };
         Self { process, ..self.clone() }

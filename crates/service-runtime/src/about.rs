@@ -17,6 +17,7 @@ pub struct About {
 
 impl About {
     /// The same program with flags of its own.
+    #[must_use]
     pub const fn with_flags(self, flags: &'static [Flag]) -> Self {
         Self { flags, ..self }
     }

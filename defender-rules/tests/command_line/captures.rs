@@ -103,7 +103,9 @@ impl Recording {
     }
 
     fn raised(&mut self, alerts: Vec<Alert>) -> Vec<Alert> {
-        alerts.iter().for_each(|alert| self.encoder.alert(alert, &mut self.bytes));
+        for alert in &alerts {
+            self.encoder.alert(alert, &mut self.bytes);
+        }
         alerts
     }
 }

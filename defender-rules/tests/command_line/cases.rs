@@ -123,7 +123,7 @@ fn what_is_wrong_with_a_file_of_cases_is_pointed_at() {
     let begin = "- rule: Netcat that runs a program\n  alerts:\n";
     let unknown = error_of(&format!("{begin}    - what: a\n      porcess: {{ path: /bin/nc }}\n"));
     assert!(unknown.contains("porcess") && unknown.contains("netcat.yaml:4:7"), "{unknown}");
-    assert!(unknown.contains("^"), "{unknown}");
+    assert!(unknown.contains('^'), "{unknown}");
     let pathless = error_of(&format!("{begin}    - what: a\n      process: {{ name: nc }}\n"));
     assert!(pathless.contains("needs the path of its program (`a`)"), "{pathless}");
     assert!(pathless.contains("netcat.yaml:3:7"), "{pathless}");
