@@ -7,6 +7,7 @@
 mod config;
 mod identity;
 mod suppressed;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod windows;
@@ -17,8 +18,7 @@ use crate::detect::AlertCounts;
 use crate::publish::Outlet;
 use detection::{Act, AuditAct, Match};
 use event_model::{Alert, HeldAlerts, HeldReason, Record, Timestamp};
-use foldhash::fast::RandomState;
-use identity::{Finding, Identity};
+use identity::{Finding, Identities, Identity};
 use std::time::{Duration, Instant};
 use suppressed::Suppressed;
 use uuid::Uuid;
@@ -33,7 +33,7 @@ const MOST_PLACES: usize = 4 << 10;
 
 /// The alerts of one thread on their way out.
 pub struct AlertGate {
-    hashes: RandomState,
+    identities: Identities,
     /// Those that were sent. None: each alert leaves.
     repeats: Option<Windows<Uuid>>,
     /// What left of a rule in one place. None: there is no limit.
@@ -64,7 +64,7 @@ impl AlertGate {
         let repeats = config.repeat_within().map(|within| Windows::new(within, MOST_ALERTS));
         let places = (config.per_minute > 0).then(|| Windows::new(MINUTE, MOST_PLACES));
         Self {
-            hashes: RandomState::default(),
+            identities: Identities::new(),
             repeats,
             places,
             suppressed: Suppressed::new(),
@@ -87,7 +87,7 @@ impl AlertGate {
             let reason = self.suppressed.count(rule, suppression.name(), time, now);
             return self.counts.held(&reason);
         }
-        let identity = Identity::of(&finding, &self.hashes);
+        let identity = self.identities.of(&finding);
         if !self.holds(&finding, &identity, now) {
             let detected_at = Timestamp::now();
             let alert = match subject {

@@ -1,8 +1,10 @@
 use super::Subject;
+use super::telling::TellingFields;
 use detection::Match;
 use event_model::{
     AuditEvent, Event, EventKind, MatchedField, NetworkAct, NetworkEvent, Process, Timestamp,
 };
+use foldhash::fast::RandomState;
 use std::hash::{BuildHasher, Hash, Hasher};
 
 /// A match, as far as alerts are told apart by it.
@@ -41,13 +43,23 @@ pub struct Identity {
     pub act: u64,
 }
 
-impl Identity {
-    pub fn of(finding: &Finding<'_>, hashes: &impl BuildHasher) -> Self {
-        let mut place = hashes.build_hasher();
+/// Finds identities. They are compared with those of the same finder alone.
+pub struct Identities {
+    hashes: RandomState,
+    telling: TellingFields,
+}
+
+impl Identities {
+    pub fn new() -> Self {
+        Self { hashes: RandomState::default(), telling: TellingFields::new() }
+    }
+
+    pub fn of(&self, finding: &Finding<'_>) -> Identity {
+        let mut place = self.hashes.build_hasher();
         finding.rule.hash(&mut place);
         hash_place(&finding.what, &mut place);
         let place = place.finish();
-        let mut act = hashes.build_hasher();
+        let mut act = self.hashes.build_hasher();
         place.hash(&mut act);
         match finding.what {
             What::Act { event, process } => {
@@ -56,10 +68,11 @@ impl Identity {
             }
             What::Request(request) => hash_request(request, &mut act),
         }
-        for matched in finding.matched_fields {
+        let telling = |matched: &&MatchedField| self.telling.contains(&matched.field);
+        for matched in finding.matched_fields.iter().filter(telling) {
             (&matched.field, &matched.value).hash(&mut act);
         }
-        Self { place, act: act.finish() }
+        Identity { place, act: act.finish() }
     }
 }
 
@@ -84,6 +97,7 @@ fn hash_act(kind: &EventKind, hasher: &mut impl Hasher) {
         EventKind::Exec | EventKind::Fork { .. } | EventKind::Exit(_) => {}
         EventKind::File(file) => {
             (&file.path, &file.host_path, &file.other_path, file.error).hash(hasher);
+            (file.mode, file.owner, file.group).hash(hasher);
         }
         EventKind::Network(network) => hash_network(network, hasher),
         EventKind::Dns(dns) => {
@@ -92,7 +106,8 @@ fn hash_act(kind: &EventKind, hasher: &mut impl Hasher) {
             }
         }
         EventKind::System(system) => {
-            for argument in &system.arguments {
+            let varies = |name: &str| matches!(name, "addr" | "length" | "count");
+            for argument in system.arguments.iter().filter(|argument| !varies(&argument.name)) {
                 (&argument.name, &argument.value).hash(hasher);
             }
         }

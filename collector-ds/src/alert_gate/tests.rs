@@ -44,7 +44,7 @@ impl Scene {
         };
         let (rule, time, matched_fields) = (&*alert.rule, alert.time, &*alert.matched_fields);
         let finding = Finding { rule, time, matched_fields, what };
-        let identity = Identity::of(&finding, &self.gate.hashes);
+        let identity = self.gate.identities.of(&finding);
         if !self.gate.holds(&finding, &identity, self.now) {
             let alert = Alert { id: Uuid::now_v7(), ..alert.clone() };
             self.gate.send(alert, &identity, self.now, &self.kept);
@@ -164,6 +164,24 @@ fn what_is_another_act_in_any_way_leaves() {
     assert_eq!(scene.left().0.len(), others.len());
     scene.gate.tell_all(&scene.kept);
     assert_eq!(scene.left().1.len(), others.len(), "of each, one repeat");
+}
+
+#[test]
+fn numbers_of_processes_and_a_name_that_came_late_tell_no_alerts_apart() {
+    let mut scene = scene(60, 0);
+    let matched = |field: &str, value: &str| {
+        let matched = MatchedField { field: field.to_owned(), value: value.to_owned() };
+        Alert { matched_fields: vec![matched], ..shell(Some("c1"), &["sh"]) }
+    };
+    for number in ["7", "8", "9"] {
+        scene.take(&matched("proc.vpid", number));
+        scene.take(&matched("k8s.pod.name", number));
+    }
+    assert_eq!(scene.left().0.len(), 1);
+    for name in ["nginx", "java", "java"] {
+        scene.take(&matched("proc.pname", name));
+    }
+    assert_eq!(scene.left().0.len(), 2);
 }
 
 #[test]

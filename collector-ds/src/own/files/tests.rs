@@ -96,6 +96,7 @@ fn the_configuration_tells_what_to_watch() {
         Config { rules: RulesConfig { paths: vec![link.clone()] }, ..Config::default() };
     config.publisher.socket = folder.join("run/publisher.sock");
     config.audit.state_directory = folder.join("state");
+    config.suppressions.paths = vec![folder.join("suppressions.yaml")];
     let files = OwnFiles::find(&config, Some(&folder.join("sensor.yaml")), Path::new("/proc"));
     let WatchedPaths { read, write } = files.watched(Some(7));
     let text = |path: &Path| path.to_str().expect("text").to_owned();
@@ -105,6 +106,7 @@ fn the_configuration_tells_what_to_watch() {
         text(&folder.join("sensor.yaml")),
         text(&link),
         text(&rules) + "/",
+        text(&folder.join("suppressions.yaml")),
         text(&config.publisher.socket),
         text(&folder.join("run")),
         text(&folder.join("state")) + "/",
