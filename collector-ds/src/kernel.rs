@@ -20,6 +20,7 @@ mod refusal;
 mod reprogram;
 mod ring;
 mod sensor;
+mod shared_maps;
 mod snapshot;
 mod watched_paths;
 

@@ -7,7 +7,7 @@ use rule_files::Stamp;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
@@ -57,11 +57,23 @@ impl Reload {
                 continue;
             }
             self.loaded = now;
-            let read = tokio::task::spawn_blocking(load.clone()).await;
-            let read = read.unwrap_or_else(|error| Err(format!("they can't be read: {error}")));
-            if hand_on.send(read).await.is_err() {
+            if hand_on.send(on_a_thread(load.clone()).await).await.is_err() {
                 return Ok(());
             }
         }
     }
+}
+
+/// A thread that ends gives back the memory that reading took; one that waits for the next time would keep it.
+async fn on_a_thread<T: Send + 'static>(
+    load: impl FnOnce() -> Reloaded<T> + Send + 'static,
+) -> Reloaded<T> {
+    let (hand_on, read) = oneshot::channel();
+    // Nobody waits for it any more where it can't be handed on.
+    let work = move || drop(hand_on.send(load()));
+    std::thread::Builder::new()
+        .name("reload".to_owned())
+        .spawn(work)
+        .map_err(|error| format!("they can't be read, for want of a thread: {error}"))?;
+    read.await.unwrap_or_else(|_| Err("they can't be read: the thread that does ended".to_owned()))
 }

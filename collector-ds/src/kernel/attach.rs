@@ -1,9 +1,10 @@
 //! Attaches programs, whichever hook they are for.
 
-use super::SensorError;
 use super::process_list::ProcessList;
 use super::refusal::explain;
+use super::shared_maps::SharedMaps;
 use super::snapshot::unified_root;
+use super::{OwnObjects, SensorError};
 use aya::maps::{Array, MapData, MapError, ProgramArray};
 use aya::programs::cgroup_skb::CgroupSkbLink;
 use aya::programs::fentry::FEntryLink;
@@ -51,9 +52,9 @@ unsafe impl Pod for CallRoute {}
 /// Why a hook does not serve, in the states of coverage.
 type Refusal = (ProbeState, String);
 
-/// The object with all programs, and what is attached of it. Dropping it detaches them.
+/// The programs that are attached, with their maps. Dropping it detaches them.
 pub struct Attached {
-    pub object: Ebpf,
+    pub maps: SharedMaps,
     /// By their programs.
     links: BTreeMap<&'static str, Link>,
     routes: Array<MapData, CallRoute>,
@@ -64,6 +65,8 @@ pub struct Attached {
     tried: BTreeMap<&'static str, Result<(), Refusal>>,
     /// The places of programs in `handlers`, or why they have none. Several kinds may share one.
     placed: BTreeMap<&'static str, Result<u16, Refusal>>,
+    /// The ids of those programs.
+    handler_ids: Vec<u32>,
     /// Which hook serves which probe.
     serving: Vec<Serving>,
     /// Of the probes that were tried, by their places among all.
@@ -90,18 +93,19 @@ impl Serving {
 
 impl Attached {
     /// Nothing yet.
-    pub fn new(mut object: Ebpf, end_of_calls: bool) -> Result<Self, SensorError> {
-        let routes = super::loader::take(&mut object, maps::CALL_ROUTES)?;
-        let handlers = super::loader::take(&mut object, maps::CALL_HANDLERS)?;
-        let returning = super::loader::take(&mut object, maps::RETURNING_CALLS)?;
+    pub fn new(mut maps: SharedMaps, end_of_calls: bool) -> Result<Self, SensorError> {
+        let routes = maps.take(maps::CALL_ROUTES)?;
+        let handlers = maps.take(maps::CALL_HANDLERS)?;
+        let returning = maps.take(maps::RETURNING_CALLS)?;
         Ok(Self {
-            object,
+            maps,
             links: BTreeMap::new(),
             routes,
             handlers,
             returning,
             tried: BTreeMap::new(),
             placed: BTreeMap::new(),
+            handler_ids: vec![],
             serving: vec![],
             coverage: BTreeMap::new(),
             bpf_is_security_module: bpf_is_security_module(),
@@ -126,21 +130,14 @@ impl Attached {
         coverage
     }
 
-    /// For each loaded program how many instructions the verifier went through, where the kernel tells (since 5.16).
-    pub fn verified(&self) -> Vec<(String, u32)> {
-        let mut verified: Vec<_> = self
-            .object
-            .programs()
-            .filter_map(|(name, program)| {
-                let count = program.info().ok()?.verified_instruction_count()?;
-                Some((name.to_owned(), count))
-            })
-            .collect();
-        verified.sort();
-        verified
+    /// The programs, maps and links that there are now. A link tells its program's id; the table of handlers tells none.
+    pub fn own_objects(&self) -> OwnObjects {
+        let mut held = OwnObjects::held();
+        held.programs.extend(&self.handler_ids);
+        held
     }
 
-    /// Detaches and unloads what serves no wanted kind. Of a program that several probes share the last one decides.
+    /// Detaches what serves no wanted kind. Of a program that several probes share the last one decides.
     pub fn give_up(&mut self, wanted: impl Fn(RecordKind) -> bool) -> Result<(), MapError> {
         let all = std::mem::take(&mut self.serving);
         let (kept, given_up): (Vec<_>, Vec<_>) = all.into_iter().partition(|it| wanted(it.kind));
@@ -163,26 +160,12 @@ impl Attached {
             self.links.keys().copied().filter(|name| !used.contains(name)).collect();
         for name in unused {
             if name != maps::CALL_DISPATCHER.0 || !handles_calls {
-                self.detach(name);
+                // The kernel keeps a program as long as it is attached.
+                self.links.remove(name);
+                self.tried.remove(name);
             }
         }
         Ok(())
-    }
-
-    fn detach(&mut self, name: &'static str) {
-        self.links.remove(name);
-        self.tried.remove(name);
-        let unloaded = match self.object.program_mut(name) {
-            Some(Program::BtfTracePoint(program)) => program.unload(),
-            Some(Program::Lsm(program)) => program.unload(),
-            Some(Program::FEntry(program)) => program.unload(),
-            Some(Program::FExit(program)) => program.unload(),
-            Some(Program::CgroupSkb(program)) => program.unload(),
-            _ => Ok(()),
-        };
-        if let Err(error) = unloaded {
-            tracing::warn!(%error, name, "a program that nothing needs any more stays loaded");
-        }
     }
 
     /// Nobody handles a call any more, where that kind did.
@@ -216,13 +199,35 @@ fn all_probes() -> impl Iterator<Item = (usize, &'static Probe)> {
 /// Attaches programs one by one.
 pub struct Attacher<'a> {
     attached: &'a mut Attached,
+    /// The programs that are not attached yet. Those that are outlast it.
+    object: Ebpf,
     /// The kernel's types.
     btf: &'a Btf,
 }
 
 impl<'a> Attacher<'a> {
-    pub const fn new(attached: &'a mut Attached, btf: &'a Btf) -> Self {
-        Self { attached, btf }
+    /// Of programs that use the maps of those that are attached.
+    pub const fn new(attached: &'a mut Attached, object: Ebpf, btf: &'a Btf) -> Self {
+        Self { attached, object, btf }
+    }
+
+    /// The programs, to go on with later.
+    pub fn into_object(self) -> Ebpf {
+        self.object
+    }
+
+    /// For each loaded program how many instructions the verifier went through, where the kernel tells (since 5.16).
+    pub fn verified(&self) -> Vec<(String, u32)> {
+        let mut verified: Vec<_> = self
+            .object
+            .programs()
+            .filter_map(|(name, program)| {
+                let count = program.info().ok()?.verified_instruction_count()?;
+                Some((name.to_owned(), count))
+            })
+            .collect();
+        verified.sort();
+        verified
     }
 
     /// Tries a probe, by its place among all, and notes what became of it.
@@ -364,7 +369,7 @@ impl<'a> Attacher<'a> {
     }
 
     fn program(&mut self, name: &str) -> Result<&mut Program, ProgramError> {
-        self.attached.object.program_mut(name).ok_or(ProgramError::UnexpectedProgramType)
+        self.object.program_mut(name).ok_or(ProgramError::UnexpectedProgramType)
     }
 
     fn tracepoint(&mut self, name: &'static str, tracepoint: &str) -> Result<(), ProgramError> {
@@ -464,12 +469,13 @@ impl<'a> Attacher<'a> {
             let program: &mut BtfTracePoint = program.try_into()?;
             program.load(maps::CALL_DISPATCHER.1, btf)
         };
-        let Some(program) = self.attached.object.program_mut(name) else {
+        let Some(program) = self.object.program_mut(name) else {
             return Err(failed(format!("the object has no program {name}")));
         };
         load(program).map_err(|error| explain(&error))?;
         let descriptor = program.fd().map_err(failed)?;
         self.attached.handlers.set(u32::from(place), descriptor, 0).map_err(failed)?;
+        self.attached.handler_ids.extend(program.info().map(|info| info.id()).ok());
         Ok(place)
     }
 }

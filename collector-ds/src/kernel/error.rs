@@ -46,6 +46,9 @@ pub enum SensorError {
         /// The way out, where one is known.
         hint: String,
     },
+    /// Programs that are loaded later can't be given the maps of those that run.
+    #[error("the maps of the kernel programs can't be shared: {0}")]
+    Maps(#[source] io::Error),
     /// A map is not what it was built to be.
     #[error("the map {name} can't be used: {source}")]
     Map {

@@ -3,8 +3,9 @@
 use super::attach::{Attached, Attacher};
 use super::features::{lift_memory_lock_limit, memory_lock_hint, require};
 use super::process_list::ProcessList;
+use super::shared_maps::SharedMaps;
 use super::{Capabilities, FileFilter, KernelConfig, OwnObjects, SensorError};
-use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf};
+use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, RingBuf};
 use aya::{Btf, Ebpf, EbpfError, EbpfLoader};
 use ebpf_probes::{OBJECT, RecordKind, maps};
 use std::fs;
@@ -12,6 +13,9 @@ use std::os::unix::fs::MetadataExt;
 
 /// Wake user space when so much of the ring is full: the rest takes in what comes until it runs.
 const WAKEUP_FRACTION: u64 = 16;
+
+/// A multiple of any kernel's page.
+const SMALLEST_RING: u32 = 64 << 10;
 
 /// What stays once the programs run. Dropping it detaches them.
 pub struct Loaded {
@@ -21,6 +25,7 @@ pub struct Loaded {
     pub folded: PerCpuArray<MapData, u64>,
     pub asleep: Array<MapData, u32>,
     pub attached: Attached,
+    pub verified: Vec<(String, u32)>,
     /// None where the kernel has no such iterator, or refuses it: `/proc` lists processes too.
     pub process_list: Option<ProcessList>,
     pub capabilities: Capabilities,
@@ -34,8 +39,8 @@ pub struct RingSizes {
     pub act: u32,
 }
 
-/// Loads and attaches all programs that this kernel takes, of those that are wanted. The kernel's types, several megabytes,
-/// are gone when it returns.
+/// Loads and attaches all programs that this kernel takes, of those that are wanted. The kernel's types and the object,
+/// several megabytes, are gone when it returns.
 pub fn load(
     rings: RingSizes,
     config: &KernelConfig,
@@ -46,28 +51,32 @@ pub fn load(
         tracing::debug!(%errno, "the limit on locked memory stays as it is");
     }
     let mut object = prepare(&btf, rings, &config.files)?;
-    config.network.apply(&mut object, &wanted)?;
-    config.files.apply(&mut object, &wanted)?;
-    let mut attached = Attached::new(object, config.end_of_calls)?;
+    let mut shared = SharedMaps::of(&mut object).map_err(SensorError::Maps)?;
+    config.network.apply(&mut shared, &wanted)?;
+    config.files.apply(&mut shared, &wanted)?;
+    let mut attached = Attached::new(shared, config.end_of_calls)?;
     let untried = attached.untried(wanted);
-    let mut attacher = Attacher::new(&mut attached, &btf);
+    let mut attacher = Attacher::new(&mut attached, object, &btf);
     untried.into_iter().for_each(|place| attacher.attach_probe(place));
     let process_list = attacher
         .process_list()
         .inspect_err(|(_, reason)| tracing::info!(reason, "processes are listed from /proc alone"))
         .ok();
     attacher.finish();
-    let object = &mut attached.object;
-    let own_objects = OwnObjects::held();
-    tell_own_maps(object, &own_objects)
+    let verified = attacher.verified();
+    drop(attacher);
+    let own_objects = attached.own_objects();
+    let shared = &mut attached.maps;
+    tell_own_maps(shared, &own_objects)
         .map_err(|source| SensorError::Map { name: maps::OWN_MAPS, source })?;
     Ok(Loaded {
-        process_ring: take(object, maps::PROCESS_RING)?,
-        act_ring: take(object, maps::ACT_RING)?,
-        drops: take(object, maps::DROPS)?,
-        folded: take(object, maps::FOLDED)?,
-        asleep: take(object, maps::ASLEEP)?,
+        process_ring: shared.take(maps::PROCESS_RING)?,
+        act_ring: shared.take(maps::ACT_RING)?,
+        drops: shared.take(maps::DROPS)?,
+        folded: shared.take(maps::FOLDED)?,
+        asleep: shared.take(maps::ASLEEP)?,
         attached,
+        verified,
         process_list,
         capabilities,
         own_objects,
@@ -75,11 +84,20 @@ pub fn load(
 }
 
 /// What others change of these maps is told.
-fn tell_own_maps(object: &mut Ebpf, own: &OwnObjects) -> Result<(), MapError> {
+fn tell_own_maps(shared: &mut SharedMaps, own: &OwnObjects) -> Result<(), MapError> {
     let missing = || MapError::InvalidName { name: maps::OWN_MAPS.to_owned() };
-    let map = object.map_mut(maps::OWN_MAPS).ok_or_else(missing)?;
+    let map = shared.map_mut(maps::OWN_MAPS).ok_or_else(missing)?;
     let mut map = HashMap::<_, u32, u32>::try_from(map)?;
     own.maps.iter().try_for_each(|id| map.insert(id, 1, 0))
+}
+
+/// The programs once more, to attach some of them that were not wanted before. They use the maps of those that run.
+pub fn load_again(btf: &Btf, shared: &SharedMaps) -> Result<Ebpf, SensorError> {
+    // Its own maps are gone before anything uses them.
+    let rings = RingSizes { process: SMALLEST_RING, act: SMALLEST_RING };
+    let object = prepare(btf, rings, &FileFilter::default())?;
+    shared.lend_to(&object).map_err(SensorError::Maps)?;
+    Ok(object)
 }
 
 fn prepare(btf: &Btf, rings: RingSizes, files: &FileFilter) -> Result<Ebpf, SensorError> {
@@ -123,14 +141,6 @@ fn processor_numbers() -> u32 {
 /// The last number of a list such as `0-3,8-11`.
 fn highest_processor(list: &str) -> Option<u32> {
     list.trim().rsplit([',', '-']).next()?.parse().ok()
-}
-
-pub fn take<T: TryFrom<Map, Error = aya::maps::MapError>>(
-    object: &mut Ebpf,
-    name: &'static str,
-) -> Result<T, SensorError> {
-    let map = object.take_map(name).ok_or(SensorError::NoMap(name))?;
-    T::try_from(map).map_err(|source| SensorError::Map { name, source })
 }
 
 #[cfg(test)]

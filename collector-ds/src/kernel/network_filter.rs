@@ -1,9 +1,10 @@
 //! What the kernel leaves out of the acts on sockets: the maps of `bpf/network_filter.h`.
 
 use super::SensorError;
+use super::shared_maps::SharedMaps;
+use aya::Pod;
 use aya::maps::lpm_trie::Key;
 use aya::maps::{Array, HashMap, LpmTrie, MapError};
-use aya::{Ebpf, Pod};
 use ebpf_probes::{RecordKind, maps};
 use event_model::NetworkAct;
 use ipnet::IpNet;
@@ -74,22 +75,22 @@ impl NetworkFilter {
     /// Fills the maps of programs that are not attached yet.
     pub(super) fn apply(
         &self,
-        object: &mut Ebpf,
+        shared: &mut SharedMaps,
         wanted: impl Fn(RecordKind) -> bool,
     ) -> Result<(), SensorError> {
         let settings = self.settings(wanted);
-        self.fill(object, settings)
+        self.fill(shared, settings)
             .map_err(|source| SensorError::Map { name: maps::NETWORK_SETTINGS, source })
     }
 
     /// Tells attached programs which kinds are wanted from now on. The other settings stay as they are.
     pub(super) fn want(
         &self,
-        object: &mut Ebpf,
+        shared: &mut SharedMaps,
         wanted: impl Fn(RecordKind) -> bool,
     ) -> Result<(), SensorError> {
         let settings = self.settings(wanted);
-        let Some(map) = object.map_mut(maps::NETWORK_SETTINGS) else { return Ok(()) };
+        let Some(map) = shared.map_mut(maps::NETWORK_SETTINGS) else { return Ok(()) };
         Array::<_, Settings>::try_from(map)
             .and_then(|mut map| map.set(0, settings, 0))
             .map_err(|source| SensorError::Map { name: maps::NETWORK_SETTINGS, source })
@@ -115,24 +116,24 @@ impl NetworkFilter {
         }
     }
 
-    fn fill(&self, object: &mut Ebpf, settings: Settings) -> Result<(), MapError> {
-        if let Some(map) = object.map_mut(maps::NETWORK_SETTINGS) {
+    fn fill(&self, shared: &mut SharedMaps, settings: Settings) -> Result<(), MapError> {
+        if let Some(map) = shared.map_mut(maps::NETWORK_SETTINGS) {
             Array::<_, Settings>::try_from(map)?.set(0, settings, 0)?;
         }
-        if let Some(map) = object.map_mut(maps::IGNORED_NETWORKS) {
+        if let Some(map) = shared.map_mut(maps::IGNORED_NETWORKS) {
             let mut networks: LpmTrie<_, [u8; 16], u8> = map.try_into()?;
             for network in &self.ignored_networks {
                 networks.insert(&prefix(network), 1, 0)?;
             }
         }
-        if let Some(map) = object.map_mut(maps::NETWORK_PORTS) {
+        if let Some(map) = shared.map_mut(maps::NETWORK_PORTS) {
             let mut ports: HashMap<_, u16, u8> = map.try_into()?;
             for (port, bits) in self.ports() {
                 ports.insert(port, bits, 0)?;
             }
         }
         if let (Some(map), UnixSockets::Named(wanted)) =
-            (object.map_mut(maps::UNIX_NAMES), &self.unix_sockets)
+            (shared.map_mut(maps::UNIX_NAMES), &self.unix_sockets)
         {
             let mut names: HashMap<_, [u8; UNIX_NAME_BYTES], u8> = map.try_into()?;
             for name in wanted {

@@ -6,8 +6,9 @@
 
 use super::attach::Attacher;
 use super::features::kernel_types;
+use super::loader::load_again;
 use super::watched_paths::want;
-use super::{KernelConfig, OwnObjects, PatternError, Sensor, SensorError};
+use super::{KernelConfig, PatternError, Sensor, SensorError};
 use ebpf_probes::RecordKind;
 use event_model::ProbeCoverage;
 
@@ -34,7 +35,7 @@ impl Sensor {
         if paths > room {
             return Err(PatternError::Room { paths, room }.into());
         }
-        files.widen(&mut self.attached.object, self.path_changes)?;
+        files.widen(&mut self.attached.maps, self.path_changes)?;
         self.path_changes += 1;
         self.config.files = files;
         self.config.acts.extend(&config.acts);
@@ -45,12 +46,17 @@ impl Sensor {
             return Ok(());
         }
         let types = kernel_types()?;
+        let mut object = load_again(&types, &self.attached.maps)?;
         for place in untried {
-            Attacher::new(&mut self.attached, &types).attach_probe(place);
+            let mut attacher = Attacher::new(&mut self.attached, object, &types);
+            attacher.attach_probe(place);
+            object = attacher.into_object();
             between(self);
         }
-        Attacher::new(&mut self.attached, &types).finish();
-        self.own_objects = OwnObjects::held();
+        let mut attacher = Attacher::new(&mut self.attached, object, &types);
+        attacher.finish();
+        drop(attacher);
+        self.own_objects = self.attached.own_objects();
         Ok(())
     }
 
@@ -62,10 +68,10 @@ impl Sensor {
         let error = |source| SensorError::Map { name: ebpf_probes::maps::CALL_ROUTES, source };
         self.attached.give_up(|kind| !kind.is_act() || acts.contains(&kind)).map_err(error)?;
         self.path_changes += 1;
-        let (before, object) = (&self.config.files, &mut self.attached.object);
-        config.files.narrow(before, object, self.path_changes)?;
+        let (before, maps) = (&self.config.files, &mut self.attached.maps);
+        config.files.narrow(before, maps, self.path_changes)?;
         self.config.files.clone_from(&config.files);
-        self.own_objects = OwnObjects::held();
+        self.own_objects = self.attached.own_objects();
         Ok(())
     }
 
@@ -77,8 +83,8 @@ impl Sensor {
     fn want_acts(&mut self) -> Result<(), SensorError> {
         let acts = &self.config.acts;
         let wanted = |kind: RecordKind| !kind.is_act() || acts.contains(&kind);
-        let object = &mut self.attached.object;
-        want(object, wanted)?;
-        self.config.network.want(object, wanted)
+        let maps = &mut self.attached.maps;
+        want(maps, wanted)?;
+        self.config.network.want(maps, wanted)
     }
 }

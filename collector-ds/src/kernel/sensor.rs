@@ -83,7 +83,7 @@ impl Sensor {
         };
         let wanted = |kind: RecordKind| !kind.is_act() || config.acts.contains(&kind);
         let loaded = load(rings, config, wanted)?;
-        let Loaded { drops, folded, attached, capabilities, .. } = loaded;
+        let Loaded { drops, folded, attached, verified, capabilities, .. } = loaded;
         let coverage = attached.coverage();
         let sensor = Self {
             process_ring: Ring::new(loaded.process_ring),
@@ -93,7 +93,7 @@ impl Sensor {
             folded,
             asleep: loaded.asleep,
             rests: false,
-            verified: attached.verified(),
+            verified,
             attached,
             config: config.clone(),
             path_room: config.files.room(),

@@ -4,9 +4,10 @@ mod defaults;
 
 pub use defaults::watched_by_default;
 
+use super::shared_maps::SharedMaps;
 use super::{CgroupKey, RecordKind, SensorError};
 use aya::maps::{Array, HashMap, Map, MapError};
-use aya::{Ebpf, EbpfLoader, Pod};
+use aya::{EbpfLoader, Pod};
 use ebpf_probes::maps;
 use std::collections::BTreeMap;
 use std::mem;
@@ -175,12 +176,12 @@ impl FileFilter {
     /// Tells the programs, which are not attached yet.
     pub(super) fn apply(
         &self,
-        object: &mut Ebpf,
+        shared: &mut SharedMaps,
         wanted: impl Fn(RecordKind) -> bool,
     ) -> Result<(), SensorError> {
-        self.widen(object, 0)?;
-        self.ignore(object).map_err(|source| failed(maps::IGNORED_CGROUPS, source))?;
-        want(object, wanted)
+        self.widen(shared, 0)?;
+        self.ignore(shared).map_err(|source| failed(maps::IGNORED_CGROUPS, source))?;
+        want(shared, wanted)
     }
 
     /// The files of both, with what else is set of this one.
@@ -207,49 +208,49 @@ impl FileFilter {
 
     /// Makes the kernel watch these files, which are all that it watched before and more. At no moment one of them is left out: a node
     /// comes before its parent, so that who walks down meets no name without what is below it.
-    pub(super) fn widen(&self, object: &mut Ebpf, changes: u64) -> Result<(), SensorError> {
+    pub(super) fn widen(&self, shared: &mut SharedMaps, changes: u64) -> Result<(), SensorError> {
         // What may be a child is asked first.
-        self.tell_besides(object, changes)?;
-        self.watch(object).map_err(|source| failed(maps::WATCHED_PATHS, source))?;
-        self.tell_besides(object, changes + 1)
+        self.tell_besides(shared, changes)?;
+        self.watch(shared).map_err(|source| failed(maps::WATCHED_PATHS, source))?;
+        self.tell_besides(shared, changes + 1)
     }
 
     /// Makes the kernel watch these files alone, of more that it watched (`before`). A node goes before what is below it.
     pub(super) fn narrow(
         &self,
         before: &Self,
-        object: &mut Ebpf,
+        shared: &mut SharedMaps,
         changes: u64,
     ) -> Result<(), SensorError> {
         let error = |source| failed(maps::WATCHED_PATHS, source);
-        let map = map(object, maps::WATCHED_PATHS).map_err(error)?;
+        let map = map(shared, maps::WATCHED_PATHS).map_err(error)?;
         let mut map = HashMap::<_, u64, u32>::try_from(map).map_err(error)?;
         for node in before.order.iter().filter(|node| !self.nodes.contains_key(node)) {
             map.remove(node).map_err(error)?;
         }
-        self.watch(object).map_err(error)?;
-        self.tell_besides(object, changes)
+        self.watch(shared).map_err(error)?;
+        self.tell_besides(shared, changes)
     }
 
-    fn watch(&self, object: &mut Ebpf) -> Result<(), MapError> {
-        let mut map = HashMap::<_, u64, u32>::try_from(map(object, maps::WATCHED_PATHS)?)?;
+    fn watch(&self, shared: &mut SharedMaps) -> Result<(), MapError> {
+        let mut map = HashMap::<_, u64, u32>::try_from(map(shared, maps::WATCHED_PATHS)?)?;
         self.order.iter().rev().try_for_each(|node| {
             let flags = self.nodes.get(node).copied().unwrap_or_default();
             map.insert(node, flags, 0)
         })
     }
 
-    fn tell_besides(&self, object: &mut Ebpf, changes: u64) -> Result<(), SensorError> {
+    fn tell_besides(&self, shared: &mut SharedMaps, changes: u64) -> Result<(), SensorError> {
         let error = |source| failed(maps::WATCHED, source);
-        let map = map(object, maps::WATCHED).map_err(error)?;
+        let map = map(shared, maps::WATCHED).map_err(error)?;
         let mut map = Array::<_, Watched>::try_from(map).map_err(error)?;
         let watched =
             Watched { changes, name_lengths: self.name_lengths, children: self.children.0 };
         map.set(0, watched, 0).map_err(error)
     }
 
-    fn ignore(&self, object: &mut Ebpf) -> Result<(), MapError> {
-        let mut map = HashMap::<_, [u32; 4], u32>::try_from(map(object, maps::IGNORED_CGROUPS)?)?;
+    fn ignore(&self, shared: &mut SharedMaps) -> Result<(), MapError> {
+        let mut map = HashMap::<_, [u32; 4], u32>::try_from(map(shared, maps::IGNORED_CGROUPS)?)?;
         self.ignored_cgroups.iter().try_for_each(|cgroup| map.insert(cgroup_key(cgroup), 1, 0))
     }
 
@@ -276,11 +277,11 @@ impl FileFilter {
 
 /// Tells the programs which kinds are wanted, and that the others are not.
 pub(super) fn want(
-    object: &mut Ebpf,
+    shared: &mut SharedMaps,
     wanted: impl Fn(RecordKind) -> bool,
 ) -> Result<(), SensorError> {
     let error = |source| failed(maps::WANTED_KINDS, source);
-    let map = map(object, maps::WANTED_KINDS).map_err(error)?;
+    let map = map(shared, maps::WANTED_KINDS).map_err(error)?;
     let mut map = Array::<_, u32>::try_from(map).map_err(error)?;
     let mut kinds = RecordKind::ALL.into_iter();
     kinds
@@ -300,8 +301,8 @@ struct Watched {
 // SAFETY: integers without padding: any bytes are a value.
 unsafe impl Pod for Watched {}
 
-fn map<'object>(object: &'object mut Ebpf, name: &str) -> Result<&'object mut Map, MapError> {
-    object.map_mut(name).ok_or_else(|| MapError::InvalidName { name: name.to_owned() })
+fn map<'maps>(shared: &'maps mut SharedMaps, name: &str) -> Result<&'maps mut Map, MapError> {
+    shared.map_mut(name).ok_or_else(|| MapError::InvalidName { name: name.to_owned() })
 }
 
 const fn failed(name: &'static str, source: MapError) -> SensorError {

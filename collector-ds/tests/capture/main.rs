@@ -42,5 +42,6 @@ mod processes;
 mod races;
 mod recorder;
 mod repeats;
+mod reprogram;
 mod ring_races;
 mod system_races;
