@@ -109,6 +109,10 @@ pub(crate) enum ListOperator {
     Intersects,
     /// The field is one of the paths of the list, or lies below one.
     PathMatch,
+    /// The field is one of the domains of the list, or lies below one. Ours.
+    InDomain,
+    /// The field mentions an address, a network's address or a domain of the list. Ours.
+    Mentions,
 }
 
 /// How many values of a list must satisfy an operator.
@@ -174,13 +178,16 @@ impl Operator {
 }
 
 impl ListOperator {
-    pub const ALL: [Self; 3] = [Self::Intersects, Self::In, Self::PathMatch];
+    pub const ALL: [Self; 5] =
+        [Self::Intersects, Self::In, Self::PathMatch, Self::InDomain, Self::Mentions];
 
     pub const fn spelling(self) -> &'static str {
         match self {
             Self::In => "in",
             Self::Intersects => "intersects",
             Self::PathMatch => "pmatch",
+            Self::InDomain => "in_domain",
+            Self::Mentions => "mentions",
         }
     }
 }

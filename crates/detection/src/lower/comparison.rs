@@ -9,13 +9,19 @@ use crate::diagnostic::{Report, Severity};
 use crate::event_type::EventType;
 use crate::field::{FieldProblem, FieldUse, Kind, fields};
 use crate::graph;
+use crate::domain_set::{self, DomainSet};
+use crate::mention::Mention;
 use crate::network::Network;
+use crate::network_set::NetworkSet;
 use crate::source::Place;
 use crate::test::{NumberTest, Parts, Test, TextSet, TextTest, glob_expression};
 use regex::{Regex, RegexBuilder};
 
 /// Most memory that a compiled expression may take, in bytes.
 const LARGEST_EXPRESSION: usize = 1 << 20;
+
+/// Longer lists are told apart by their names.
+const MOST_WRITTEN_OUT: usize = 256;
 
 /// A value as it is compared, and where it was written.
 struct Wanted {
@@ -141,8 +147,19 @@ impl Context<'_> {
             }
         };
         let _ = write!(text, " {operator}");
-        for wanted in self.wanted(literals) {
-            let _ = write!(text, " {:?}", wanted.text);
+        for literal in literals {
+            match self.lists.values_of(literal) {
+                // There is one list of that name: it need not be written out to be told from others.
+                Some(values) if values.len() > MOST_WRITTEN_OUT => {
+                    let _ = write!(text, " ({})", literal.text);
+                }
+                Some(values) => values.iter().for_each(|value| {
+                    let _ = write!(text, " {value:?}");
+                }),
+                None => {
+                    let _ = write!(text, " {:?}", literal.text);
+                }
+            }
         }
         text
     }
@@ -214,7 +231,7 @@ impl Context<'_> {
             }
             Kind::Boolean => self.boolean_test(operator, wanted),
             Kind::Address => {
-                let network = Box::new([self.network(wanted)?]);
+                let network = NetworkSet::new([self.network(wanted)?]);
                 match operator {
                     Operator::Equal => Ok(Test::AddressIn(network)),
                     Operator::NotEqual => Ok(Test::AddressOutside(network)),
@@ -372,8 +389,11 @@ impl Context<'_> {
         if wanted.is_empty() {
             return Ok(Test::Never);
         }
-        if operator == ListOperator::PathMatch {
-            return self.path_test(kind, wanted);
+        match operator {
+            ListOperator::PathMatch => return self.path_test(kind, wanted),
+            ListOperator::InDomain => return self.domain_test(kind, &wanted),
+            ListOperator::Mentions => return self.mention_test(kind, &wanted),
+            ListOperator::In | ListOperator::Intersects => {}
         }
         match kind {
             Kind::Text => Ok(one_of(wanted)),
@@ -385,7 +405,7 @@ impl Context<'_> {
             Kind::Address => {
                 let networks: Result<Vec<Network>, Problem> =
                     wanted.iter().map(|wanted| self.network(wanted)).collect();
-                Ok(Test::AddressIn(networks?.into()))
+                Ok(Test::AddressIn(NetworkSet::new(networks?)))
             }
             Kind::Bytes => Ok(Test::Never),
             Kind::Number | Kind::Time | Kind::Duration => {
@@ -423,17 +443,39 @@ impl Context<'_> {
     }
 
     fn path_test(&self, kind: Kind, wanted: Vec<Wanted>) -> Result<Test, Problem> {
-        if kind != Kind::Text {
-            let message = format!(
-                "`pmatch` compares paths, `{}` is a {}",
-                self.check.subject.field,
-                kind.name()
-            );
-            return Err(self.problem(self.check.place, message, None));
-        }
+        self.only_of_texts(kind, "`pmatch` compares paths")?;
         let paths =
             wanted.into_iter().map(|wanted| wanted.text.trim_end_matches('/').into()).collect();
         Ok(Test::Text(TextTest::Below(paths)))
+    }
+
+    fn domain_test(&self, kind: Kind, wanted: &[Wanted]) -> Result<Test, Problem> {
+        self.only_of_texts(kind, "`in_domain` compares names of domains")?;
+        if let Some(wrong) = wanted.iter().find(|it| domain_set::normal(&it.text).is_none()) {
+            let message = format!("`{}` is no domain such as example.org", wrong.text);
+            return Err(self.problem(wrong.place, message, None));
+        }
+        let names = wanted.iter().map(|wanted| wanted.text.as_str());
+        Ok(Test::Text(TextTest::InDomain(DomainSet::new(names))))
+    }
+
+    fn mention_test(&self, kind: Kind, wanted: &[Wanted]) -> Result<Test, Problem> {
+        self.only_of_texts(kind, "`mentions` searches texts")?;
+        let values: Vec<&str> = wanted.iter().map(|wanted| wanted.text.as_str()).collect();
+        let mention = Mention::new(&values).map_err(|wrong| {
+            let place = wanted.iter().find(|it| it.text == wrong).map(|it| it.place);
+            let message = format!("`{wrong}` is neither an address nor a network nor a domain");
+            self.problem(place.unwrap_or(self.check.place), message, None)
+        })?;
+        Ok(Test::Text(TextTest::Mentions(mention)))
+    }
+
+    fn only_of_texts(&self, kind: Kind, what: &str) -> Result<(), Problem> {
+        if kind == Kind::Text {
+            return Ok(());
+        }
+        let message = format!("{what}, `{}` is a {}", self.check.subject.field, kind.name());
+        Err(self.problem(self.check.place, message, None))
     }
 }
 
