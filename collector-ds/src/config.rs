@@ -3,7 +3,7 @@
 mod network;
 
 use crate::audit::AuditConfig;
-use crate::detect;
+use crate::detect::{self, ThreatIntelligence};
 use crate::inventory::InventoryConfig;
 use crate::kernel::{self, FileFilter, WatchedPaths};
 use ebpf_probes::RecordKind;
@@ -39,6 +39,8 @@ pub struct Config {
     pub publisher: PublisherConfig,
     /// What is looked for.
     pub rules: RulesConfig,
+    /// What others know to be malicious.
+    pub threat_intelligence: ThreatIntelligenceConfig,
     /// Who knows the names of containers.
     pub container_runtimes: ContainerRuntimesConfig,
     /// What the kernel is asked for.
@@ -70,6 +72,15 @@ pub struct PublisherConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct RulesConfig {
     /// Rule files, and folders whose `*.yaml` and `*.yml` are read by the order of their names.
+    pub paths: Vec<PathBuf>,
+}
+
+/// The key `threat_intelligence`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ThreatIntelligenceConfig {
+    /// Files, and folders whose `*.txt` and `*.json` are read by the order of their names: `LIST.txt` has a value of the rules' list LIST in
+    /// each line, `*.json` are bundles of STIX 2.1.
     pub paths: Vec<PathBuf>,
 }
 
@@ -125,6 +136,7 @@ impl Default for Config {
             host_root: "/".into(),
             publisher: PublisherConfig::default(),
             rules: RulesConfig::default(),
+            threat_intelligence: ThreatIntelligenceConfig::default(),
             container_runtimes: ContainerRuntimesConfig::default(),
             kernel: KernelConfig::default(),
             inventory: InventoryConfig::default(),
@@ -221,6 +233,15 @@ impl Config {
         Ok(())
     }
 
+    fn check_rules(&self) -> Result<(), ConfigProblem> {
+        let intelligence = &self.threat_intelligence.paths;
+        ThreatIntelligence::read(intelligence)
+            .map_err(|error| ConfigProblem::new("threat_intelligence.paths", error.to_string()))?;
+        detect::Rules::load_with(&self.rules.paths, intelligence)
+            .map_err(|error| ConfigProblem::new("rules.paths", error.to_string()))?;
+        Ok(())
+    }
+
     fn check_paths(&self) -> Result<(), ConfigProblem> {
         let runtimes = &self.container_runtimes;
         let paths = [("host_root", &self.host_root), ("publisher.socket", &self.publisher.socket)]
@@ -271,9 +292,7 @@ impl ServiceConfig for Config {
         self.check_paths()?;
         self.inventory.validate()?;
         self.audit.validate()?;
-        detect::Rules::load(&self.rules.paths)
-            .map_err(|error| ConfigProblem::new("rules.paths", error.to_string()))?;
-        Ok(())
+        self.check_rules()
     }
 }
 
@@ -315,6 +334,10 @@ mod tests {
         assert!(problem.starts_with("inventory.interval_seconds: must be 30"), "{problem}");
         let problem = problem_of(|config| config.inventory.packages = false);
         assert!(problem.starts_with("inventory.languages: needs"), "{problem}");
+        let problem = problem_of(|config| {
+            config.threat_intelligence.paths = vec!["/nowhere/malicious_domains.txt".into()];
+        });
+        assert!(problem.starts_with("threat_intelligence.paths: cannot read /nowhere"), "{problem}");
         let problem = problem_of(|config| config.audit.path = "audit.log".into());
         assert!(problem.starts_with("audit.path: audit.log must be an absolute"), "{problem}");
         let problem = problem_of(|config| config.audit.bytes_per_second = Bytes::new(1));

@@ -8,7 +8,7 @@ pub use detection::Tally;
 use detection::{Act, AuditAct, Diagnostic, Engine, EventSource, EventType, WantedPaths};
 use ebpf_probes::RecordKind;
 use event_model::{Alert, AuditEvent, BlindRule, EventKind, Host, NetworkAct, Timestamp};
-pub use rule_files::RulesError;
+pub use rule_files::{RulesError, ThreatIntelligence};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -21,8 +21,18 @@ pub struct Rules {
 impl Rules {
     /// Reads and compiles all files at once: names of lists and macros are shared between them.
     pub fn load(paths: &[PathBuf]) -> Result<Self, RulesError> {
-        let rules = rule_files::load(paths)?;
-        let warnings = rules.warnings().iter().map(Diagnostic::to_string).collect();
+        Self::load_with(paths, &[])
+    }
+
+    /// The same, with what files of threat intelligence add to the rules' lists.
+    pub fn load_with(paths: &[PathBuf], intelligence: &[PathBuf]) -> Result<Self, RulesError> {
+        let intelligence = ThreatIntelligence::read(intelligence)?;
+        let mut warnings = intelligence.warnings().to_vec();
+        let rules = rule_files::load_with(paths, intelligence)?;
+        warnings.extend(rules.warnings().iter().map(Diagnostic::to_string));
+        warnings.extend(rules.unused_additions().iter().map(|list| {
+            format!("threat intelligence for the list `{list}` is not used: no rule file defines it")
+        }));
         Ok(Self { engine: Engine::compile(rules), warnings })
     }
 

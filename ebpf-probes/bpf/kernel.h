@@ -76,6 +76,7 @@ struct inode {
 	kuid_t i_uid;
 	struct super_block *i_sb;
 	unsigned long i_ino;
+	u32 i_rdev;
 	u32 i_nlink;
 };
 

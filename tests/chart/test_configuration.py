@@ -66,6 +66,18 @@ class Configuration(unittest.TestCase):
         written = yaml.safe_load(values.read_text())["rules"]["custom"]
         self.assertEqual(render(values).find("ConfigMap", "defender-custom-rules")["data"], written)
 
+    def test_your_threat_intelligence_arrives_as_you_wrote_it(self):
+        values = FOLDER / "values" / "everything.yaml"
+        objects = render(values)
+        written = yaml.safe_load(values.read_text())["threatIntelligence"]["files"]
+        self.assertEqual(objects.find("ConfigMap", "defender-threat-intelligence")["data"], written)
+        (folder,) = config_of(objects, "collector-ds")["threat_intelligence"]["paths"]
+        pod = objects.find("DaemonSet", "defender-collector-ds")["spec"]["template"]["spec"]
+        (mount,) = [mount["name"] for mount in only_container(pod)["volumeMounts"] if mount["mountPath"] == folder]
+        (volume,) = [volume for volume in pod["volumes"] if volume["name"] == mount]
+        names = [source["configMap"]["name"] for source in volume["projected"]["sources"]]
+        self.assertEqual(names, ["defender-threat-intelligence", "feed"])
+
     def test_the_publisher_reports_to_the_service_of_this_release(self):
         objects = render(namespace="security")
         self.assertEqual(config_of(objects, "publisher-ds")["backend"]["url"], "https://defender-backend.security.svc:443")
@@ -95,6 +107,7 @@ def check(binary, text, rules):
         folder = pathlib.Path(folder)
         for name, content in rules.items():
             (folder / name).write_text(content)
+        text = text.replace("/etc/defender/threat-intelligence", str(folder))
         text = text.replace("/etc/defender/custom-rules", str(folder)).replace("/etc/defender/rules", str(RULES))
         file = folder / "configuration"
         file.write_text(text)

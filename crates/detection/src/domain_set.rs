@@ -53,6 +53,11 @@ impl DomainSet {
     }
 }
 
+/// Whether a text is a domain that `in_domain` and `mentions` compare with: `example.org`, `*.example.org`.
+pub fn is_domain(text: &str) -> bool {
+    normal(text).is_some_and(|name| name.contains('.'))
+}
+
 /// A domain as it is kept: `*.Example.org`, `.example.org` and `example.org.` are `example.org`. None for what is no name.
 pub(crate) fn normal(written: &str) -> Option<String> {
     let name = written.strip_prefix("*.").or(written.strip_prefix('.')).unwrap_or(written);

@@ -55,6 +55,7 @@
 //! ```
 
 mod act;
+mod addition;
 mod burst;
 mod condition;
 mod diagnostic;
@@ -81,14 +82,17 @@ mod test;
 mod transform;
 
 pub use act::{Act, AuditAct};
+pub use addition::ListAddition;
 pub use burst::Tally;
 pub use diagnostic::{Diagnostic, LoadError, Severity};
 pub use documentation::{event_type_table, field_table, rule_table};
+pub use domain_set::is_domain;
 pub use engine::{Engine, Match};
 pub use event_source::EventSource;
 pub use event_type::{EventType, EventTypes};
 pub use explanation::Explanation;
 pub use field::{Argument, Field, Kind, Provider, fields};
+pub use network::is_network;
 pub use paths::WantedPaths;
 pub use rule::{Rule, RuleSet};
 pub use source::SourceFile;

@@ -54,6 +54,11 @@ impl Network {
     }
 }
 
+/// Whether a text is an address, or a network in CIDR notation.
+pub fn is_network(text: &str) -> bool {
+    Network::parse(text).is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use super::Network;

@@ -1,5 +1,6 @@
 //! Rules, ready to be compiled.
 
+use crate::addition::ListAddition;
 use crate::burst::Burst;
 use crate::diagnostic::{Diagnostic, LoadError};
 use crate::event_source::EventSource;
@@ -69,6 +70,7 @@ pub struct RuleSet {
     pub(crate) rules: Vec<Rule>,
     pub(crate) graph: Graph,
     pub(crate) warnings: Vec<Diagnostic>,
+    pub(crate) unused_additions: Vec<String>,
 }
 
 impl RuleSet {
@@ -77,7 +79,23 @@ impl RuleSet {
     /// # Errors
     /// Every error of every file at once.
     pub fn load(files: &[SourceFile<'_>]) -> Result<Self, LoadError> {
-        crate::load::load(files)
+        Self::load_with(files, &[])
+    }
+
+    /// The same, with values for lists that the files define.
+    ///
+    /// # Errors
+    /// Every error of every file at once.
+    pub fn load_with(
+        files: &[SourceFile<'_>],
+        additions: &[ListAddition],
+    ) -> Result<Self, LoadError> {
+        crate::load::load(files, additions)
+    }
+
+    /// The lists that were to be added to and that no file defines.
+    pub fn unused_additions(&self) -> &[String] {
+        &self.unused_additions
     }
 
     /// The rules that are switched on, in the order of their names' first occurrence.

@@ -1,7 +1,12 @@
-//! Rule files on a disk.
+//! Rule files on a disk, and files of threat intelligence for their lists.
 
-use detection::{LoadError, RuleSet, SourceFile};
-use std::path::{Path, PathBuf};
+mod disk;
+mod threat_intelligence;
+
+use detection::{ListAddition, LoadError, RuleSet, SourceFile};
+use disk::{read, visible_files};
+use std::path::PathBuf;
+pub use threat_intelligence::ThreatIntelligence;
 
 /// Larger files are no rules.
 const MAXIMUM_FILE_BYTES: u64 = 16 << 20;
@@ -10,10 +15,12 @@ const MAXIMUM_FILE_BYTES: u64 = 16 << 20;
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)] // Each variant's message says it.
 pub enum RulesError {
-    #[error("cannot read the rules at {}: {source}; name an existing file or folder", path.display())]
+    #[error("cannot read {}: {source}; name an existing file or folder", path.display())]
     Unreadable { path: PathBuf, source: std::io::Error },
-    #[error("the rule file {} has over {MAXIMUM_FILE_BYTES} bytes: is it the right file?", path.display())]
-    TooLarge { path: PathBuf },
+    #[error("the file {} has over {maximum_bytes} bytes: is it the right file?", path.display())]
+    TooLarge { path: PathBuf, maximum_bytes: u64 },
+    #[error("{} is no bundle of STIX 2.1: {reason}", path.display())]
+    NoBundle { path: PathBuf, reason: String },
     #[error("{0}")]
     Broken(#[from] LoadError),
 }
@@ -24,41 +31,35 @@ pub enum RulesError {
 /// # Errors
 /// A path that can't be read, or every error of every file at once.
 pub fn load(paths: &[PathBuf]) -> Result<RuleSet, RulesError> {
+    load_with_additions(paths, &[])
+}
+
+/// The same, with what is known to be malicious in their lists. What of it is for no list that a rule file defines is told by
+/// [`RuleSet::unused_additions`].
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with(
+    paths: &[PathBuf],
+    intelligence: ThreatIntelligence,
+) -> Result<RuleSet, RulesError> {
+    load_with_additions(paths, &intelligence.into_additions())
+}
+
+fn load_with_additions(
+    paths: &[PathBuf],
+    additions: &[ListAddition],
+) -> Result<RuleSet, RulesError> {
     let mut files = vec![];
     for path in paths {
-        collect_files(path, &mut files)?;
+        visible_files(path, &["yaml", "yml"], &mut files)?;
     }
-    let texts = files.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
+    let read = |path: &PathBuf| read(path, MAXIMUM_FILE_BYTES);
+    let texts = files.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let names: Vec<_> = files.iter().map(|path| path.display().to_string()).collect();
     let sources: Vec<_> =
         names.iter().zip(&texts).map(|(name, text)| SourceFile { name, text }).collect();
-    Ok(RuleSet::load(&sources)?)
-}
-
-fn collect_files(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), RulesError> {
-    let unreadable = |source| RulesError::Unreadable { path: path.to_owned(), source };
-    if !std::fs::metadata(path).map_err(unreadable)?.is_dir() {
-        files.push(path.to_owned());
-        return Ok(());
-    }
-    let mut inside = vec![];
-    for entry in std::fs::read_dir(path).map_err(unreadable)? {
-        let file = entry.map_err(unreadable)?.path();
-        if file.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
-            inside.push(file);
-        }
-    }
-    inside.sort();
-    files.append(&mut inside);
-    Ok(())
-}
-
-fn read(path: &Path) -> Result<String, RulesError> {
-    let unreadable = |source| RulesError::Unreadable { path: path.to_owned(), source };
-    if std::fs::metadata(path).map_err(unreadable)?.len() > MAXIMUM_FILE_BYTES {
-        return Err(RulesError::TooLarge { path: path.to_owned() });
-    }
-    std::fs::read_to_string(path).map_err(unreadable)
+    Ok(RuleSet::load_with(&sources, additions)?)
 }
 
 #[cfg(test)]
@@ -87,7 +88,7 @@ mod tests {
     fn a_path_that_is_not_there_is_named() {
         let error = load(&["/nowhere/rules".into()]).unwrap_err().to_string();
         assert!(
-            error.starts_with("cannot read the rules at /nowhere/rules: No such file"),
+            error.starts_with("cannot read /nowhere/rules: No such file"),
             "{error}"
         );
     }

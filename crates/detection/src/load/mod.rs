@@ -8,6 +8,7 @@ mod item;
 mod version;
 mod yaml;
 
+use crate::addition::{Additions, ListAddition};
 use crate::condition::Expression;
 use crate::diagnostic::{Diagnostic, LoadError, Report, Severity};
 use crate::event_source::EventSource;
@@ -22,16 +23,21 @@ use yaml::{Node, Value};
 pub(crate) use definitions::Definitions;
 
 /// Loads files in their order: a later one overrides an earlier one.
-pub(crate) fn load(files: &[SourceFile<'_>]) -> Result<RuleSet, LoadError> {
+pub(crate) fn load(
+    files: &[SourceFile<'_>],
+    additions: &[ListAddition],
+) -> Result<RuleSet, LoadError> {
     let mut report = Report::new(files);
     let collection = collect(files, &mut report);
     report.subject = None;
-    let rules = lower(&collection, &mut report);
+    let additions = Additions::new(additions);
+    let rules = lower(&collection, &additions, &mut report);
     let (errors, warnings) = sorted(report);
     if !errors.is_empty() {
         return Err(LoadError { diagnostics: errors, faulty_rules: rules.faulty });
     }
-    Ok(RuleSet { rules: rules.rules, graph: rules.graph, warnings })
+    let unused_additions = additions.unused(|list| collection.lists.get(list).is_some());
+    Ok(RuleSet { rules: rules.rules, graph: rules.graph, warnings, unused_additions })
 }
 
 fn collect(files: &[SourceFile<'_>], report: &mut Report<'_>) -> Collection {
@@ -67,8 +73,12 @@ struct LoadedRules {
     graph: crate::graph::Graph,
 }
 
-fn lower(collection: &Collection, report: &mut Report<'_>) -> LoadedRules {
-    let mut lowering = Lowering::new(&collection.lists, &collection.macros, report);
+fn lower(
+    collection: &Collection,
+    additions: &Additions<'_>,
+    report: &mut Report<'_>,
+) -> LoadedRules {
+    let mut lowering = Lowering::new(&collection.lists, additions, &collection.macros, report);
     let (mut rules, mut faulty) = (Vec::with_capacity(collection.rules.len()), Vec::new());
     for definition in collection.rules.iter() {
         report.subject = Some(format!("rule `{}`", definition.name.value));

@@ -4,6 +4,7 @@ mod comparison;
 mod lists;
 mod other_source;
 
+use crate::addition::Additions;
 use crate::condition::{Check, Expression, Name};
 use crate::diagnostic::{Diagnostic, Report, Severity};
 use crate::event_source::EventSource;
@@ -73,10 +74,11 @@ impl<'d> Lowering<'d> {
     /// Reads all lists and macros. Errors in their own text are reported even where no rule uses them.
     pub fn new(
         lists: &'d Definitions<Vec<Text>>,
+        additions: &Additions<'_>,
         macros: &'d Definitions<LocatedText>,
         report: &mut Report<'_>,
     ) -> Self {
-        let lists = Lists::expand(lists, report);
+        let lists = Lists::expand(lists, additions, report);
         let mut lowering = Self {
             lists,
             macros,
