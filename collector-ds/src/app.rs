@@ -127,6 +127,7 @@ fn kernel_config(config: &Config, rules: &Rules, own: &Own) -> anyhow::Result<Ke
         end_of_calls: config.kernel.end_of_calls,
         network: config.kernel.network.filter(),
         files: watched_files(config, rules, own).filter(&proc_root(config))?,
+        environment: rules.want_environment(),
     })
 }
 
@@ -161,6 +162,7 @@ fn enricher(host_root: &Path, proc_root: &Path) -> Enricher {
         Users::of_host(host_root),
     )
     .with_node_paths(NodePaths::new(proc_root))
+    .with_groups(Users::groups_of_host(host_root))
 }
 
 fn runtime_sockets(config: &Config) -> RuntimeSockets {

@@ -81,6 +81,11 @@ impl Rules {
         RecordKind::ALL.into_iter().filter(is_wanted).collect()
     }
 
+    /// Whether some rule compares or prints the environment of programs.
+    pub fn want_environment(&self) -> bool {
+        self.engine.wants_environment()
+    }
+
     /// The files that rules can match acts on.
     pub fn wanted_paths(&self) -> &WantedPaths {
         self.engine.wanted_paths()

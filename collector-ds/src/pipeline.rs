@@ -105,11 +105,18 @@ impl<O: Outlet> Pipeline<O> {
     }
 
     /// Takes a record, in the order in which the kernel made them.
-    pub fn take(&mut self, record: KernelRecord, now: Instant) {
+    pub fn take(&mut self, mut record: KernelRecord, now: Instant) {
         let kind = record.kind();
         self.counters.captured(kind);
+        // Secrets stand in it: rules see it while they look at the start, and it is kept nowhere.
+        let environment = match &mut record {
+            KernelRecord::Exec(exec) => std::mem::take(&mut exec.environment),
+            _ => Box::default(),
+        };
         match self.enricher.take(record, now) {
-            Enriched::Act(event, process) => self.act(kind, event, process.as_ref(), now),
+            Enriched::Act(event, process) => {
+                self.act(kind, event, process.as_ref(), &environment, now);
+            }
             Enriched::Container(id) => self.container_began(&id, now),
             Enriched::Nothing => {}
         }
@@ -171,6 +178,7 @@ impl<O: Outlet> Pipeline<O> {
         kind: RecordKind,
         event: Event,
         process: Option<&Arc<Process>>,
+        environment: &str,
         now: Instant,
     ) {
         if let EventKind::Dns(answer) = &event.kind {
@@ -186,7 +194,7 @@ impl<O: Outlet> Pipeline<O> {
             self.announce(event.container.as_ref(), process);
         }
         if self.rules.look_at(&event.kind) && !self.own.reads(process, &event.kind) {
-            self.detect(&event, process);
+            self.detect(&event, process, environment);
         }
         self.send_if(leaves, event);
     }
@@ -206,7 +214,7 @@ impl<O: Outlet> Pipeline<O> {
         self.enricher.processes.announce(process, |process| send_process(outlet, process));
     }
 
-    fn detect(&mut self, event: &Event, process: &Process) {
+    fn detect(&mut self, event: &Event, process: &Process, environment: &str) {
         let ancestors: SmallVec<[&Process; 16]> =
             self.enricher.processes.ancestors(process).map(Arc::as_ref).collect();
         let container = event.container.as_ref();
@@ -219,6 +227,9 @@ impl<O: Outlet> Pipeline<O> {
             host: &self.host,
             remote_name: remote_name.as_deref(),
             is_on_sensor: self.own.is_reached_by(event, process, &self.enricher.processes),
+            environment: (!environment.is_empty()).then_some(environment),
+            login_name: self.enricher.login_name(process),
+            group_name: self.enricher.group_name(process),
         };
         for alert in self.rules.alerts(&act, &mut self.tally) {
             self.counters.alerts().count(alert.priority);

@@ -18,7 +18,7 @@
 #define NULL_DEVICE (1 << 20 | 3)
 
 /* Every shell throws output away, and nothing comes of it: such opens are told of no one, even where all of /dev is watched. */
-static __always_inline bool is_null_device(struct file *file)
+static __always_inline int is_null_device(struct file *file)
 {
 	struct inode *inode = NULL;
 	u16 mode = 0;
@@ -27,7 +27,7 @@ static __always_inline bool is_null_device(struct file *file)
 	read_field(inode, file->f_inode);
 	read_field(mode, inode->i_mode);
 	if ((mode & S_IFMT) != S_IFCHR)
-		return false;
+		return 0;
 	read_field(device, inode->i_rdev);
 	return device == NULL_DEVICE;
 }

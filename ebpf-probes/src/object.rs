@@ -64,4 +64,6 @@ pub mod maps {
     pub const ASLEEP: &str = "asleep";
     /// Read-only variable: how many waiting bytes (u64) wake user space.
     pub const WAKEUP_BYTES: &str = "wakeup_bytes";
+    /// Read-only variable: whether the environment of programs is read (u32).
+    pub const ENVIRONMENT_IS_WANTED: &str = "environment_is_wanted";
 }

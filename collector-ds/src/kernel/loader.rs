@@ -49,7 +49,7 @@ pub fn load(
     if let Err(errno) = lift_memory_lock_limit() {
         tracing::debug!(%errno, "the limit on locked memory stays as it is");
     }
-    let mut object = prepare(&btf, rings, &config.files)?;
+    let mut object = prepare(&btf, rings, &config.files, config.environment)?;
     config.network.apply(&mut object, &wanted)?;
     config.files.apply(&mut object, &wanted)?;
     let mut attacher = Attacher::new(object, &btf, config.end_of_calls)?;
@@ -97,7 +97,12 @@ fn unwanted(probe: &Probe) -> ProbeCoverage {
     attach::coverage(probe, "none".to_owned(), ProbeState::Off, Some(reason))
 }
 
-fn prepare(btf: &Btf, rings: RingSizes, files: &FileFilter) -> Result<Ebpf, SensorError> {
+fn prepare(
+    btf: &Btf,
+    rings: RingSizes,
+    files: &FileFilter,
+    environment: bool,
+) -> Result<Ebpf, SensorError> {
     let wakeup_bytes = u64::from(rings.process.min(rings.act)) / WAKEUP_FRACTION;
     let (own_pid, own_pid_namespace) = (std::process::id(), pid_namespace());
     let mut loader = EbpfLoader::new();
@@ -109,6 +114,7 @@ fn prepare(btf: &Btf, rings: RingSizes, files: &FileFilter) -> Result<Ebpf, Sens
         .map_max_entries(maps::EXEC_DRAFTS, processor_numbers())
         .map_max_entries(maps::ACT_DRAFTS, processor_numbers())
         .override_global(maps::WAKEUP_BYTES, &wakeup_bytes, true)
+        .override_global(maps::ENVIRONMENT_IS_WANTED, &u32::from(environment), true)
         .override_global(maps::OWN_PID, &own_pid, true)
         .override_global(maps::OWN_PID_NAMESPACE, &own_pid_namespace, true)
         .load(OBJECT)

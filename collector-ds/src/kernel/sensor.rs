@@ -37,6 +37,8 @@ pub struct KernelConfig {
     pub network: NetworkFilter,
     /// Which files are told of.
     pub files: FileFilter,
+    /// Whether the environment of programs is read as they begin.
+    pub environment: bool,
 }
 
 impl KernelConfig {
@@ -45,7 +47,15 @@ impl KernelConfig {
         let acts = RecordKind::ALL.into_iter().filter(|kind| kind.is_act()).collect();
         let network = NetworkFilter::everything();
         let files = FileFilter::everything();
-        Self { ring_bytes, act_ring_bytes: ring_bytes, acts, end_of_calls: true, network, files }
+        Self {
+            ring_bytes,
+            act_ring_bytes: ring_bytes,
+            acts,
+            end_of_calls: true,
+            network,
+            files,
+            environment: true,
+        }
     }
 }
 

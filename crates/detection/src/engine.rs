@@ -93,6 +93,13 @@ impl Engine {
         }
     }
 
+    /// Whether some rule compares or prints the environment of programs.
+    pub fn wants_environment(&self) -> bool {
+        let name = "proc.env";
+        let compares = |rule: &Rule| rule.fields.iter().any(|field| field.name == name);
+        self.rules.iter().any(|rule| compares(rule) || rule.output.prints(name))
+    }
+
     /// The files that rules can match acts on.
     pub fn wanted_paths(&self) -> &WantedPaths {
         &self.wanted_paths
@@ -230,6 +237,7 @@ impl Engine {
                 continue;
             }
             let value = check.value_that_holds(facts);
+            let value = check.field.access.without_secrets(value);
             fields.push(MatchedField { field, value: shown(value.as_ref()) });
         }
         fields

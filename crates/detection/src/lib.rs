@@ -46,6 +46,9 @@
 //!     host: &host,
 //!     remote_name: None,
 //!     is_on_sensor: false,
+//!     environment: None,
+//!     login_name: None,
+//!     group_name: None,
 //! };
 //! for matched in engine.evaluate(&act) {
 //!     let alert = matched.into_alert(&act, Timestamp::now());

@@ -69,6 +69,11 @@ impl Template {
         Some(Self { pieces, added })
     }
 
+    /// Whether it prints a field.
+    pub fn prints(&self, name: &str) -> bool {
+        prints(&self.pieces, name)
+    }
+
     /// The text for one act.
     pub fn render(&self, facts: &Facts<'_>) -> String {
         let mut text = String::new();

@@ -42,6 +42,9 @@ fn evaluate(engine: &Engine) {
         host: &host,
         remote_name: None,
         is_on_sensor: true,
+        environment: Some("PATH=/bin\0HOME=/root"),
+        login_name: None,
+        group_name: None,
     };
     let alerts: Vec<Alert> =
         engine.evaluate(&act).map(|one| one.into_alert(&act, Timestamp(2))).collect();

@@ -40,6 +40,9 @@ impl Scene {
             host: &self.host,
             remote_name: None,
             is_on_sensor: false,
+            environment: None,
+            login_name: None,
+            group_name: None,
         }
     }
 }

@@ -7,6 +7,7 @@ mod descriptor;
 mod errno;
 mod facts;
 mod file;
+mod mount;
 mod network;
 mod outcome;
 mod pooled;
@@ -101,6 +102,8 @@ pub enum Argument {
     Generation,
     /// A name, such as a label's.
     Key,
+    /// A name, or nothing.
+    OptionalKey,
     /// Which of a list, from 0; without it, all of them.
     Place,
     /// A JSON pointer (RFC 6901), such as `/stage`.
@@ -193,10 +196,15 @@ impl FieldUse {
         let field =
             fields().iter().find(|field| field.name == name).ok_or(FieldProblem::Unknown)?;
         let access = match (field.argument, argument) {
-            (Argument::None | Argument::Generation | Argument::Place, None) => field.access.clone(),
+            (
+                Argument::None | Argument::Generation | Argument::Place | Argument::OptionalKey,
+                None,
+            ) => field.access.clone(),
             (Argument::None, Some(_)) => return Err(FieldProblem::NoArgumentTaken),
             (Argument::Key, None) => return Err(FieldProblem::KeyMissing),
-            (Argument::Key, Some(key)) => field.access.clone().with_key(key),
+            (Argument::Key | Argument::OptionalKey, Some(key)) => {
+                field.access.clone().with_key(key)
+            }
             (Argument::Generation, Some(number)) => match number.parse() {
                 Ok(generation) if generation <= OLDEST_ANCESTOR => {
                     field.access.clone().of_ancestor(generation)

@@ -18,8 +18,10 @@ impl Access {
             Self::Process(..)
             | Self::Container(_)
             | Self::ContainerLabel(_)
+            | Self::Mount(..)
             | Self::Pod(_)
             | Self::PodLabel(_) => true,
+            Self::Environment(_) => subject == Subject::Exec,
             Self::Argument(name) => argument::is_told_of(name, subject),
             Self::Descriptor(field) => {
                 (field.is_of_files() && subject == Subject::File(FileAct::Open))

@@ -49,6 +49,9 @@ pub struct Case {
     /// It was done to the sensor itself.
     #[serde(default)]
     pub on_sensor: bool,
+    /// Variables, as `NAME=value`.
+    #[serde(default)]
+    pub environment: Vec<String>,
     /// The rule can hold only once the container runtime has told of the container.
     #[serde(default)]
     pub needs_metadata: bool,
@@ -252,6 +255,7 @@ pub struct Scene {
     host: Host,
     remote_name: Option<String>,
     is_on_sensor: bool,
+    environment: Option<String>,
 }
 
 impl Scene {
@@ -266,6 +270,9 @@ impl Scene {
             host: &self.host,
             remote_name: self.remote_name.as_deref(),
             is_on_sensor: self.is_on_sensor,
+            environment: self.environment.as_deref(),
+            login_name: None,
+            group_name: None,
         })
     }
 }
@@ -309,6 +316,7 @@ impl Case {
             host: Host { hostname: "worker-1".to_owned(), ..Host::default() },
             remote_name: self.remote_name.clone(),
             is_on_sensor: self.on_sensor,
+            environment: (!self.environment.is_empty()).then(|| self.environment.join("\0")),
         }
     }
 }

@@ -185,6 +185,9 @@ fn matches(engine: &Engine, arguments: &[&str], name: Option<&str>) -> Vec<Strin
         host: &Host::default(),
         remote_name: None,
         is_on_sensor: false,
+        environment: None,
+        login_name: None,
+        group_name: None,
     };
     engine.evaluate(&act).map(|matched| matched.rule().name().to_owned()).collect()
 }
