@@ -149,5 +149,6 @@ fn hash_value(value: &Value<'_>, hasher: &mut impl Hasher) {
         Value::Number(number) => number.hash(hasher),
         Value::Boolean(truth) => truth.hash(hasher),
         Value::Address(address) => address.hash(hasher),
+        Value::Missing => {}
     }
 }

@@ -121,7 +121,7 @@ impl TextSet {
 impl Test {
     pub fn holds(&self, value: &Value<'_>) -> bool {
         match (self, value) {
-            (Self::Exists, _) => true,
+            (Self::Exists, value) => *value != Value::Missing,
             (Self::Text(test), Value::Text(value)) => test.holds(value),
             (Self::Number(test), Value::Number(number)) => test.holds(*number),
             (Self::Boolean(wanted), Value::Boolean(truth)) => wanted == truth,

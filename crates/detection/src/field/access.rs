@@ -1,6 +1,7 @@
 //! How the value of a field is taken from an act.
 
 use super::audit::{AuditField, AuditPart};
+use super::call::Call;
 use super::descriptor::{self, DescriptorField};
 use super::facts::Facts;
 use super::file::{self, FileField};
@@ -23,6 +24,8 @@ pub(crate) enum Value<'a> {
     Number(i64),
     Boolean(bool),
     Address(IpAddr),
+    /// What a transformer could make nothing of. No comparison holds for it.
+    Missing,
 }
 
 impl fmt::Display for Value<'_> {
@@ -32,6 +35,7 @@ impl fmt::Display for Value<'_> {
             Self::Number(number) => number.fmt(f),
             Self::Boolean(truth) => truth.fmt(f),
             Self::Address(address) => address.fmt(f),
+            Self::Missing => f.write_str("<NA>"),
         }
     }
 }
@@ -47,6 +51,16 @@ impl<'a> Value<'a> {
 
     pub(super) fn owned(text: String) -> Self {
         Self::Text(Cow::Owned(text))
+    }
+
+    pub(super) fn into_owned<'b>(self) -> Value<'b> {
+        match self {
+            Self::Text(text) => Value::Text(Cow::Owned(text.into_owned())),
+            Self::Number(number) => Value::Number(number),
+            Self::Boolean(truth) => Value::Boolean(truth),
+            Self::Address(address) => Value::Address(address),
+            Self::Missing => Value::Missing,
+        }
     }
 
     pub(super) fn unsigned(number: u64) -> Self {
@@ -79,6 +93,8 @@ pub(crate) enum Access {
     File(FileField),
     Dns(DnsField),
     Flow(FlowField),
+    /// Put together of others.
+    Call(Box<Call>),
     /// A request to the API server of Kubernetes.
     Audit(AuditField, AuditPart),
     /// Nothing tells it. Other engines write the text where they do not know it.
@@ -220,6 +236,7 @@ impl Access {
     /// The value, for fields that have one value. Of a list of an audit event all of them, as it is printed.
     pub fn value<'f>(&self, facts: &'f Facts<'_>) -> Option<Value<'f>> {
         match (self, facts) {
+            (Self::Call(call), _) => call.value(facts),
             (_, Facts::Act(facts)) => self.value_of_act(facts),
             (Self::Audit(field, part), Facts::Audit(facts)) => facts.value(field, part),
             (Self::Event(field), Facts::Audit(facts)) => facts.event_value(*field),
@@ -253,7 +270,7 @@ impl Access {
                 }
                 _ => None,
             },
-            Self::Audit(..) | Self::Never(_) => None,
+            Self::Call(_) | Self::Audit(..) | Self::Never(_) => None,
         }
     }
 
@@ -275,6 +292,7 @@ impl Access {
     pub const fn has_many(&self) -> bool {
         match self {
             Self::End(End::Either, _) => true,
+            Self::Call(call) => call.is_list(),
             Self::Dns(field) => field.is_list(),
             Self::Audit(field, part) => field.is_list(part),
             _ => false,
@@ -288,6 +306,7 @@ impl Access {
 
     fn many<'f>(&self, facts: &'f Facts<'_>) -> Vec<Value<'f>> {
         match (self, facts) {
+            (Self::Call(call), _) => call.values(facts),
             (_, Facts::Act(facts)) => self.many_of_act(facts),
             (Self::Audit(field, part), Facts::Audit(facts)) => facts.values(field, part),
             _ => vec![],
@@ -530,6 +549,12 @@ impl<'a> ActFacts<'a> {
         let container = self.container_id();
         let of_parent = parent.container.as_ref().map(|id| &*id.0);
         Some(Value::Boolean(container.is_some() && of_parent != container))
+    }
+
+    /// What a command line is made of, its first word left out; None for other fields than the process's arguments.
+    pub fn arguments_of(&self, access: &Access) -> Option<&[String]> {
+        let is_it = *access == Access::Process(ProcessField::Arguments, Who::Itself);
+        is_it.then(|| self.act.process.arguments.get(1..).unwrap_or_default())
     }
 
     /// All variables, or the value of the one of that name.

@@ -3,6 +3,7 @@
 mod access;
 mod argument;
 mod audit;
+mod call;
 mod descriptor;
 mod errno;
 mod facts;
@@ -18,6 +19,7 @@ mod text;
 mod told;
 
 pub(crate) use access::{Access, EventField, Value};
+pub(crate) use call::{Call, Function, Part, stand_in};
 pub(crate) use descriptor::DescriptorField;
 pub(crate) use facts::Facts;
 pub(crate) use file::FileField;
@@ -223,6 +225,20 @@ impl FieldUse {
         Ok(Self { field, argument: argument.map(str::to_owned), access })
     }
 
+    /// A function of fields.
+    pub fn of_call(call: Call) -> Self {
+        let field = stand_in(&call.function);
+        Self { field, argument: None, access: Access::Call(Box::new(call)) }
+    }
+
+    /// The fields that it asks for.
+    pub fn fields(&self) -> Vec<&'static Field> {
+        match &self.access {
+            Access::Call(call) => call.fields(),
+            _ => vec![self.field],
+        }
+    }
+
     /// The kind of the field's values.
     pub fn kind(&self) -> Kind {
         self.field.kind
@@ -231,6 +247,9 @@ impl FieldUse {
 
 impl fmt::Display for FieldUse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Access::Call(call) = &self.access {
+            return f.write_str(&call.written);
+        }
         f.write_str(self.field.name)?;
         self.argument.as_ref().map_or(Ok(()), |argument| write!(f, "[{argument}]"))
     }

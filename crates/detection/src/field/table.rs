@@ -22,7 +22,7 @@ pub fn fields() -> &'static [Field] {
 }
 
 impl Field {
-    fn new(
+    pub(super) fn new(
         name: &'static str,
         kind: Kind,
         provider: Provider,
@@ -124,7 +124,7 @@ fn of_acts() -> Vec<Field> {
         new("evt.args", Text, Event, event(EventField::Arguments),
             "All arguments as `name=value`, separated by spaces."),
         new("evt.arg", Text, Event, Access::Argument(Box::default()),
-            "An argument by its name, as the call's manual page gives it; numbers as symbols. The frequent ones follow.").with_key(),
+            "An argument by its name, as the call's manual page gives it, or by its place in `evt.args`, from 0; numbers as symbols. The frequent ones follow.").with_key(),
         argument("evt.arg.flags", Event,
             "Flags joined by `|`: `O_*` of an open, `MS_*` of a mount, `FS_*` of chattr, `CLONE_*` of unshare; of an exec `EXE_UPPER_LAYER`, `EXE_FROM_MEMFD`, or missing."),
         argument("evt.arg.mode", File,

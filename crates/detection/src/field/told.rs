@@ -32,6 +32,7 @@ impl Access {
             Self::File(field) => {
                 matches!(subject, Subject::File(act) if field.is_told_of(act))
             }
+            Self::Call(call) => call.is_told_of(event_type),
             Self::Dns(_) => subject == Subject::Dns,
             Self::Flow(_) => {
                 matches!(subject, Subject::Network(NetworkAct::Datagram | NetworkAct::Close))

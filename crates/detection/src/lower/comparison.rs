@@ -2,8 +2,9 @@
 
 use super::Problem;
 use super::lists::Lists;
+use super::used::{Used, compared, used};
 use crate::condition::{
-    Check, Comparison, ListOperator, Literal, Operator, Quantifier, Subject, Transformer,
+    Check, Comparison, ListOperator, Literal, Operator, Quantifier, Transformer,
 };
 use crate::diagnostic::{Report, Severity};
 use crate::event_type::EventType;
@@ -36,13 +37,19 @@ pub(super) fn lower(
     report: &Report<'_>,
 ) -> Result<(String, graph::Check), Problem> {
     let context = Context { lists, report, check };
-    let field = context.field(&check.subject)?;
-    let kind = kind_after(&check.subject, field.kind(), report)?;
+    let left = used(&check.subject, report)?;
+    if let Comparison::Field(operator, other) = &check.comparison {
+        let right = used(other, report)?;
+        let written = format!("{} {} val({other})", check.subject, operator.spelling());
+        let field = compared(left, *operator, right, written.clone(), check.place, report)?;
+        let (transformers, test) = ([].into(), Test::Boolean(true));
+        return Ok((written, graph::Check { field, transformers, test, each: false }));
+    }
+    let Used { field, transformers, kind } = left;
     let test = context.test(kind)?;
-    let identity = context.identity(&field);
-    let transformers = check.subject.transformers.clone().into();
+    let identity = context.identity();
     let each = asks_each(&check.comparison, &field);
-    Ok((identity, graph::Check { field, transformers, test, each }))
+    Ok((identity, graph::Check { field, transformers: transformers.into(), test, each }))
 }
 
 /// Whether each of a field's values must pass. `!=` denies them all, and `in` wants a list's values to be members.
@@ -52,7 +59,7 @@ fn asks_each(comparison: &Comparison, field: &FieldUse) -> bool {
             *operator == Operator::NotEqual && field.access.has_many()
         }
         Comparison::List(ListOperator::In, _) => field.access.is_list(),
-        Comparison::List(..) | Comparison::Exists => false,
+        Comparison::List(..) | Comparison::Exists | Comparison::Field(..) => false,
     }
 }
 
@@ -90,16 +97,17 @@ pub(crate) fn field_use(
 }
 
 /// The type of a field's values after the transformers around it.
-pub(crate) fn kind_after(
-    subject: &Subject,
+pub(super) fn kind_after(
+    transformers: &[Transformer],
+    place: Place,
     kind: Kind,
     report: &Report<'_>,
 ) -> Result<Kind, Problem> {
     let mut kind = kind;
-    for transformer in subject.transformers.iter().rev() {
+    for transformer in transformers.iter().rev() {
         if !matches!(kind, Kind::Text | Kind::EventType) {
             let message = format!("`{}` takes a text, not a {}", transformer.name(), kind.name());
-            let diagnostic = report.diagnostic(Severity::Error, subject.place, message);
+            let diagnostic = report.diagnostic(Severity::Error, place, message);
             return Err(Problem::new(diagnostic));
         }
         kind = if *transformer == Transformer::Length { Kind::Number } else { Kind::Text };
@@ -120,22 +128,12 @@ impl Context<'_> {
         Problem::new(diagnostic)
     }
 
-    fn field(&self, subject: &Subject) -> Result<FieldUse, Problem> {
-        field_use(&subject.field, subject.argument.as_deref(), subject.place, self.report)
-    }
-
     /// Equal for equal questions, however they were written.
-    fn identity(&self, field: &FieldUse) -> String {
+    fn identity(&self) -> String {
         use std::fmt::Write as _;
-        let mut text = String::new();
-        for transformer in &self.check.subject.transformers {
-            text.push_str(transformer.name());
-            text.push('(');
-        }
-        // Writing to a String can't fail.
-        let _ = write!(text, "{field}");
+        let mut text = self.check.subject.to_string();
         let (operator, literals) = match &self.check.comparison {
-            Comparison::Exists => ("exists".to_owned(), [].as_slice()),
+            Comparison::Exists | Comparison::Field(..) => ("exists".to_owned(), [].as_slice()),
             Comparison::Value(operator, literal) => {
                 (operator.spelling().to_owned(), std::slice::from_ref(literal))
             }
@@ -146,6 +144,7 @@ impl Context<'_> {
                 (format!("{} {}", operator.spelling(), quantifier.spelling()), literals.as_slice())
             }
         };
+        // Writing to a String can't fail.
         let _ = write!(text, " {operator}");
         for literal in literals {
             match self.lists.values_of(literal) {
@@ -196,7 +195,7 @@ impl Context<'_> {
 
     fn test(&self, kind: Kind) -> Result<Test, Problem> {
         match &self.check.comparison {
-            Comparison::Exists => Ok(Test::Exists),
+            Comparison::Exists | Comparison::Field(..) => Ok(Test::Exists),
             Comparison::Value(operator, literal) => {
                 self.value_test(kind, *operator, &self.single(literal)?)
             }
