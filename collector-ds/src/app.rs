@@ -105,7 +105,8 @@ fn follow_audit_file(
 fn load_rules(config: &Config, service: &Service) -> anyhow::Result<Rules> {
     let part = service.part("rules");
     let rules = Rules::load_with(&config.rules.paths, &config.threat_intelligence.paths)
-        .context("the rules cannot be loaded")?;
+        .context("the rules cannot be loaded")?
+        .with_matching(config.rules.matching);
     for warning in rules.warnings() {
         tracing::warn!("{warning}");
     }

@@ -3,7 +3,7 @@
 mod network;
 
 use crate::audit::AuditConfig;
-use crate::detect::{self, ThreatIntelligence};
+use crate::detect::{self, RuleMatching, ThreatIntelligence};
 use crate::inventory::InventoryConfig;
 use crate::kernel::{self, FileFilter, WatchedPaths};
 use ebpf_probes::RecordKind;
@@ -73,6 +73,8 @@ pub struct PublisherConfig {
 pub struct RulesConfig {
     /// Rule files, and folders whose `*.yaml` and `*.yml` are read by the order of their names.
     pub paths: Vec<PathBuf>,
+    /// Which of the rules that an act matches raise an alert.
+    pub matching: RuleMatching,
 }
 
 /// The key `threat_intelligence`.
@@ -157,7 +159,7 @@ impl Default for PublisherConfig {
 
 impl Default for RulesConfig {
     fn default() -> Self {
-        Self { paths: vec!["/etc/defender/rules".into()] }
+        Self { paths: vec!["/etc/defender/rules".into()], matching: RuleMatching::default() }
     }
 }
 
@@ -306,7 +308,7 @@ mod tests {
         let rule = "- rule: Shell\n  desc: A shell.\n  condition: evt.type = execve and proc.name = sh\n  output: A shell\n  priority: NOTICE\n";
         std::fs::write(file, rule).expect("a rule file");
         let paths = vec![rules.path().to_owned()];
-        (rules, Config { rules: RulesConfig { paths }, ..Config::default() })
+        (rules, Config { rules: RulesConfig { paths, ..RulesConfig::default() }, ..Config::default() })
     }
 
     fn problem_of(change: impl FnOnce(&mut Config)) -> String {

@@ -9,13 +9,26 @@ use detection::{Act, AuditAct, Diagnostic, Engine, EventSource, EventType, Wante
 use ebpf_probes::RecordKind;
 use event_model::{Alert, AuditEvent, BlindRule, EventKind, Host, NetworkAct, Timestamp};
 pub use rule_files::{RulesError, ThreatIntelligence};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+
+/// Which of the rules that an act matches raise an alert: the `rule_matching` of the language.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RuleMatching {
+    /// Each of them: none hides behind another.
+    #[default]
+    All,
+    /// The first, in the order of the files, as other engines of the language do unless they are told otherwise.
+    First,
+}
 
 /// Compiled rules.
 pub struct Rules {
     engine: Engine,
     warnings: Vec<String>,
+    matching: RuleMatching,
 }
 
 impl Rules {
@@ -33,7 +46,20 @@ impl Rules {
         warnings.extend(rules.unused_additions().iter().map(|list| {
             format!("threat intelligence for the list `{list}` is not used: no rule file defines it")
         }));
-        Ok(Self { engine: Engine::compile(rules), warnings })
+        Ok(Self { engine: Engine::compile(rules), warnings, matching: RuleMatching::default() })
+    }
+
+    /// The same, of which only such alerts are raised.
+    #[must_use]
+    pub fn with_matching(self, matching: RuleMatching) -> Self {
+        Self { matching, ..self }
+    }
+
+    fn most_alerts(&self) -> usize {
+        match self.matching {
+            RuleMatching::All => usize::MAX,
+            RuleMatching::First => 1,
+        }
     }
 
     /// What the files say that has no effect, or another than it seems.
@@ -93,14 +119,14 @@ impl Rules {
 
     /// The alerts that an event raises. `tally` counts for rules that ask for several.
     pub fn alerts(&self, act: &Act<'_>, tally: &mut Tally) -> Vec<Alert> {
-        let matches = self.engine.detect(act, tally);
-        matches.into_iter().map(|matched| matched.into_alert(act, Timestamp::now())).collect()
+        let matches = self.engine.detect(act, tally).into_iter().take(self.most_alerts());
+        matches.map(|matched| matched.into_alert(act, Timestamp::now())).collect()
     }
 
     /// The alerts that a request to the API server of Kubernetes raises.
     pub fn audit_alerts(&self, event: &AuditEvent, host: &Host, tally: &mut Tally) -> Vec<Alert> {
         let act = AuditAct { event, host };
-        let matches = self.engine.detect_audit(&act, tally).into_iter();
+        let matches = self.engine.detect_audit(&act, tally).into_iter().take(self.most_alerts());
         matches.map(|matched| matched.into_audit_alert(&act, Timestamp::now())).collect()
     }
 }

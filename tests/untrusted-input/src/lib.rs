@@ -5,6 +5,7 @@
 
 mod audit;
 mod cgroup_path;
+mod conditions;
 mod dns;
 mod packages;
 mod proc_files;
@@ -15,9 +16,10 @@ mod rules;
 pub type Reader = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const READERS: [Reader; 8] = [
+pub const READERS: [Reader; 9] = [
     ("audit_line", audit::lines),
     ("cgroup_path", cgroup_path::path),
+    ("condition", conditions::condition),
     ("dns_parser", dns::packet),
     ("package_lists", packages::lists),
     ("proc_files", proc_files::file),
