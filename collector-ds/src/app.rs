@@ -39,8 +39,7 @@ use watch::{Beside, Told, Watch};
 /// Runs the sensor until the service is to end.
 pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     metrics::describe();
-    let read = config.rules.paths.iter().chain(&config.suppressions.paths);
-    let reload = Reload::of(read.cloned().collect());
+    let reload = Reload::of(config.rule_paths());
     let rules = load_rules(&config, &service)?;
     let host = host::gather(&config.host_root, &config.node)?;
     tracing::info!(node = host.node, kernel = host.kernel, "this node");
@@ -136,8 +135,9 @@ fn follow_audit_file(
 
 fn load_rules(config: &Config, service: &Service) -> anyhow::Result<Rules> {
     let part = service.part("rules");
-    let rules = Rules::load_with_suppressions(&config.rules.paths, &config.suppressions.paths)
-        .context("the rules cannot be loaded")?;
+    let rules = Rules::load_from(&config.rule_paths())
+        .context("the rules cannot be loaded")?
+        .with_matching(config.rules.matching);
     for warning in rules.warnings() {
         tracing::warn!("{warning}");
     }
@@ -153,9 +153,10 @@ fn reload_rules(
     config: &Config,
     service: &Service,
 ) -> mpsc::Receiver<Reloaded<Rules>> {
-    let (paths, suppressions) = (config.rules.paths.clone(), config.suppressions.paths.clone());
+    let (paths, matching) = (config.rule_paths(), config.rules.matching);
     let load = move || {
-        Rules::load_with_suppressions(&paths, &suppressions).map_err(|error| error.to_string())
+        let rules = Rules::load_from(&paths).map_err(|error| error.to_string())?;
+        Ok(rules.with_matching(matching))
     };
     let (hand_on, reloaded) = mpsc::channel(1);
     service.spawn("rules", reload.run(load, hand_on, service.shutdown()));
@@ -175,6 +176,7 @@ fn kernel_config(config: &Config, rules: &Rules, own: &Own) -> anyhow::Result<Ke
         end_of_calls: config.kernel.end_of_calls,
         network: config.kernel.network.filter(),
         files: watched_files(config, rules, own).filter(&proc_root(config))?,
+        environment: rules.want_environment(),
     })
 }
 
@@ -209,6 +211,7 @@ fn enricher(host_root: &Path, proc_root: &Path) -> Enricher {
         Users::of_host(host_root),
     )
     .with_node_paths(NodePaths::new(proc_root))
+    .with_groups(Users::groups_of_host(host_root))
 }
 
 fn runtime_sockets(config: &Config) -> RuntimeSockets {

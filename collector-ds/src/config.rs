@@ -4,7 +4,7 @@ mod network;
 
 use crate::alert_gate::AlertsConfig;
 use crate::audit::AuditConfig;
-use crate::detect;
+use crate::detect::{self, RuleMatching, RulePaths, RulesError, ThreatIntelligence};
 use crate::inventory::InventoryConfig;
 use crate::kernel::{self, FileFilter, WatchedPaths};
 use crate::record::RecordConfig;
@@ -45,6 +45,8 @@ pub struct Config {
     pub suppressions: SuppressionsConfig,
     /// How many alerts are sent one by one.
     pub alerts: AlertsConfig,
+    /// What others know to be malicious.
+    pub threat_intelligence: ThreatIntelligenceConfig,
     /// Who knows the names of containers.
     pub container_runtimes: ContainerRuntimesConfig,
     /// What the kernel is asked for.
@@ -78,6 +80,17 @@ pub struct PublisherConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct RulesConfig {
     /// Rule files, and folders whose `*.yaml` and `*.yml` are read by the order of their names.
+    pub paths: Vec<PathBuf>,
+    /// Which of the rules that an act matches raise an alert.
+    pub matching: RuleMatching,
+}
+
+/// The key `threat_intelligence`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ThreatIntelligenceConfig {
+    /// Files, and folders whose `*.txt` and `*.json` are read by the order of their names: `LIST.txt` has a value of the rules' list LIST in
+    /// each line, `*.json` are bundles of STIX 2.1.
     pub paths: Vec<PathBuf>,
 }
 
@@ -143,6 +156,7 @@ impl Default for Config {
             rules: RulesConfig::default(),
             suppressions: SuppressionsConfig::default(),
             alerts: AlertsConfig::default(),
+            threat_intelligence: ThreatIntelligenceConfig::default(),
             container_runtimes: ContainerRuntimesConfig::default(),
             kernel: KernelConfig::default(),
             inventory: InventoryConfig::default(),
@@ -164,7 +178,7 @@ impl Default for PublisherConfig {
 
 impl Default for RulesConfig {
     fn default() -> Self {
-        Self { paths: vec!["/etc/defender/rules".into()] }
+        Self { paths: vec!["/etc/defender/rules".into()], matching: RuleMatching::default() }
     }
 }
 
@@ -240,15 +254,25 @@ impl Config {
         Ok(())
     }
 
-    /// Where suppressions are wrong too, the rules are told of: they are to be mended first.
-    fn check_rules(&self) -> Result<(), ConfigProblem> {
-        let (rules, suppressions) = (&self.rules.paths, &self.suppressions.paths);
-        let loaded = detect::Rules::load_with_suppressions(rules, suppressions);
-        let Err(error) = loaded else { return Ok(()) };
-        match detect::Rules::load(rules) {
-            Ok(_) => Err(ConfigProblem::new("suppressions.paths", error.to_string())),
-            Err(error) => Err(ConfigProblem::new("rules.paths", error.to_string())),
+    /// Where rules are, and what belongs to them.
+    pub fn rule_paths(&self) -> RulePaths {
+        RulePaths {
+            rules: self.rules.paths.clone(),
+            suppressions: self.suppressions.paths.clone(),
+            threat_intelligence: self.threat_intelligence.paths.clone(),
         }
+    }
+
+    /// Where several are wrong, what others build on is told of first.
+    fn check_rules(&self) -> Result<(), ConfigProblem> {
+        let paths = self.rule_paths();
+        let Err(error) = detect::Rules::load_from(&paths) else { return Ok(()) };
+        let problem = |key: &'static str, error: RulesError| ConfigProblem::new(key, error.to_string());
+        ThreatIntelligence::read(&paths.threat_intelligence)
+            .map_err(|error| problem("threat_intelligence.paths", error))?;
+        detect::Rules::load_from(&RulePaths { suppressions: vec![], ..paths })
+            .map_err(|error| problem("rules.paths", error))?;
+        Err(problem("suppressions.paths", error))
     }
 
     fn check_paths(&self) -> Result<(), ConfigProblem> {
@@ -317,7 +341,7 @@ mod tests {
         let rule = "- rule: Shell\n  desc: A shell.\n  condition: evt.type = execve and proc.name = sh\n  output: A shell\n  priority: NOTICE\n";
         std::fs::write(file, rule).expect("a rule file");
         let paths = vec![rules.path().to_owned()];
-        (rules, Config { rules: RulesConfig { paths }, ..Config::default() })
+        (rules, Config { rules: RulesConfig { paths, ..RulesConfig::default() }, ..Config::default() })
     }
 
     fn problem_of(change: impl FnOnce(&mut Config)) -> String {
@@ -345,6 +369,10 @@ mod tests {
         assert!(problem.starts_with("inventory.interval_seconds: must be 30"), "{problem}");
         let problem = problem_of(|config| config.inventory.packages = false);
         assert!(problem.starts_with("inventory.languages: needs"), "{problem}");
+        let problem = problem_of(|config| {
+            config.threat_intelligence.paths = vec!["/nowhere/malicious_domains.txt".into()];
+        });
+        assert!(problem.starts_with("threat_intelligence.paths: cannot read /nowhere"), "{problem}");
         let problem = problem_of(|config| config.audit.path = "audit.log".into());
         assert!(problem.starts_with("audit.path: audit.log must be an absolute"), "{problem}");
         let problem = problem_of(|config| config.audit.bytes_per_second = Bytes::new(1));

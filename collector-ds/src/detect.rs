@@ -11,11 +11,13 @@ pub use rule_memory::{MemoryState, RuleMemory};
 
 use arc_swap::ArcSwap;
 use detection::{
-    Act, AuditAct, Diagnostic, Engine, EventSource, EventType, Match, Suppression, WantedPaths,
+    Act, AuditAct, Engine, EventSource, EventType, Match, Suppression, WantedPaths,
 };
 use ebpf_probes::RecordKind;
 use event_model::{BlindRule, EventKind, NetworkAct};
-pub use rule_files::RulesError;
+use rule_files::LoadedRules;
+pub use rule_files::{RulePaths, RulesError, ThreatIntelligence};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,26 +26,49 @@ use std::sync::Arc;
 /// it loaded until it is done.
 pub type SharedRules = Arc<ArcSwap<Rules>>;
 
+/// Which of the rules that an act matches raise an alert: the `rule_matching` of the language.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RuleMatching {
+    /// Each of them: none hides behind another.
+    #[default]
+    All,
+    /// The first, in the order of the files, as other engines of the language do unless they are told otherwise.
+    First,
+}
+
 /// Compiled rules.
 pub struct Rules {
     engine: Engine,
     warnings: Vec<String>,
+    matching: RuleMatching,
 }
 
 impl Rules {
     /// Reads and compiles all files at once: names of lists and macros are shared between them.
     pub fn load(paths: &[PathBuf]) -> Result<Self, RulesError> {
-        Self::load_with_suppressions(paths, &[])
+        Self::load_from(&RulePaths::of_rules(paths))
     }
 
-    /// The same, with the suppressions of files that are found in the same way.
-    pub fn load_with_suppressions(
-        paths: &[PathBuf],
-        suppressions: &[PathBuf],
-    ) -> Result<Self, RulesError> {
-        let rules = rule_files::load_with_suppressions(paths, suppressions)?;
-        let warnings = rules.warnings().iter().map(Diagnostic::to_string).collect();
-        Ok(Self { engine: Engine::compile(rules), warnings })
+    /// The same, with what belongs to them.
+    pub fn load_from(paths: &RulePaths) -> Result<Self, RulesError> {
+        let LoadedRules { rules, warnings } = rule_files::load_from(paths)?;
+        let matching = RuleMatching::default();
+        Ok(Self { engine: Engine::compile(rules), warnings, matching })
+    }
+
+    /// The same, of which only such alerts are raised.
+    #[must_use]
+    pub fn with_matching(self, matching: RuleMatching) -> Self {
+        Self { matching, ..self }
+    }
+
+    /// Those of the rules that an act matches that raise an alert.
+    fn of_matching<'e>(&self, mut matches: Vec<Match<'e>>) -> Vec<Match<'e>> {
+        if self.matching == RuleMatching::First {
+            matches.truncate(1);
+        }
+        matches
     }
 
     /// What the files say that has no effect, or another than it seems.
@@ -101,6 +126,11 @@ impl Rules {
         RecordKind::ALL.into_iter().filter(is_wanted).collect()
     }
 
+    /// Whether some rule compares or prints the environment of programs.
+    pub fn want_environment(&self) -> bool {
+        self.engine.wants_environment()
+    }
+
     /// The files that rules can match acts on.
     pub fn wanted_paths(&self) -> &WantedPaths {
         self.engine.wanted_paths()
@@ -108,12 +138,12 @@ impl Rules {
 
     /// The rules of which an event makes an alert. `tally` counts for rules that ask for several.
     pub fn matches(&self, act: &Act<'_>, tally: &mut Tally) -> Vec<Match<'_>> {
-        self.engine.detect(act, tally)
+        self.of_matching(self.engine.detect(act, tally))
     }
 
     /// The rules of which a request to the API server of Kubernetes makes an alert.
     pub fn audit_matches(&self, act: &AuditAct<'_>, tally: &mut Tally) -> Vec<Match<'_>> {
-        self.engine.detect_audit(act, tally)
+        self.of_matching(self.engine.detect_audit(act, tally))
     }
 }
 

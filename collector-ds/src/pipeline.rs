@@ -27,6 +27,7 @@ use event_model::{
     Container, ContainerId, Event, EventKind, Host, NetworkAct, Process, Record, Timestamp,
 };
 use smallvec::SmallVec;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -111,10 +112,14 @@ impl<O: Outlet> Pipeline<O> {
     }
 
     /// From the next record on, these rules are asked; of the rules that stay as they were, what was counted is kept.
-    pub fn exchange_rules(&mut self, rules: Rules) {
+    /// `files` are theirs, for a recording.
+    pub fn exchange_rules(&mut self, rules: Rules, files: &[PathBuf]) {
         self.rules = Arc::new(rules);
         self.memory.exchange_rules(&self.rules);
         self.shared_rules.store(Arc::clone(&self.rules));
+        if let Some(recorder) = &self.recorder {
+            recorder.rules(files);
+        }
     }
 
     /// What is the sensor's own.
@@ -170,11 +175,18 @@ impl<O: Outlet> Pipeline<O> {
     }
 
     /// Takes a record, in the order in which the kernel made them.
-    pub fn take(&mut self, record: KernelRecord, now: Instant) {
+    pub fn take(&mut self, mut record: KernelRecord, now: Instant) {
         let kind = record.kind();
         self.counters.captured(kind);
+        // Secrets stand in it: rules see it while they look at the start, and it is kept nowhere.
+        let environment = match &mut record {
+            KernelRecord::Exec(exec) => std::mem::take(&mut exec.environment),
+            _ => Box::default(),
+        };
         match self.enricher.take(record, now) {
-            Enriched::Act(event, process) => self.act(kind, event, process.as_ref(), now),
+            Enriched::Act(event, process) => {
+                self.act(kind, event, process.as_ref(), &environment, now);
+            }
             Enriched::Container(id) => self.container_began(&id, now),
             Enriched::Nothing => {}
         }
@@ -248,6 +260,7 @@ impl<O: Outlet> Pipeline<O> {
         kind: RecordKind,
         event: Event,
         process: Option<&Arc<Process>>,
+        environment: &str,
         now: Instant,
     ) {
         if let EventKind::Dns(answer) = &event.kind {
@@ -265,7 +278,7 @@ impl<O: Outlet> Pipeline<O> {
         // Other rules, of which a capture is asked later, may look at what these do not.
         let is_asked = self.rules.look_at(&event.kind) || self.recorder.is_some();
         if is_asked && !self.own.reads(process, &event.kind) {
-            self.detect(&event, process, now);
+            self.detect(&event, process, environment, now);
         }
         self.send_if(leaves, event);
     }
@@ -285,7 +298,13 @@ impl<O: Outlet> Pipeline<O> {
         self.enricher.processes.announce(process, |process| send_process(outlet, process));
     }
 
-    fn detect(&mut self, event: &Event, process: &Arc<Process>, now: Instant) {
+    fn detect(
+        &mut self,
+        event: &Event,
+        process: &Arc<Process>,
+        environment: &str,
+        now: Instant,
+    ) {
         let ancestors: SmallVec<[&Process; 16]> =
             self.enricher.processes.ancestors(process).map(Arc::as_ref).collect();
         let container = event.container.as_ref();
@@ -299,12 +318,17 @@ impl<O: Outlet> Pipeline<O> {
             host: &self.host,
             remote_name: remote_name.as_deref(),
             is_on_sensor: self.own.is_reached_by(event, process, &self.enricher.processes),
+            environment: (!environment.is_empty()).then_some(environment),
+            login_name: self.enricher.login_name(process),
+            group_name: self.enricher.group_name(process),
         };
         let matches = self.rules.matches(&act, &mut self.memory.tally);
         if let Some(recorder) = &self.recorder {
             let ancestors = self.enricher.processes.ancestors(process);
             let alert = |matched: &Match<'_>| matched.clone().into_alert(&act, Timestamp::now());
-            let alerts: Vec<_> = matches.iter().map(alert).collect();
+            // A capture has no environment, which holds secrets: its replay makes no alert of it either.
+            let replays = |matched: &&Match<'_>| !matched.rule().wants_environment();
+            let alerts: Vec<_> = matches.iter().filter(replays).map(alert).collect();
             recorder.act(&act, process, ancestors, container, &alerts);
         }
         for matched in matches {

@@ -11,7 +11,7 @@ mod why;
 
 use clap::{Args, Parser, Subcommand};
 use detection::{Engine, EventType, RuleSet};
-use rule_files::RulesError;
+use rule_files::{LoadedRules, RulePaths, RulesError};
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -59,6 +59,9 @@ struct Files {
     /// Files of suppressions, and folders of them, which are checked against the rules.
     #[arg(long, value_name = "PATH")]
     suppressions: Vec<PathBuf>,
+    /// Files of threat intelligence, and folders of them, which feed the lists of the rules.
+    #[arg(long, value_name = "PATH")]
+    threat_intelligence: Vec<PathBuf>,
 }
 
 /// Does what the command line asks for. What was found goes to standard output, errors to standard error.
@@ -84,9 +87,9 @@ impl Command {
     fn run(&self, out: &mut impl Write) -> anyhow::Result<ExitCode> {
         match self {
             Self::Check(files) => check(&files.load()?, out),
-            Self::List(files) => list(&files.load()?, out),
+            Self::List(files) => list(&files.load()?.rules, out),
             Self::Explain { rule, files } => {
-                Ok(explain::explain(Engine::compile(files.load()?), rule))
+                Ok(explain::explain(Engine::compile(files.load()?.rules), rule))
             }
             Self::Test(test) => test.run(out),
             Self::Events(events) => events.run(out),
@@ -97,16 +100,21 @@ impl Command {
 }
 
 impl Files {
-    fn load(&self) -> Result<RuleSet, RulesError> {
-        rule_files::load_with_suppressions(&self.paths, &self.suppressions)
+    fn load(&self) -> Result<LoadedRules, RulesError> {
+        rule_files::load_from(&RulePaths {
+            rules: self.paths.clone(),
+            suppressions: self.suppressions.clone(),
+            threat_intelligence: self.threat_intelligence.clone(),
+        })
     }
 }
 
-fn check(rules: &RuleSet, out: &mut impl Write) -> anyhow::Result<ExitCode> {
-    for warning in rules.warnings() {
+fn check(loaded: &LoadedRules, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let LoadedRules { rules, warnings } = loaded;
+    for warning in warnings {
         eprintln!("{warning}");
     }
-    let (loaded, warnings) = (rules.rules().len(), rules.warnings().len());
+    let (loaded, warnings) = (rules.rules().len(), warnings.len());
     match rules.suppressions().count() {
         0 => writeln!(out, "{loaded} rules load, {warnings} warnings")?,
         suppressions => writeln!(

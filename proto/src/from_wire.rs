@@ -175,6 +175,7 @@ impl From<wire::Container> for model::Container {
             privileged: raw.privileged,
             cgroup_path: raw.cgroup_path,
             created_at: raw.created_at.map(model::Timestamp),
+            mounts: None,
         }
     }
 }

@@ -105,6 +105,7 @@ prop_compose! {
         Container {
             id: id.as_str().into(),
             runtime, name, image, image_digest, pod, labels, privileged, cgroup_path, created_at,
+            mounts: None,
         }
     }
 }

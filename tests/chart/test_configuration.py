@@ -74,6 +74,18 @@ class Configuration(unittest.TestCase):
         self.assertEqual(config_of(objects, "collector-ds")["suppressions"]["paths"], ["/etc/defender/suppressions"])
         self.assertEqual(config_of(render(), "collector-ds")["suppressions"]["paths"], [])
 
+    def test_your_threat_intelligence_arrives_as_you_wrote_it(self):
+        values = FOLDER / "values" / "everything.yaml"
+        objects = render(values)
+        written = yaml.safe_load(values.read_text())["threatIntelligence"]["files"]
+        self.assertEqual(objects.find("ConfigMap", "defender-threat-intelligence")["data"], written)
+        (folder,) = config_of(objects, "collector-ds")["threat_intelligence"]["paths"]
+        pod = objects.find("DaemonSet", "defender-collector-ds")["spec"]["template"]["spec"]
+        (mount,) = [mount["name"] for mount in only_container(pod)["volumeMounts"] if mount["mountPath"] == folder]
+        (volume,) = [volume for volume in pod["volumes"] if volume["name"] == mount]
+        names = [source["configMap"]["name"] for source in volume["projected"]["sources"]]
+        self.assertEqual(names, ["defender-threat-intelligence", "feed"])
+
     def test_the_publisher_reports_to_the_service_of_this_release(self):
         objects = render(namespace="security")
         self.assertEqual(config_of(objects, "publisher-ds")["backend"]["url"], "https://defender-backend.security.svc:443")
@@ -101,7 +113,7 @@ def check(binary, text, objects):
     """Has the binary read the file; the folders with rules, which it reads too, lie elsewhere than in the pod."""
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        for kind in ("custom-rules", "suppressions"):
+        for kind in ("custom-rules", "suppressions", "threat-intelligence"):
             (folder / kind).mkdir()
             for name, content in files_of(objects, kind).items():
                 (folder / kind / name).write_text(content)

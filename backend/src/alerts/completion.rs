@@ -75,6 +75,7 @@ fn merge(first: Container, newest: Container) -> Container {
             first.cgroup_path
         },
         created_at: first.created_at.or(newest.created_at),
+        mounts: None,
     }
 }
 

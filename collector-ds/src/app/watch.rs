@@ -202,7 +202,7 @@ impl Watch {
         if asks_anew {
             self.widen(config)?;
         }
-        self.pipeline.exchange_rules(rules);
+        self.pipeline.exchange_rules(rules, &self.config.rules.paths);
         if asks_anew {
             // What is looked at needlessly does no harm.
             if let Err(error) = self.sensor.narrow(config) {

@@ -27,6 +27,7 @@ fn from_proc(pid: u32) -> ExecRecord {
 
 /// What the kernel's record tells and `/proc` can't, taken out.
 fn without_kernel_knowledge(exec: ExecRecord, like: &ExecRecord) -> ExecRecord {
+        environment: Box::default(),
     ExecRecord {
         time: like.time,
         executable: Executable {

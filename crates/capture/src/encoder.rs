@@ -77,6 +77,8 @@ impl Encoder {
             container,
             remote_name: act.remote_name.map(str::to_owned),
             is_on_sensor: act.is_on_sensor,
+            login_name: act.login_name.map(str::to_owned),
+            group_name: act.group_name.map(str::to_owned),
         };
         frame::append(Entry::Act(act), bytes);
     }

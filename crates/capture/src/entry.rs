@@ -54,6 +54,10 @@ pub struct CapturedAct {
     pub remote_name: Option<String>,
     /// It was done to the sensor itself.
     pub is_on_sensor: bool,
+    /// Of who logged in.
+    pub login_name: Option<String>,
+    /// Of the process's group.
+    pub group_name: Option<String>,
 }
 
 impl CapturedAct {
@@ -68,6 +72,10 @@ impl CapturedAct {
             host,
             remote_name: self.remote_name.as_deref(),
             is_on_sensor: self.is_on_sensor,
+            // It holds secrets: no capture has it.
+            environment: None,
+            login_name: self.login_name.as_deref(),
+            group_name: self.group_name.as_deref(),
         })
     }
 }

@@ -114,6 +114,8 @@ impl<R: Read> Reader<R> {
             container: container.transpose()?,
             remote_name: act.remote_name,
             is_on_sensor: act.is_on_sensor,
+            login_name: act.login_name,
+            group_name: act.group_name,
         };
         self.read += 1;
         Ok(captured)

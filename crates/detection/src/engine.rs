@@ -115,6 +115,11 @@ impl Engine {
         }
     }
 
+    /// Whether some rule compares or prints the environment of programs.
+    pub fn wants_environment(&self) -> bool {
+        self.rules.iter().any(Rule::wants_environment)
+    }
+
     /// The files that rules can match acts on.
     pub fn wanted_paths(&self) -> &WantedPaths {
         &self.wanted_paths
@@ -313,6 +318,7 @@ impl Engine {
                 continue;
             }
             let value = check.value_that_holds(facts);
+            let value = check.field.access.without_secrets(value);
             fields.push(MatchedField { field, value: shown(value.as_ref()) });
         }
         fields

@@ -161,7 +161,12 @@ fn of_text(test: &TextTest) -> Option<(bool, BTreeSet<Box<str>>)> {
         TextTest::ContainsOneOf(parts) => of_parts(parts.texts()),
         TextTest::Below(paths) => of_parts(paths),
         TextTest::Matches(expression) => of_parts(&beginnings(expression.as_str())?),
-        TextTest::NotEqual(_) => None,
+        TextTest::InDomain(domains) if domains.len() <= MOST_TEXTS => {
+            let names: Vec<Box<str>> = domains.iter().map(Into::into).collect();
+            of_parts(&names)
+        }
+        TextTest::Mentions(mention) if !mention.written().is_empty() => of_parts(mention.written()),
+        TextTest::NotEqual(_) | TextTest::InDomain(_) | TextTest::Mentions(_) => None,
     }
 }
 

@@ -8,9 +8,9 @@ use crate::graph::{Graph, NodeId};
 use crate::memory::{Fingerprint, Stateful, Step};
 use crate::outline::Outline;
 use crate::output::Template;
-use crate::source::SourceFile;
+use crate::source::{SourceFile, Sources};
 use crate::suppression::{LoadedSuppression, Suppression};
-use event_model::{Priority, Timestamp};
+use event_model::Priority;
 
 /// A rule that is switched on.
 #[derive(Debug)]
@@ -58,6 +58,12 @@ impl Rule {
         self.source
     }
 
+    /// Whether it compares or prints the environment of programs.
+    pub fn wants_environment(&self) -> bool {
+        const NAME: &str = "proc.env";
+        self.fields.iter().any(|field| field.name == NAME) || self.output.prints(NAME)
+    }
+
     /// The fields that its condition compares.
     pub fn fields(&self) -> &[&'static Field] {
         &self.fields
@@ -86,6 +92,7 @@ pub struct RuleSet {
     pub(crate) suppressions: Vec<LoadedSuppression>,
     pub(crate) graph: Graph,
     pub(crate) warnings: Vec<Diagnostic>,
+    pub(crate) unused_additions: Vec<String>,
 }
 
 impl RuleSet {
@@ -94,25 +101,25 @@ impl RuleSet {
     /// # Errors
     /// Every error of every file at once.
     pub fn load(files: &[SourceFile<'_>]) -> Result<Self, LoadError> {
-        Self::load_with_suppressions(files, &[], Timestamp(0))
+        Self::load_from(Sources { rules: files, ..Sources::default() })
     }
 
-    /// Loads rule files, and files of suppressions of their alerts. `now` decides which of these have expired, and how
-    /// long they may last.
+    /// Loads rule files with what belongs to them.
     ///
     /// # Errors
     /// Every error of every file at once.
-    pub fn load_with_suppressions(
-        files: &[SourceFile<'_>],
-        suppressions: &[SourceFile<'_>],
-        now: Timestamp,
-    ) -> Result<Self, LoadError> {
-        crate::load::load(files, suppressions, now)
+    pub fn load_from(sources: Sources<'_>) -> Result<Self, LoadError> {
+        crate::load::load(sources)
     }
 
     /// The suppressions, in the order of their files.
     pub fn suppressions(&self) -> impl Iterator<Item = &Suppression> {
         self.suppressions.iter().map(|loaded| &loaded.suppression)
+    }
+
+    /// The lists that were to be added to and that no file defines.
+    pub fn unused_additions(&self) -> &[String] {
+        &self.unused_additions
     }
 
     /// The rules that are switched on, in the order of their names' first occurrence.

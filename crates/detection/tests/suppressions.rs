@@ -49,7 +49,12 @@ const DAY: u64 = 86_400_000_000_000;
 fn load(suppressions: &str) -> Result<RuleSet, LoadError> {
     let rules = [SourceFile { name: "rules.yaml", text: RULES }];
     let suppressions = [SourceFile { name: "suppressions.yaml", text: suppressions }];
-    RuleSet::load_with_suppressions(&rules, &suppressions, NOW)
+    RuleSet::load_from(Sources {
+        rules: &rules,
+        suppressions: &suppressions,
+        now: NOW,
+        ..Sources::default()
+    })
 }
 
 fn suppression(lines: &str) -> String {

@@ -32,7 +32,7 @@ mod time;
 
 pub use alert::{Alert, AlertSubject, MatchedField, Priority};
 pub use audit::{AuditEvent, AuditObject, AuditUser};
-pub use container::{Container, ContainerId, Pod};
+pub use container::{Container, ContainerId, Mount, Pod};
 pub use coverage::{BlindRule, ProbeCoverage, ProbeState, SensorStatus};
 pub use event::{Event, EventKind, ExitStatus};
 pub use file::{FileAct, FileEvent, PathSource};

@@ -64,6 +64,9 @@ pub struct Case {
     /// So many seconds after the act before it.
     #[serde(default = "one")]
     pub waits: u64,
+    /// Variables, as `NAME=value`.
+    #[serde(default)]
+    pub environment: Vec<String>,
     /// The rule can hold only once the container runtime has told of the container.
     #[serde(default)]
     pub needs_metadata: bool,
@@ -276,6 +279,7 @@ pub struct Scene {
     host: Host,
     remote_name: Option<String>,
     is_on_sensor: bool,
+    environment: Option<String>,
 }
 
 impl Scene {
@@ -290,6 +294,9 @@ impl Scene {
             host: &self.host,
             remote_name: self.remote_name.as_deref(),
             is_on_sensor: self.is_on_sensor,
+            environment: self.environment.as_deref(),
+            login_name: None,
+            group_name: None,
         })
     }
 }
@@ -402,6 +409,7 @@ impl Case {
             host: Host { hostname: "worker-1".to_owned(), ..Host::default() },
             remote_name: self.remote_name.clone(),
             is_on_sensor: self.on_sensor,
+            environment: (!self.environment.is_empty()).then(|| self.environment.join("\0")),
         }
     }
 }

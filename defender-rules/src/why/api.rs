@@ -72,6 +72,8 @@ fn captured(
         container: container.map(Arc::new),
         remote_name: None,
         is_on_sensor: false,
+        login_name: None,
+        group_name: None,
     }))
 }
 

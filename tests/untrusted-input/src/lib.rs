@@ -6,6 +6,7 @@
 mod audit;
 mod capture;
 mod cgroup_path;
+mod conditions;
 mod dns;
 mod packages;
 mod proc_files;
@@ -20,6 +21,7 @@ pub const READERS: [Reader; 9] = [
     ("audit_line", audit::lines),
     ("capture", capture::file),
     ("cgroup_path", cgroup_path::path),
+    ("condition", conditions::condition),
     ("dns_parser", dns::packet),
     ("package_lists", packages::lists),
     ("proc_files", proc_files::file),

@@ -15,7 +15,12 @@ pub fn file(bytes: &[u8]) {
     let known = SourceFile { name: "known.yaml", text: RULE };
     let own = SourceFile { name: "rules.yaml", text: &text };
     look(&text, RuleSet::load(&[own]));
-    look(&text, RuleSet::load_with_suppressions(&[known], &[own], Timestamp(1)));
+    look(&text, RuleSet::load_from(Sources {
+        rules: &[known],
+        suppressions: &[own],
+        now: Timestamp(1),
+        ..Sources::default()
+    }));
 }
 
 fn look(text: &str, loaded: Result<RuleSet, LoadError>) {
@@ -54,6 +59,9 @@ fn evaluate(engine: &Engine) {
         host: &host,
         remote_name: None,
         is_on_sensor: true,
+        environment: Some("PATH=/bin\0HOME=/root"),
+        login_name: None,
+        group_name: None,
     };
     let alerts: Vec<Alert> =
         engine.evaluate(&act).map(|one| one.into_alert(&act, Timestamp(2))).collect();

@@ -9,6 +9,7 @@ mod suppression;
 mod version;
 mod yaml;
 
+use crate::addition::Additions;
 use crate::condition::Expression;
 use crate::diagnostic::{Diagnostic, LoadError, Report, Severity};
 use crate::event_source::EventSource;
@@ -16,7 +17,7 @@ use crate::lower::{Lowered, Lowering};
 use crate::memory::Stateful;
 use crate::output::Template;
 use crate::rule::{Rule, RuleSet};
-use crate::source::{LocatedText, SourceFile};
+use crate::source::{LocatedText, SourceFile, Sources};
 use crate::suppression::LoadedSuppression;
 use definitions::{Collection, Definition, RuleDefinition};
 use event_model::Timestamp;
@@ -27,23 +28,22 @@ use yaml::{Node, Value};
 pub(crate) use definitions::Definitions;
 
 /// Loads files in their order: a later one overrides an earlier one. Suppressions are checked against the rules of all.
-pub(crate) fn load(
-    files: &[SourceFile<'_>],
-    suppressions: &[SourceFile<'_>],
-    now: Timestamp,
-) -> Result<RuleSet, LoadError> {
+pub(crate) fn load(sources: Sources<'_>) -> Result<RuleSet, LoadError> {
+    let Sources { rules: files, suppressions, additions, now } = sources;
     let all = [files, suppressions].concat();
     let mut report = Report::new(&all);
     let collection = collect(files, &mut report);
     let suppressions = collect_suppressions(files.len(), suppressions, now, &mut report);
     report.subject = None;
-    let rules = lower(&collection, suppressions, &mut report);
+    let additions = Additions::new(additions);
+    let rules = lower(&collection, &additions, suppressions, &mut report);
     let (errors, warnings) = sorted(report);
     if !errors.is_empty() {
         return Err(LoadError { diagnostics: errors, faulty_rules: rules.faulty });
     }
     let LoadedRules { rules, suppressions, graph, .. } = rules;
-    Ok(RuleSet { rules, suppressions, graph, warnings })
+    let unused_additions = additions.unused(|list| collection.lists.get(list).is_some());
+    Ok(RuleSet { rules, suppressions, graph, warnings, unused_additions })
 }
 
 fn collect(files: &[SourceFile<'_>], report: &mut Report<'_>) -> Collection {
@@ -98,10 +98,11 @@ struct LoadedRules {
 
 fn lower(
     collection: &Collection,
+    additions: &Additions<'_>,
     suppressions: Vec<SuppressionItem>,
     report: &mut Report<'_>,
 ) -> LoadedRules {
-    let mut lowering = Lowering::new(&collection.lists, &collection.macros, report);
+    let mut lowering = Lowering::new(&collection.lists, additions, &collection.macros, report);
     let (mut rules, mut faulty) = (Vec::with_capacity(collection.rules.len()), Vec::new());
     for definition in collection.rules.iter() {
         report.subject = Some(format!("rule `{}`", definition.name.value));

@@ -3,7 +3,9 @@
 mod comparison;
 mod lists;
 mod other_source;
+mod used;
 
+use crate::addition::Additions;
 use crate::condition::{Check, Expression, Name};
 use crate::diagnostic::{Diagnostic, Report, Severity};
 use crate::event_source::EventSource;
@@ -17,9 +19,10 @@ use crate::test::{Test, TextTest};
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
-pub(crate) use comparison::{field_use, kind_after};
+pub(crate) use comparison::field_use;
 use lists::Lists;
 pub(crate) use other_source::refuse as refuse_of_other_source;
+pub(crate) use used::{Used, used};
 
 /// Most parts that one condition may have once its macros are written out.
 const LARGEST: u64 = 100_000;
@@ -75,10 +78,11 @@ impl<'d> Lowering<'d> {
     /// Reads all lists and macros. Errors in their own text are reported even where no rule uses them.
     pub fn new(
         lists: &'d Definitions<Vec<Text>>,
+        additions: &Additions<'_>,
         macros: &'d Definitions<LocatedText>,
         report: &mut Report<'_>,
     ) -> Self {
-        let lists = Lists::expand(lists, report);
+        let lists = Lists::expand(lists, additions, report);
         let mut lowering = Self {
             lists,
             macros,
@@ -123,8 +127,10 @@ impl<'d> Lowering<'d> {
         let mut fields: Vec<&'static Field> = Vec::new();
         let mut mentioned = Vec::new();
         self.graph.visit_checks(id, &mut |check| {
-            if !fields.iter().any(|field| std::ptr::eq(*field, check.field.field)) {
-                fields.push(check.field.field);
+            for asked in check.field.fields() {
+                if !fields.iter().any(|field| std::ptr::eq(*field, asked)) {
+                    fields.push(asked);
+                }
             }
             if check.field.kind() == Kind::EventType {
                 mentioned.extend(told_apart(&check.test));
