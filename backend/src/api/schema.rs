@@ -10,6 +10,8 @@ mod kind;
 mod page;
 mod process;
 mod sensor;
+#[cfg(test)]
+mod tests;
 
 pub use alert::{Alert, Host, MatchedField};
 pub use audit::{AuditEvent, AuditObject, AuditUser};

@@ -36,7 +36,7 @@ pub struct Captured {
     pub netcat_at: usize,
 }
 
-pub fn process(pid: u32, name: &str, argument: &str) -> Process {
+fn process(pid: u32, name: &str, argument: &str) -> Process {
     Process {
         reference: ProcessRef { key: ProcessKey { pid, start_time: 1 }, generation: 1 },
         name: name.to_owned(),
