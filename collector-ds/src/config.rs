@@ -308,7 +308,10 @@ mod tests {
         let rule = "- rule: Shell\n  desc: A shell.\n  condition: evt.type = execve and proc.name = sh\n  output: A shell\n  priority: NOTICE\n";
         std::fs::write(file, rule).expect("a rule file");
         let paths = vec![rules.path().to_owned()];
-        (rules, Config { rules: RulesConfig { paths, ..RulesConfig::default() }, ..Config::default() })
+        (
+            rules,
+            Config { rules: RulesConfig { paths, ..RulesConfig::default() }, ..Config::default() },
+        )
     }
 
     fn problem_of(change: impl FnOnce(&mut Config)) -> String {
@@ -339,7 +342,10 @@ mod tests {
         let problem = problem_of(|config| {
             config.threat_intelligence.paths = vec!["/nowhere/malicious_domains.txt".into()];
         });
-        assert!(problem.starts_with("threat_intelligence.paths: cannot read /nowhere"), "{problem}");
+        assert!(
+            problem.starts_with("threat_intelligence.paths: cannot read /nowhere"),
+            "{problem}"
+        );
         let problem = problem_of(|config| config.audit.path = "audit.log".into());
         assert!(problem.starts_with("audit.path: audit.log must be an absolute"), "{problem}");
         let problem = problem_of(|config| config.audit.bytes_per_second = Bytes::new(1));

@@ -44,7 +44,9 @@ impl Rules {
         let rules = rule_files::load_with(paths, intelligence)?;
         warnings.extend(rules.warnings().iter().map(Diagnostic::to_string));
         warnings.extend(rules.unused_additions().iter().map(|list| {
-            format!("threat intelligence for the list `{list}` is not used: no rule file defines it")
+            format!(
+                "threat intelligence for the list `{list}` is not used: no rule file defines it"
+            )
         }));
         Ok(Self { engine: Engine::compile(rules), warnings, matching: RuleMatching::default() })
     }

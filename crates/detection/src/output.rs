@@ -210,9 +210,10 @@ fn field_piece(
     report: &Report<'_>,
 ) -> Result<Piece, Problem> {
     let Used { field, transformers, .. } = used(&subject, report)?;
-    let of_others = field.fields().into_iter().find_map(|field| {
-        refuse_of_other_source(field, source, subject.place, report)
-    });
+    let of_others = field
+        .fields()
+        .into_iter()
+        .find_map(|field| refuse_of_other_source(field, source, subject.place, report));
     if let Some(problem) = of_others {
         return Err(problem);
     }

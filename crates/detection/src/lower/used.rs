@@ -54,7 +54,9 @@ fn of_call(
     let function = match call.function {
         condition::Function::Concat => Function::Concat,
         condition::Function::Join => Function::Join(only_text(&mut parts).ok_or_else(|| {
-            wrong("`join` takes one text to put between, and fields: `join(\", \", ka.user.groups)`")
+            wrong(
+                "`join` takes one text to put between, and fields: `join(\", \", ka.user.groups)`",
+            )
         })?),
         condition::Function::Getopt => {
             let letters = only_text(&mut parts).filter(|_| parts.len() == 1).ok_or_else(|| {

@@ -55,9 +55,8 @@ impl Action {
 
 /// The event types that the rules are about.
 fn event_types(rules: &[&Rule]) -> String {
-    let is_of = |event_type: &EventType| {
-        rules.iter().any(|rule| rule.event_types().contains(*event_type))
-    };
+    let is_of =
+        |event_type: &EventType| rules.iter().any(|rule| rule.event_types().contains(*event_type));
     let names: Vec<&str> = EventType::seen().filter(is_of).map(EventType::name).collect();
     if names.is_empty() { "audit event".to_owned() } else { names.join(", ") }
 }
@@ -65,7 +64,8 @@ fn event_types(rules: &[&Rule]) -> String {
 /// A line for each action.
 pub fn table(rules: &RuleSet, acts: &[PerformedAct]) -> String {
     let mut table =
-        "| Action | Rule | Event | Techniques | Performed, for real, by |\n|---|---|---|---|---|\n".to_owned();
+        "| Action | Rule | Event | Techniques | Performed, for real, by |\n|---|---|---|---|---|\n"
+            .to_owned();
     for action in actions() {
         let Proof { rules, performed_by } = action.proof(rules, acts);
         let names: Vec<&str> = rules.iter().map(|rule| rule.name()).collect();
