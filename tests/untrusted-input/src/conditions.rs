@@ -149,7 +149,7 @@ impl Source<'_> {
         let bits = self.number();
         let address: IpAddr = match self.byte() % 3 {
             0 => return None,
-            1 => Ipv4Addr::from_bits((bits & u64::from(u32::MAX)) as u32).into(),
+            1 => Ipv4Addr::from_bits(u32::try_from(bits >> 32).unwrap_or(0)).into(),
             _ => Ipv6Addr::from_bits(u128::from(bits) << 64).into(),
         };
         Some(SocketAddr::new(address, u16::from(self.byte())))

@@ -96,13 +96,11 @@ fn only_text(parts: &mut Vec<Part>) -> Option<Box<str>> {
 fn chosen(subject: &Subject, report: &Report<'_>) -> Result<Option<char>, Problem> {
     let Some(written) = &subject.argument else { return Ok(None) };
     let mut letters = written.chars();
-    match (letters.next(), letters.next()) {
-        (Some(letter), None) => Ok(Some(letter)),
-        _ => {
-            let message = format!("`{written}` is no letter of an option");
-            Err(problem(report, subject.place, message))
-        }
+    if let (Some(letter), None) = (letters.next(), letters.next()) {
+        return Ok(Some(letter));
     }
+    let message = format!("`{written}` is no letter of an option");
+    Err(problem(report, subject.place, message))
 }
 
 /// A comparison of two fields, as a field that is true where it holds.
