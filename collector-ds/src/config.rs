@@ -267,7 +267,8 @@ impl Config {
     fn check_rules(&self) -> Result<(), ConfigProblem> {
         let paths = self.rule_paths();
         let Err(error) = detect::Rules::load_from(&paths) else { return Ok(()) };
-        let problem = |key: &'static str, error: RulesError| ConfigProblem::new(key, error.to_string());
+        let problem =
+            |key: &'static str, error: RulesError| ConfigProblem::new(key, error.to_string());
         ThreatIntelligence::read(&paths.threat_intelligence)
             .map_err(|error| problem("threat_intelligence.paths", error))?;
         detect::Rules::load_from(&RulePaths { suppressions: vec![], ..paths })
@@ -341,7 +342,10 @@ mod tests {
         let rule = "- rule: Shell\n  desc: A shell.\n  condition: evt.type = execve and proc.name = sh\n  output: A shell\n  priority: NOTICE\n";
         std::fs::write(file, rule).expect("a rule file");
         let paths = vec![rules.path().to_owned()];
-        (rules, Config { rules: RulesConfig { paths, ..RulesConfig::default() }, ..Config::default() })
+        (
+            rules,
+            Config { rules: RulesConfig { paths, ..RulesConfig::default() }, ..Config::default() },
+        )
     }
 
     fn problem_of(change: impl FnOnce(&mut Config)) -> String {
@@ -372,7 +376,10 @@ mod tests {
         let problem = problem_of(|config| {
             config.threat_intelligence.paths = vec!["/nowhere/malicious_domains.txt".into()];
         });
-        assert!(problem.starts_with("threat_intelligence.paths: cannot read /nowhere"), "{problem}");
+        assert!(
+            problem.starts_with("threat_intelligence.paths: cannot read /nowhere"),
+            "{problem}"
+        );
         let problem = problem_of(|config| config.audit.path = "audit.log".into());
         assert!(problem.starts_with("audit.path: audit.log must be an absolute"), "{problem}");
         let problem = problem_of(|config| config.audit.bytes_per_second = Bytes::new(1));

@@ -10,9 +10,7 @@ pub use expiry::Expiry;
 pub use rule_memory::{MemoryState, RuleMemory};
 
 use arc_swap::ArcSwap;
-use detection::{
-    Act, AuditAct, Engine, EventSource, EventType, Match, Suppression, WantedPaths,
-};
+use detection::{Act, AuditAct, Engine, EventSource, EventType, Match, Suppression, WantedPaths};
 use ebpf_probes::RecordKind;
 use event_model::{BlindRule, EventKind, NetworkAct};
 use rule_files::LoadedRules;

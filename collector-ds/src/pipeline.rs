@@ -298,13 +298,7 @@ impl<O: Outlet> Pipeline<O> {
         self.enricher.processes.announce(process, |process| send_process(outlet, process));
     }
 
-    fn detect(
-        &mut self,
-        event: &Event,
-        process: &Arc<Process>,
-        environment: &str,
-        now: Instant,
-    ) {
+    fn detect(&mut self, event: &Event, process: &Arc<Process>, environment: &str, now: Instant) {
         let ancestors: SmallVec<[&Process; 16]> =
             self.enricher.processes.ancestors(process).map(Arc::as_ref).collect();
         let container = event.container.as_ref();

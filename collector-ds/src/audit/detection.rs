@@ -44,7 +44,8 @@ impl Detection {
         let act = AuditAct { event, host: &self.host };
         let matches = self.asked.audit_matches(&act, &mut self.memory.tally);
         if let Some(recorder) = &self.recorder {
-            let alert = |matched: &Match<'_>| matched.clone().into_audit_alert(&act, Timestamp::now());
+            let alert =
+                |matched: &Match<'_>| matched.clone().into_audit_alert(&act, Timestamp::now());
             recorder.request(event, &matches.iter().map(alert).collect::<Vec<_>>());
         }
         for matched in matches {

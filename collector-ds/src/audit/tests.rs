@@ -91,12 +91,7 @@ impl Log {
         let rules = Rules::load(&[rules]).unwrap_or_else(|error| panic!("{error}"));
         let host = Host { node: "control-1".into(), ..Host::default() };
         let gate = AlertGate::new(&AlertsConfig::default(), self.alerts.clone());
-        Detection::new(
-            Arc::new(ArcSwap::from_pointee(rules)),
-            RuleMemory::default(),
-            host,
-            gate,
-        )
+        Detection::new(Arc::new(ArcSwap::from_pointee(rules)), RuleMemory::default(), host, gate)
     }
 
     /// A sensor as it starts, with a noted position.

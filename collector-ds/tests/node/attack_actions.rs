@@ -322,30 +322,6 @@ fn reach(address: &str) {
     let _ = TcpStream::connect_timeout(&address, Duration::from_millis(500));
 }
 
-/// As well; runs the next as a program with the set-user-id bit runs: for a user, with the rights of root.
-#[test]
-#[ignore = "an act, not a test"]
-fn rights_of_root_are_taken() {
-    let mut command = Command::new("/proc/self/exe");
-    command.args(["--ignored", "--exact", "attack_actions::root_is_asked_for"]);
-    // SAFETY: the call takes no addresses, and is one that a forked process may make.
-    unsafe {
-        command.pre_exec(|| match libc::setresuid(1000, 0, 0) {
-            0 => Ok(()),
-            _ => Err(std::io::Error::last_os_error()),
-        });
-    }
-    assert!(command.status().expect("a program").success());
-}
-
-#[test]
-#[ignore = "an act, not a test"]
-fn root_is_asked_for() {
-    // SAFETY: the call takes no addresses.
-    let done = unsafe { libc::setuid(0) };
-    assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
-}
-
 /// As well; runs the next as a user.
 #[test]
 #[ignore = "an act, not a test"]

@@ -66,7 +66,8 @@ pub(crate) fn normal(written: &str) -> Option<String> {
         (1..=63).contains(&label.len())
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
     };
-    let is_name = name.len() <= LONGEST && iter::once(name).flat_map(|it| it.split('.')).all(is_label);
+    let is_name =
+        name.len() <= LONGEST && iter::once(name).flat_map(|it| it.split('.')).all(is_label);
     is_name.then(|| name.to_ascii_lowercase())
 }
 
@@ -94,7 +95,9 @@ mod tests {
 
     #[test]
     fn what_is_no_name_is_none() {
-        for written in ["", ".", "a..b", "a b", "10.0.0.0/8", "http://x", &"a".repeat(64), &"a.".repeat(128)] {
+        for written in
+            ["", ".", "a..b", "a b", "10.0.0.0/8", "http://x", &"a".repeat(64), &"a.".repeat(128)]
+        {
             assert_eq!(normal(written), None, "{written}");
         }
         assert_eq!(normal("_dmarc.Example.org"), Some("_dmarc.example.org".to_owned()));

@@ -59,7 +59,9 @@ impl Mention {
         let address: Option<Ipv4Addr> =
             if word.ends_with(|c: char| c.is_ascii_digit()) { word.parse().ok() } else { None };
         match address {
-            Some(address) => !self.networks.is_empty() && self.networks.contains(IpAddr::V4(address)),
+            Some(address) => {
+                !self.networks.is_empty() && self.networks.contains(IpAddr::V4(address))
+            }
             None => !self.domains.is_empty() && self.domains.holds(word),
         }
     }
@@ -69,7 +71,9 @@ impl Mention {
         self.networks.has_v6()
             && text
                 .split(|byte| !is_part(byte))
-                .filter(|word| word.len() <= 45 && word.bytes().filter(|byte| *byte == b':').count() > 1)
+                .filter(|word| {
+                    word.len() <= 45 && word.bytes().filter(|byte| *byte == b':').count() > 1
+                })
                 .filter_map(|word| word.parse::<Ipv6Addr>().ok())
                 .any(|address| self.networks.contains(IpAddr::V6(address)))
     }
@@ -81,7 +85,9 @@ mod tests {
 
     #[test]
     fn a_mention_is_a_word_of_its_own() {
-        let mention = Mention::new(&["evil.example", "192.0.2.7", "198.51.100.0/24", "2001:db8::/32"]).unwrap();
+        let mention =
+            Mention::new(&["evil.example", "192.0.2.7", "198.51.100.0/24", "2001:db8::/32"])
+                .unwrap();
         for text in [
             "curl http://evil.example/x",
             "curl -x a.EVIL.example:8080 y",

@@ -182,7 +182,7 @@ impl<'t> Reader<'t> {
             Problem::new(diagnostic)
         })?;
         if subject.call.is_some() || subject.field != NOTHING {
-            let piece = field_piece(subject, width, self.source, report)?;
+            let piece = field_piece(&subject, width, self.source, report)?;
             self.pieces.push(piece);
         }
         self.at = end;
@@ -204,15 +204,16 @@ impl<'t> Reader<'t> {
 }
 
 fn field_piece(
-    subject: Subject,
+    subject: &Subject,
     width: Option<usize>,
     source: EventSource,
     report: &Report<'_>,
 ) -> Result<Piece, Problem> {
-    let Used { field, transformers, .. } = used(&subject, report)?;
-    let of_others = field.fields().into_iter().find_map(|field| {
-        refuse_of_other_source(field, source, subject.place, report)
-    });
+    let Used { field, transformers, .. } = used(subject, report)?;
+    let of_others = field
+        .fields()
+        .into_iter()
+        .find_map(|field| refuse_of_other_source(field, source, subject.place, report));
     if let Some(problem) = of_others {
         return Err(problem);
     }

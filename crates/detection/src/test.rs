@@ -127,9 +127,7 @@ impl Test {
             (Self::Text(test), Value::Text(value)) => test.holds(value),
             (Self::Number(test), Value::Number(number)) => test.holds(*number),
             (Self::Boolean(wanted), Value::Boolean(truth)) => wanted == truth,
-            (Self::AddressIn(networks), Value::Address(address)) => {
-                networks.contains(*address)
-            }
+            (Self::AddressIn(networks), Value::Address(address)) => networks.contains(*address),
             (Self::AddressOutside(networks), Value::Address(address)) => {
                 !networks.contains(*address)
             }

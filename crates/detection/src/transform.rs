@@ -51,8 +51,12 @@ mod tests {
 
     #[test]
     fn what_is_no_base64_is_missing() {
-        let b64 = |text: &str| transformed(&[Transformer::Base64], &Value::Text(text.into())).to_string();
-        assert_eq!((b64("aGVsbG8="), b64("aGVsbG8"), b64("/w==")), ("hello".into(), "hello".into(), "\u{fffd}".into()));
+        let b64 =
+            |text: &str| transformed(&[Transformer::Base64], &Value::Text(text.into())).to_string();
+        assert_eq!(
+            (b64("aGVsbG8="), b64("aGVsbG8"), b64("/w==")),
+            ("hello".into(), "hello".into(), "\u{fffd}".into())
+        );
         assert_eq!(transformed(&[Transformer::Base64], &Value::Text("a b".into())), Value::Missing);
     }
 

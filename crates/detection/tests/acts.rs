@@ -235,11 +235,9 @@ fn system_calls_are_told_with_their_arguments() {
 
 #[test]
 fn what_nobody_tells_blinds_a_rule_and_never_matches() {
-    for condition in [
-        "fd.nameraw contains ../",
-        "evt.buffer bcontains cafebabe",
-        "proc.is_vpgid_leader = true",
-    ] {
+    for condition in
+        ["fd.nameraw contains ../", "evt.buffer bcontains cafebabe", "proc.is_vpgid_leader = true"]
+    {
         assert!(!matches(condition, OPEN) && !matches(condition, ""), "{condition}");
         let blind = engine(condition).blind_rules(EventType::is_seen);
         assert_eq!(blind.len(), 1, "{condition}");
@@ -311,7 +309,8 @@ fn the_files_that_a_rule_can_match_are_known_before() {
 
 #[test]
 fn the_environment_of_a_program_is_told_where_it_begins() {
-    let environment = "environment: ['PATH=/bin', 'GLIBC_TUNABLES=glibc.malloc.x=1', 'EMPTY=', 'A=b=c d']";
+    let environment =
+        "environment: ['PATH=/bin', 'GLIBC_TUNABLES=glibc.malloc.x=1', 'EMPTY=', 'A=b=c d']";
     all_match(
         environment,
         &[
@@ -329,9 +328,10 @@ fn the_environment_of_a_program_is_told_where_it_begins() {
 
 #[test]
 fn the_values_of_an_environment_are_no_evidence() {
-    let case: Case =
-        serde_saphyr::from_str("{what: a test, process: {path: /bin/a}, environment: ['TOKEN=secret', 'PATH=/bin']}")
-            .expect("a case");
+    let case: Case = serde_saphyr::from_str(
+        "{what: a test, process: {path: /bin/a}, environment: ['TOKEN=secret', 'PATH=/bin']}",
+    )
+    .expect("a case");
     let engine = engine("proc.env contains TOKEN and proc.env[TOKEN] startswith se");
     let evidence = case.scene().with_act(true, |act| {
         let matched = engine.evaluate(act).next().expect("it matches");

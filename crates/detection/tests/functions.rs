@@ -81,7 +81,10 @@ fn fields_and_texts_are_put_together() {
     let named = "{what: a test, process: {path: /bin/a}, dns: {names: [a.example, b.example]}}";
     check(
         named,
-        &["join(\", \", dns.question.name) = \"a.example, b.example\"", "len(dns.question.name) = 2"],
+        &[
+            "join(\", \", dns.question.name) = \"a.example, b.example\"",
+            "len(dns.question.name) = 2",
+        ],
         &["len(dns.question.name) = 9"],
     );
 }
@@ -107,10 +110,15 @@ fn options_of_a_command_line_are_found() {
 
 #[test]
 fn what_stands_in_base64_is_decoded() {
-    let encoded = "{what: a test, process: {path: /bin/aGVsbG8=, name: d2hvYW1p, arguments: [x, '!']}}";
+    let encoded =
+        "{what: a test, process: {path: /bin/aGVsbG8=, name: d2hvYW1p, arguments: [x, '!']}}";
     check(
         encoded,
-        &["b64(proc.name) = whoami", "b64(basename(proc.exepath)) = hello", "len(b64(proc.name)) = 6"],
+        &[
+            "b64(proc.name) = whoami",
+            "b64(basename(proc.exepath)) = hello",
+            "len(b64(proc.name)) = 6",
+        ],
         &["b64(proc.args) exists", "b64(proc.args) != x"],
     );
 }
@@ -118,14 +126,21 @@ fn what_stands_in_base64_is_decoded() {
 #[test]
 fn an_argument_is_told_by_its_place() {
     let chmod = "{what: a test, process: {path: /bin/chmod}, file: {act: chmod, path: /tmp/x, mode: 0o100755, error: 0}}";
-    check(chmod, &["evt.type = chmod and evt.arg[1] contains S_IXUSR and evt.arg[2] = SUCCESS"], &["evt.arg[3] exists"]);
+    check(
+        chmod,
+        &["evt.type = chmod and evt.arg[1] contains S_IXUSR and evt.arg[2] = SUCCESS"],
+        &["evt.arg[3] exists"],
+    );
     let ptrace = "{what: a test, process: {path: /bin/a}, system: {act: ptrace, arguments: {request: PTRACE_ATTACH}}}";
     check(ptrace, &["evt.arg[0] = PTRACE_ATTACH"], &["evt.arg[1] exists"]);
 }
 
 #[test]
 fn an_output_prints_what_a_condition_compares() {
-    let engine = load("proc.name = nc", "%concat(proc.name, \":\", proc.pname) %getopt(proc.args, \"p:\")[p] %b64(proc.name)");
+    let engine = load(
+        "proc.name = nc",
+        "%concat(proc.name, \":\", proc.pname) %getopt(proc.args, \"p:\")[p] %b64(proc.name)",
+    );
     let engine = engine.unwrap_or_else(|error| panic!("{error}"));
     let message = case(NETCAT).scene().with_act(true, |act| {
         engine.evaluate(act).next().map(|matched| matched.message().to_owned())
@@ -158,7 +173,8 @@ fn a_function_that_is_misused_is_an_error_that_says_how_it_is_used() {
 #[test]
 fn a_rule_asks_for_all_the_fields_of_its_functions() {
     let engine = engine("proc.name = val(proc.env) or concat(proc.cwd, \"x\") = y");
-    let fields: BTreeSet<&str> = engine.rules()[0].fields().iter().map(|field| field.name).collect();
+    let fields: BTreeSet<&str> =
+        engine.rules()[0].fields().iter().map(|field| field.name).collect();
     assert_eq!(fields, BTreeSet::from(["proc.name", "proc.env", "proc.cwd"]));
     assert!(engine.wants_environment());
 }

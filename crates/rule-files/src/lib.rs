@@ -150,9 +150,6 @@ mod tests {
     #[test]
     fn a_path_that_is_not_there_is_named() {
         let error = load(&["/nowhere/rules".into()]).unwrap_err().to_string();
-        assert!(
-            error.starts_with("cannot read /nowhere/rules: No such file"),
-            "{error}"
-        );
+        assert!(error.starts_with("cannot read /nowhere/rules: No such file"), "{error}");
     }
 }

@@ -2,8 +2,8 @@
 
 use detection::{Act, Engine, Rule, RuleSet, SourceFile};
 use event_model::{
-    Argument, Container, ContainerId, Credentials, DnsEvent, DnsQuestion, Event, EventKind, FileAct,
-    FileEvent, Host, NetworkAct, NetworkEvent, Process, SystemAct, SystemEvent, Timestamp,
+    Argument, Container, ContainerId, Credentials, DnsEvent, DnsQuestion, Event, EventKind,
+    FileAct, FileEvent, Host, NetworkAct, NetworkEvent, Process, SystemAct, SystemEvent, Timestamp,
 };
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -96,7 +96,18 @@ impl Source<'_> {
     /// A word that conditions are likely to ask for, or any bytes up to the next zero.
     fn text(&mut self) -> String {
         const WORDS: [&str; 12] = [
-            "", "nc", "sh", "/bin/sh", "/etc/shadow", "/tmp/x", "a.evil.example", "PATH=/bin\0A=b", "-e", "aGVsbG8=", "é", "10.0.0.1",
+            "",
+            "nc",
+            "sh",
+            "/bin/sh",
+            "/etc/shadow",
+            "/tmp/x",
+            "a.evil.example",
+            "PATH=/bin\0A=b",
+            "-e",
+            "aGVsbG8=",
+            "é",
+            "10.0.0.1",
         ];
         let first = self.byte();
         if let Some(word) = WORDS.get(usize::from(first)) {
@@ -138,7 +149,7 @@ impl Source<'_> {
         let bits = self.number();
         let address: IpAddr = match self.byte() % 3 {
             0 => return None,
-            1 => Ipv4Addr::from_bits((bits & u64::from(u32::MAX)) as u32).into(),
+            1 => Ipv4Addr::from_bits(u32::try_from(bits >> 32).unwrap_or(0)).into(),
             _ => Ipv6Addr::from_bits(u128::from(bits) << 64).into(),
         };
         Some(SocketAddr::new(address, u16::from(self.byte())))
@@ -148,8 +159,13 @@ impl Source<'_> {
         match self.byte() % 5 {
             0 => EventKind::Exec,
             1 => EventKind::File(Box::new(FileEvent {
-                act: [FileAct::Open, FileAct::Rename, FileAct::Chmod, FileAct::Symlink, FileAct::Mount]
-                    [usize::from(self.byte() % 5)],
+                act: [
+                    FileAct::Open,
+                    FileAct::Rename,
+                    FileAct::Chmod,
+                    FileAct::Symlink,
+                    FileAct::Mount,
+                ][usize::from(self.byte() % 5)],
                 path: self.text(),
                 other_path: (self.byte() % 2 == 1).then(|| self.text()),
                 flags: self.number(),
@@ -159,8 +175,12 @@ impl Source<'_> {
                 ..FileEvent::default()
             })),
             2 => EventKind::Network(Box::new(NetworkEvent {
-                act: [NetworkAct::Connect, NetworkAct::Accept, NetworkAct::Datagram, NetworkAct::Socket]
-                    [usize::from(self.byte() % 4)],
+                act: [
+                    NetworkAct::Connect,
+                    NetworkAct::Accept,
+                    NetworkAct::Datagram,
+                    NetworkAct::Socket,
+                ][usize::from(self.byte() % 4)],
                 family: u16::from(self.byte()),
                 protocol: u16::from(self.byte()),
                 local: self.address(),
@@ -187,4 +207,3 @@ impl Source<'_> {
         }
     }
 }
-

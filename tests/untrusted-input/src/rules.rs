@@ -15,12 +15,15 @@ pub fn file(bytes: &[u8]) {
     let known = SourceFile { name: "known.yaml", text: RULE };
     let own = SourceFile { name: "rules.yaml", text: &text };
     look(&text, RuleSet::load(&[own]));
-    look(&text, RuleSet::load_from(Sources {
-        rules: &[known],
-        suppressions: &[own],
-        now: Timestamp(1),
-        ..Sources::default()
-    }));
+    look(
+        &text,
+        RuleSet::load_from(Sources {
+            rules: &[known],
+            suppressions: &[own],
+            now: Timestamp(1),
+            ..Sources::default()
+        }),
+    );
 }
 
 fn look(text: &str, loaded: Result<RuleSet, LoadError>) {

@@ -92,8 +92,10 @@ fn the_configuration_tells_what_to_watch() {
     fs::create_dir(&rules).expect("a directory");
     let link = folder.join("link");
     std::os::unix::fs::symlink(&rules, &link).expect("a link");
-    let mut config =
-        Config { rules: RulesConfig { paths: vec![link.clone()], ..RulesConfig::default() }, ..Config::default() };
+    let mut config = Config {
+        rules: RulesConfig { paths: vec![link.clone()], ..RulesConfig::default() },
+        ..Config::default()
+    };
     config.publisher.socket = folder.join("run/publisher.sock");
     config.audit.state_directory = folder.join("state");
     config.suppressions.paths = vec![folder.join("suppressions.yaml")];

@@ -278,10 +278,9 @@ impl Access {
     pub fn without_secrets<'v>(&self, value: Option<Value<'v>>) -> Option<Value<'v>> {
         match (self, value) {
             (Self::Environment(name), Some(Value::Text(variables))) if name.is_empty() => {
-                let named = |word: &&str| word.contains('=');
-                let names = variables.split(' ').filter(named);
-                let names = names.map(|variable| variable.split('=').next().unwrap_or_default());
-                Some(Value::owned(names.collect::<Vec<_>>().join(" ")))
+                let name = |word: &'_ str| Some(word.split_once('=')?.0.to_owned());
+                let told: Vec<String> = variables.split(' ').filter_map(name).collect();
+                Some(Value::owned(told.join(" ")))
             }
             (Self::Environment(_), Some(_)) => Some(Value::borrowed("…")),
             (_, value) => value,

@@ -186,9 +186,7 @@ fn compares(operator: Operator, left: &Value<'_>, right: &Value<'_>) -> bool {
             Operator::Equal => left == right,
             Operator::NotEqual => left != right,
             Operator::Contains => left.contains(&**right),
-            Operator::IContains => {
-                left.to_ascii_lowercase().contains(&right.to_ascii_lowercase())
-            }
+            Operator::IContains => left.to_ascii_lowercase().contains(&right.to_ascii_lowercase()),
             Operator::StartsWith => left.starts_with(&**right),
             Operator::EndsWith => left.ends_with(&**right),
             _ => false,

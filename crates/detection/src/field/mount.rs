@@ -89,7 +89,8 @@ mod tests {
             propagation: "rprivate".to_owned(),
             mode: String::new(),
         };
-        let mounts = Some(vec![mount("proc", "/proc", true), mount("/var/lib/x", "/data/y", false)]);
+        let mounts =
+            Some(vec![mount("proc", "/proc", true), mount("/var/lib/x", "/data/y", false)]);
         let container = Container { mounts, ..Container::default() };
         value(&container, part, key).expect("a value").to_string()
     }

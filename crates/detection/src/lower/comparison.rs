@@ -7,10 +7,10 @@ use crate::condition::{
     Check, Comparison, ListOperator, Literal, Operator, Quantifier, Transformer,
 };
 use crate::diagnostic::{Report, Severity};
+use crate::domain_set::{self, DomainSet};
 use crate::event_type::EventType;
 use crate::field::{FieldProblem, FieldUse, Kind, fields};
 use crate::graph;
-use crate::domain_set::{self, DomainSet};
 use crate::mention::Mention;
 use crate::network::Network;
 use crate::network_set::NetworkSet;

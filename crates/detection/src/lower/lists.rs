@@ -28,7 +28,13 @@ impl<'d> Lists<'d> {
         let mut lists = Self { values: HashMap::new(), total: 0 };
         for definition in definitions.iter() {
             report.subject = Some(format!("list `{}`", definition.name.value));
-            lists.expand_one(definitions, additions, &definition.name.value, &mut Vec::new(), report);
+            lists.expand_one(
+                definitions,
+                additions,
+                &definition.name.value,
+                &mut Vec::new(),
+                report,
+            );
         }
         report.subject = None;
         lists

@@ -30,7 +30,9 @@ impl Lowering<'_> {
                 if let Comparison::Field(_, other) = &check.comparison {
                     fields_of(other, &mut asked);
                 }
-                let refused = asked.into_iter().filter_map(|(field, place)| refuse(field, source, place, report));
+                let refused = asked
+                    .into_iter()
+                    .filter_map(|(field, place)| refuse(field, source, place, report));
                 problems.extend(refused);
             }
             Expression::Macro(name) => {

@@ -54,7 +54,9 @@ fn of_call(
     let function = match call.function {
         condition::Function::Concat => Function::Concat,
         condition::Function::Join => Function::Join(only_text(&mut parts).ok_or_else(|| {
-            wrong("`join` takes one text to put between, and fields: `join(\", \", ka.user.groups)`")
+            wrong(
+                "`join` takes one text to put between, and fields: `join(\", \", ka.user.groups)`",
+            )
         })?),
         condition::Function::Getopt => {
             let letters = only_text(&mut parts).filter(|_| parts.len() == 1).ok_or_else(|| {
@@ -94,13 +96,11 @@ fn only_text(parts: &mut Vec<Part>) -> Option<Box<str>> {
 fn chosen(subject: &Subject, report: &Report<'_>) -> Result<Option<char>, Problem> {
     let Some(written) = &subject.argument else { return Ok(None) };
     let mut letters = written.chars();
-    match (letters.next(), letters.next()) {
-        (Some(letter), None) => Ok(Some(letter)),
-        _ => {
-            let message = format!("`{written}` is no letter of an option");
-            Err(problem(report, subject.place, message))
-        }
+    if let (Some(letter), None) = (letters.next(), letters.next()) {
+        return Ok(Some(letter));
     }
+    let message = format!("`{written}` is no letter of an option");
+    Err(problem(report, subject.place, message))
 }
 
 /// A comparison of two fields, as a field that is true where it holds.

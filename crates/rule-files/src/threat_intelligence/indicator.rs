@@ -38,12 +38,16 @@ impl Kind {
     /// Why the value can't be of such a list.
     pub fn objection(self, value: &str) -> Option<&'static str> {
         match self {
-            Self::Domain if !detection::is_domain(value) => Some("is no domain such as example.org"),
+            Self::Domain if !detection::is_domain(value) => {
+                Some("is no domain such as example.org")
+            }
             Self::Address if !detection::is_network(value) => {
                 Some("is neither an address nor a network such as 192.0.2.0/24")
             }
             Self::Address if is_everywhere(value) => Some("is the network of all addresses"),
-            Self::Hash if !is_hash(value) => Some("is no MD5, SHA-1, SHA-256 or SHA-512 in hexadecimal digits"),
+            Self::Hash if !is_hash(value) => {
+                Some("is no MD5, SHA-1, SHA-256 or SHA-512 in hexadecimal digits")
+            }
             Self::CommandLine if value.len() < SHORTEST_PART => {
                 Some("is too short: it would stand in ordinary command lines")
             }

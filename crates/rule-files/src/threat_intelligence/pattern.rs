@@ -58,7 +58,10 @@ impl Reader<'_> {
             return Ok(());
         }
         if !self.take_word("IN") {
-            return Err(format!("`{}` in its pattern can't be expressed by a list", word(self.rest)));
+            return Err(format!(
+                "`{}` in its pattern can't be expressed by a list",
+                word(self.rest)
+            ));
         }
         self.expect("(")?;
         loop {
@@ -102,7 +105,10 @@ impl Reader<'_> {
     fn text(&mut self) -> Result<String, String> {
         self.rest = self.rest.trim_start();
         if !self.take("'") {
-            return Err(format!("its pattern has `{}` where a text in ' is expected", word(self.rest)));
+            return Err(format!(
+                "its pattern has `{}` where a text in ' is expected",
+                word(self.rest)
+            ));
         }
         let mut text = String::new();
         let mut characters = self.rest.char_indices();
@@ -178,9 +184,14 @@ mod tests {
 
     #[test]
     fn equality_and_alternatives_are_read() {
-        assert_eq!(parsed("[domain-name:value = 'evil.example']"), [pair("domain-name:value", "evil.example")]);
         assert_eq!(
-            parsed("[ipv4-addr:value='192.0.2.7' OR ipv4-addr:value IN ('198.51.100.0/24' , '203.0.113.1')] OR [url:value = 'a\\'b']"),
+            parsed("[domain-name:value = 'evil.example']"),
+            [pair("domain-name:value", "evil.example")]
+        );
+        assert_eq!(
+            parsed(
+                "[ipv4-addr:value='192.0.2.7' OR ipv4-addr:value IN ('198.51.100.0/24' , '203.0.113.1')] OR [url:value = 'a\\'b']"
+            ),
             [
                 pair("ipv4-addr:value", "192.0.2.7"),
                 pair("ipv4-addr:value", "198.51.100.0/24"),

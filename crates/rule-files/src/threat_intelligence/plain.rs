@@ -35,7 +35,8 @@ fn value(line: &str, kind: Kind) -> &str {
     if kind == Kind::CommandLine {
         return line;
     }
-    let line = line.split_once(" #").or(line.split_once("\t#")).map_or(line, |(value, _)| value.trim());
+    let line =
+        line.split_once(" #").or(line.split_once("\t#")).map_or(line, |(value, _)| value.trim());
     match line.split_once(char::is_whitespace) {
         Some(("0.0.0.0" | "127.0.0.1" | "::" | "::1", host)) if kind == Kind::Domain => host.trim(),
         _ => line,

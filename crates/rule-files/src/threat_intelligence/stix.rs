@@ -117,7 +117,9 @@ impl StixIndicator {
             _ => return Err(format!("nothing here looks at `{path}`")),
         };
         match Kind::of_list(list).objection(&value) {
-            Some(objection) => Err(format!("`{}` {objection}", value.chars().take(80).collect::<String>())),
+            Some(objection) => {
+                Err(format!("`{}` {objection}", value.chars().take(80).collect::<String>()))
+            }
             None => Ok(Indicator { list: list.to_owned(), value }),
         }
     }

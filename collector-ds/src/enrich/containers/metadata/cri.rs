@@ -268,9 +268,13 @@ mod tests {
         let read = |json: &str| Extra::read(&HashMap::from([("info".to_owned(), json.to_owned())]));
         assert_eq!(read(containerd).privileged(), Some(true));
         assert_eq!(read(containerd).sandbox_id.as_deref(), Some("5a"));
-        let mounts = mounts::of_runtime(read(containerd).runtime_spec.expect("a specification").mounts);
+        let mounts =
+            mounts::of_runtime(read(containerd).runtime_spec.expect("a specification").mounts);
         assert_eq!((&*mounts[0].destination, mounts[0].writable), ("/proc", true));
-        assert_eq!((&*mounts[1].source, mounts[1].writable, &*mounts[1].propagation), ("/", false, "rslave"));
+        assert_eq!(
+            (&*mounts[1].source, mounts[1].writable, &*mounts[1].propagation),
+            ("/", false, "rslave")
+        );
         assert_eq!(read(crio).privileged(), Some(false));
         assert_eq!(read("{\"sandboxID\": 3}").privileged(), None);
         assert_eq!(Extra::read(&HashMap::new()).sandbox_id, None);

@@ -255,7 +255,10 @@ mod tests {
         assert_eq!(container.privileged, Some(true));
         assert_eq!(container.created_at, Some(Timestamp(1_772_360_430_123_456_789)));
         let mounts = container.mounts.expect("its mounts");
-        assert_eq!((&*mounts[0].source, &*mounts[0].destination, mounts[0].writable), ("/etc", "/host/etc", false));
+        assert_eq!(
+            (&*mounts[0].source, &*mounts[0].destination, mounts[0].writable),
+            ("/etc", "/host/etc", false)
+        );
         assert_eq!(container.pod.and_then(|pod| pod.namespace).as_deref(), Some("shop"));
     }
 

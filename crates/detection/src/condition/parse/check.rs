@@ -6,8 +6,7 @@ use super::token::{
 };
 use crate::condition::{
     Call, CallPart, Comparison, Function, ListOperator, Literal, Operator, Quantifier, Subject,
-    Transformer,
-    operator_spellings,
+    Transformer, operator_spellings,
 };
 use crate::diagnostic::nearest;
 use winnow::combinator::opt;

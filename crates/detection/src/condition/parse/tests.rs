@@ -1,8 +1,8 @@
 use super::token::is_reserved;
 use super::{DEEPEST, parse};
 use crate::condition::{
-    Call, CallPart, Check, Function, Comparison, Expression, ListOperator, Literal, Name, Operator, Quantifier, Subject,
-    Transformer,
+    Call, CallPart, Check, Comparison, Expression, Function, ListOperator, Literal, Name, Operator,
+    Quantifier, Subject, Transformer,
 };
 use crate::source::{LocatedText, Place};
 use proptest::prelude::*;

@@ -91,7 +91,9 @@ impl AuditField {
     /// Has any number of values.
     pub const fn is_list(&self, part: &AuditPart) -> bool {
         match self {
-            Self::UserGroups | Self::SourceTexts | Self::SourceAddresses => !matches!(part, AuditPart::Place(_)),
+            Self::UserGroups | Self::SourceTexts | Self::SourceAddresses => {
+                !matches!(part, AuditPart::Place(_))
+            }
             Self::UriParameter => true,
             Self::Object(path) => path.has_many(part.place().is_some()),
             _ => false,
