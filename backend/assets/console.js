@@ -5,6 +5,8 @@ const MOST_CARDS = 500;
 const STATUS_EVERY_MS = 10_000;
 const REFRESH_AFTER_MS = 500;
 const DOWN_AFTER_MS = 4_000;
+// A sensor tells a minute later how often an alert came again.
+const COUNTED_AFTER_MS = 65_000;
 const COMPLETE_AFTER_MS = [3_000, 15_000, 60_000];
 
 const element = (id) => document.getElementById(id);
@@ -69,7 +71,9 @@ function alertNode(card) {
   node.dataset.id = card.id;
   node.dataset.priority = card.priority;
   node.toggleAttribute("data-incomplete", card.incomplete);
-  node.querySelector(".json").href = `/api/v1/alerts/${encodeURIComponent(card.id)}`;
+  const address = `/api/v1/alerts/${encodeURIComponent(card.id)}`;
+  node.querySelector(".json").href = address;
+  node.querySelector(".ocsf").href = `${address}/ocsf`;
   return node;
 }
 
@@ -133,6 +137,7 @@ function showWaiting() {
     node.classList.add("fresh");
     place(node);
     if (card.incomplete) completeLater(card.id);
+    setTimeout(() => renew(card.id), COUNTED_AFTER_MS);
   }
   const last = waiting[waiting.length - 1];
   element("announcement").textContent = `New alert, ${last.priority}: ${last.rule}`;
@@ -158,15 +163,21 @@ function place(node) {
 function completeLater(id, attempt = 0) {
   if (attempt >= COMPLETE_AFTER_MS.length) return;
   setTimeout(async () => {
-    const card = await getJson(`/console/alerts/${encodeURIComponent(id)}`);
-    const old = [...list.children].find((node) => node.dataset.id === id);
-    if (card && old) {
-      const node = alertNode(card);
-      node.open = old.open;
-      old.replaceWith(node);
-    }
+    const card = await renew(id);
     if (!card || card.incomplete) completeLater(id, attempt + 1);
   }, COMPLETE_AFTER_MS[attempt]);
+}
+
+// Shows an alert as it is known now.
+async function renew(id) {
+  const card = await getJson(`/console/alerts/${encodeURIComponent(id)}`);
+  const old = [...list.children].find((node) => node.dataset.id === id);
+  if (card && old) {
+    const node = alertNode(card);
+    node.open = old.open;
+    old.replaceWith(node);
+  }
+  return card;
 }
 
 async function getJson(path) {

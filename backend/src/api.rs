@@ -10,6 +10,7 @@ mod filters;
 mod handlers;
 mod inventory;
 mod login;
+mod ocsf;
 mod openapi;
 mod problem;
 mod query;

@@ -20,6 +20,7 @@ mod error;
 mod event_query;
 mod event_store;
 mod group;
+mod held_alerts;
 mod intake;
 mod inventory;
 mod losses;
@@ -43,6 +44,7 @@ pub use config::StoreConfig;
 pub use error::StoreError;
 pub use event_query::{EventRecord, Place, SourceRecord};
 pub use event_store::{EventCursor, EventFilter};
+pub use held_alerts::{HeldCounts, HeldRecord};
 pub use intake::Intake;
 pub use inventory::{InventoryCursor, InventoryFilter, InventoryRecord};
 pub use page::Page;
@@ -72,6 +74,7 @@ const STATE_SCHEMA: Schema = Schema {
         include_str!("store/schema/state-001.sql"),
         include_str!("store/schema/state-002.sql"),
         include_str!("store/schema/state-003.sql"),
+        include_str!("store/schema/state-004.sql"),
     ],
 };
 const STATE_CACHE_BYTES: u64 = 32 << 20;

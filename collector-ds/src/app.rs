@@ -20,6 +20,7 @@ use crate::kernel::{KernelConfig, Sensor, SensorError};
 use crate::own::{LastRun, Own};
 use crate::pipeline::Pipeline;
 use crate::publish::{StatusFacts, StatusReporter};
+use crate::record::Recorder;
 use crate::reload::{Reload, Reloaded};
 use anyhow::Context;
 use coverage::Coverage;
@@ -38,7 +39,7 @@ use watch::{Beside, Told, Watch};
 /// Runs the sensor until the service is to end.
 pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     metrics::describe();
-    let reload = Reload::of(config.rules.paths.clone());
+    let reload = Reload::of(config.rule_paths());
     let rules = load_rules(&config, &service)?;
     let host = host::gather(&config.host_root, &config.node)?;
     tracing::info!(node = host.node, kernel = host.kernel, "this node");
@@ -70,6 +71,7 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     let last_run = Rc::new(LastRun::look(&config.audit.state_directory, host.boot_id));
     let memory_of = |name| rule_memory(&config, name, &rules);
     let (memory, audit_memory) = (memory_of("baselines"), memory_of("audit-baselines"));
+    let recorder = Recorder::start(&config.record, &config.rules.paths, &host);
     let mut pipeline = Pipeline::new(
         enricher(&config.host_root, &proc_root(&config)),
         rules,
@@ -77,7 +79,9 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
         Box::new(move |container| questions.ask(container)),
         own.with_objects(sensor.own_objects().clone()),
         way_out.outbox,
-    );
+    )
+    .with_alerts(config.alerts.clone())
+    .recorded_by(recorder.clone());
     pipeline.remember(memory);
     let detection = pipeline.audit_detection(audit_memory);
     let outbox = pipeline.outlet().clone();
@@ -93,6 +97,9 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     let watched = watch.run(told, service.shutdown()).await;
     // Its last lines are to be on their way before the link ends.
     following.await.context("following the audit file")?;
+    if let Some(recorder) = recorder {
+        recorder.finish();
+    }
     watched?;
     last_run.end();
     Ok(())
@@ -128,11 +135,14 @@ fn follow_audit_file(
 
 fn load_rules(config: &Config, service: &Service) -> anyhow::Result<Rules> {
     let part = service.part("rules");
-    let rules = Rules::load(&config.rules.paths).context("the rules cannot be loaded")?;
+    let rules = Rules::load_from(&config.rule_paths())
+        .context("the rules cannot be loaded")?
+        .with_matching(config.rules.matching);
     for warning in rules.warnings() {
         tracing::warn!("{warning}");
     }
-    tracing::info!(rules = rules.loaded(), "rules loaded");
+    let suppressions = rules.suppressions().len();
+    tracing::info!(rules = rules.loaded(), suppressions, "rules loaded");
     part.ready();
     Ok(rules)
 }
@@ -143,8 +153,11 @@ fn reload_rules(
     config: &Config,
     service: &Service,
 ) -> mpsc::Receiver<Reloaded<Rules>> {
-    let paths = config.rules.paths.clone();
-    let load = move || Rules::load(&paths).map_err(|error| error.to_string());
+    let (paths, matching) = (config.rule_paths(), config.rules.matching);
+    let load = move || {
+        let rules = Rules::load_from(&paths).map_err(|error| error.to_string())?;
+        Ok(rules.with_matching(matching))
+    };
     let (hand_on, reloaded) = mpsc::channel(1);
     service.spawn("rules", reload.run(load, hand_on, service.shutdown()));
     reloaded
@@ -163,6 +176,7 @@ fn kernel_config(config: &Config, rules: &Rules, own: &Own) -> anyhow::Result<Ke
         end_of_calls: config.kernel.end_of_calls,
         network: config.kernel.network.filter(),
         files: watched_files(config, rules, own).filter(&proc_root(config))?,
+        environment: rules.want_environment(),
     })
 }
 
@@ -197,6 +211,7 @@ fn enricher(host_root: &Path, proc_root: &Path) -> Enricher {
         Users::of_host(host_root),
     )
     .with_node_paths(NodePaths::new(proc_root))
+    .with_groups(Users::groups_of_host(host_root))
 }
 
 fn runtime_sockets(config: &Config) -> RuntimeSockets {

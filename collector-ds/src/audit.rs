@@ -80,6 +80,7 @@ impl<O: Outlet> AuditFile<O> {
             if ends || noted_at.elapsed() >= NOTE_EVERY {
                 noted_at = Instant::now();
                 self.report_losses();
+                self.detection.tell_held(noted_at, ends, &self.outlet);
                 self.detection.tick(noted_at);
                 let saved = self.follower.save();
                 state.set_problem(self.describe(looked.as_ref().err(), saved.as_ref().err()));
@@ -104,7 +105,7 @@ impl<O: Outlet> AuditFile<O> {
                 Line::TooLong => losses.add(LossReason::TooLarge),
                 Line::Cut => losses.add(LossReason::Undecodable),
                 Line::Whole(line) if budget.takes(line.len()) => {
-                    take(line, losses, detection, outlet);
+                    take(line, now, losses, detection, outlet);
                 }
                 Line::Whole(_) => losses.add(LossReason::RateLimited),
             })?;
@@ -145,14 +146,20 @@ impl<O: Outlet> AuditFile<O> {
     }
 }
 
-fn take(line: &[u8], losses: &mut Losses, detection: &mut Detection, outlet: &impl Outlet) {
+fn take(
+    line: &[u8],
+    now: Instant,
+    losses: &mut Losses,
+    detection: &mut Detection,
+    outlet: &impl Outlet,
+) {
     if line.iter().all(u8::is_ascii_whitespace) {
         return;
     }
     match kubernetes_audit::parse(line) {
         Ok(event) => {
             counter!("defender_audit_events_total").increment(1);
-            detection.look(&event, outlet);
+            detection.look(&event, now, outlet);
             outlet.send(Record::Audit(Box::new(event)));
         }
         Err(AuditError::TooLarge(_)) => losses.add(LossReason::TooLarge),

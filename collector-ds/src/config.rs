@@ -2,10 +2,12 @@
 
 mod network;
 
+use crate::alert_gate::AlertsConfig;
 use crate::audit::AuditConfig;
-use crate::detect;
+use crate::detect::{self, RuleMatching, RulePaths, RulesError, ThreatIntelligence};
 use crate::inventory::InventoryConfig;
 use crate::kernel::{self, FileFilter, WatchedPaths};
+use crate::record::RecordConfig;
 use ebpf_probes::RecordKind;
 pub use network::NetworkConfig;
 use serde::{Deserialize, Serialize};
@@ -39,6 +41,12 @@ pub struct Config {
     pub publisher: PublisherConfig,
     /// What is looked for.
     pub rules: RulesConfig,
+    /// Which of its alerts are expected.
+    pub suppressions: SuppressionsConfig,
+    /// How many alerts are sent one by one.
+    pub alerts: AlertsConfig,
+    /// What others know to be malicious.
+    pub threat_intelligence: ThreatIntelligenceConfig,
     /// Who knows the names of containers.
     pub container_runtimes: ContainerRuntimesConfig,
     /// What the kernel is asked for.
@@ -47,6 +55,8 @@ pub struct Config {
     pub inventory: InventoryConfig,
     /// The audit file of a Kubernetes API server.
     pub audit: AuditConfig,
+    /// What the rules are asked, in a file.
+    pub record: RecordConfig,
     /// Logs.
     pub log: LogConfig,
     /// Metrics, health and readiness.
@@ -70,6 +80,25 @@ pub struct PublisherConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct RulesConfig {
     /// Rule files, and folders whose `*.yaml` and `*.yml` are read by the order of their names.
+    pub paths: Vec<PathBuf>,
+    /// Which of the rules that an act matches raise an alert.
+    pub matching: RuleMatching,
+}
+
+/// The key `threat_intelligence`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ThreatIntelligenceConfig {
+    /// Files, and folders whose `*.txt` and `*.json` are read by the order of their names: `LIST.txt` has a value of the rules' list LIST in
+    /// each line, `*.json` are bundles of STIX 2.1.
+    pub paths: Vec<PathBuf>,
+}
+
+/// The key `suppressions`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SuppressionsConfig {
+    /// Files of suppressions, and folders whose `*.yaml` and `*.yml` are read by the order of their names. None unless given.
     pub paths: Vec<PathBuf>,
 }
 
@@ -125,10 +154,14 @@ impl Default for Config {
             host_root: "/".into(),
             publisher: PublisherConfig::default(),
             rules: RulesConfig::default(),
+            suppressions: SuppressionsConfig::default(),
+            alerts: AlertsConfig::default(),
+            threat_intelligence: ThreatIntelligenceConfig::default(),
             container_runtimes: ContainerRuntimesConfig::default(),
             kernel: KernelConfig::default(),
             inventory: InventoryConfig::default(),
             audit: AuditConfig::default(),
+            record: RecordConfig::default(),
             log: LogConfig::default(),
             admin: AdminConfig::on_port(ADMIN_PORT),
             shutdown: ShutdownConfig::default(),
@@ -145,7 +178,7 @@ impl Default for PublisherConfig {
 
 impl Default for RulesConfig {
     fn default() -> Self {
-        Self { paths: vec!["/etc/defender/rules".into()] }
+        Self { paths: vec!["/etc/defender/rules".into()], matching: RuleMatching::default() }
     }
 }
 
@@ -221,6 +254,28 @@ impl Config {
         Ok(())
     }
 
+    /// Where rules are, and what belongs to them.
+    pub fn rule_paths(&self) -> RulePaths {
+        RulePaths {
+            rules: self.rules.paths.clone(),
+            suppressions: self.suppressions.paths.clone(),
+            threat_intelligence: self.threat_intelligence.paths.clone(),
+        }
+    }
+
+    /// Where several are wrong, what others build on is told of first.
+    fn check_rules(&self) -> Result<(), ConfigProblem> {
+        let paths = self.rule_paths();
+        let Err(error) = detect::Rules::load_from(&paths) else { return Ok(()) };
+        let problem =
+            |key: &'static str, error: RulesError| ConfigProblem::new(key, error.to_string());
+        ThreatIntelligence::read(&paths.threat_intelligence)
+            .map_err(|error| problem("threat_intelligence.paths", error))?;
+        detect::Rules::load_from(&RulePaths { suppressions: vec![], ..paths })
+            .map_err(|error| problem("rules.paths", error))?;
+        Err(problem("suppressions.paths", error))
+    }
+
     fn check_paths(&self) -> Result<(), ConfigProblem> {
         let runtimes = &self.container_runtimes;
         let paths = [("host_root", &self.host_root), ("publisher.socket", &self.publisher.socket)]
@@ -271,9 +326,9 @@ impl ServiceConfig for Config {
         self.check_paths()?;
         self.inventory.validate()?;
         self.audit.validate()?;
-        detect::Rules::load(&self.rules.paths)
-            .map_err(|error| ConfigProblem::new("rules.paths", error.to_string()))?;
-        Ok(())
+        self.alerts.validate()?;
+        self.record.validate()?;
+        self.check_rules()
     }
 }
 
@@ -287,7 +342,10 @@ mod tests {
         let rule = "- rule: Shell\n  desc: A shell.\n  condition: evt.type = execve and proc.name = sh\n  output: A shell\n  priority: NOTICE\n";
         std::fs::write(file, rule).expect("a rule file");
         let paths = vec![rules.path().to_owned()];
-        (rules, Config { rules: RulesConfig { paths }, ..Config::default() })
+        (
+            rules,
+            Config { rules: RulesConfig { paths, ..RulesConfig::default() }, ..Config::default() },
+        )
     }
 
     fn problem_of(change: impl FnOnce(&mut Config)) -> String {
@@ -315,10 +373,19 @@ mod tests {
         assert!(problem.starts_with("inventory.interval_seconds: must be 30"), "{problem}");
         let problem = problem_of(|config| config.inventory.packages = false);
         assert!(problem.starts_with("inventory.languages: needs"), "{problem}");
+        let problem = problem_of(|config| {
+            config.threat_intelligence.paths = vec!["/nowhere/malicious_domains.txt".into()];
+        });
+        assert!(
+            problem.starts_with("threat_intelligence.paths: cannot read /nowhere"),
+            "{problem}"
+        );
         let problem = problem_of(|config| config.audit.path = "audit.log".into());
         assert!(problem.starts_with("audit.path: audit.log must be an absolute"), "{problem}");
         let problem = problem_of(|config| config.audit.bytes_per_second = Bytes::new(1));
         assert!(problem.starts_with("audit.bytes_per_second: must be at least"), "{problem}");
+        let problem = problem_of(|config| config.record.maximum_bytes = Bytes::new(1));
+        assert!(problem.starts_with("record.maximum_bytes: must be at least"), "{problem}");
     }
 
     #[test]
@@ -330,6 +397,22 @@ mod tests {
         });
         assert!(problem.starts_with("rules.paths: "), "{problem}");
         assert!(problem.contains("broken.yaml:3"), "{problem}");
+    }
+
+    #[test]
+    fn a_broken_file_of_suppressions_is_a_wrong_configuration() {
+        let problem = problem_of(|config| {
+            let file = config.rules.paths[0].join("suppressions.yml.off");
+            let text = "- {suppression: S, rule: Shel, when: proc.name = sh, reason: R, owner: O, expires: 2020-01-01}\n";
+            std::fs::write(&file, text).expect("a file");
+            config.suppressions.paths = vec![file];
+        });
+        assert!(problem.starts_with("suppressions.paths: "), "{problem}");
+        assert!(problem.contains("did you mean `Shell`?"), "{problem}");
+        let problem = problem_of(|config| config.alerts.per_minute = 1_000_000);
+        assert!(problem.starts_with("alerts.per_minute: must be"), "{problem}");
+        let problem = problem_of(|config| config.alerts.repeat_seconds = 86_400);
+        assert!(problem.starts_with("alerts.repeat_seconds: must be"), "{problem}");
     }
 
     #[test]

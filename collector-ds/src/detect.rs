@@ -1,17 +1,21 @@
 //! The rules of this node, and the alerts that they make of what happens here.
 
 mod alert_counts;
+mod expiry;
 mod rule_memory;
 
 pub use alert_counts::AlertCounts;
 pub use detection::Tally;
+pub use expiry::Expiry;
 pub use rule_memory::{MemoryState, RuleMemory};
 
 use arc_swap::ArcSwap;
-use detection::{Act, AuditAct, Diagnostic, Engine, EventSource, EventType, WantedPaths};
+use detection::{Act, AuditAct, Engine, EventSource, EventType, Match, Suppression, WantedPaths};
 use ebpf_probes::RecordKind;
-use event_model::{Alert, AuditEvent, BlindRule, EventKind, Host, NetworkAct, Timestamp};
-pub use rule_files::RulesError;
+use event_model::{BlindRule, EventKind, NetworkAct};
+use rule_files::LoadedRules;
+pub use rule_files::{RulePaths, RulesError, ThreatIntelligence};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,18 +24,49 @@ use std::sync::Arc;
 /// it loaded until it is done.
 pub type SharedRules = Arc<ArcSwap<Rules>>;
 
+/// Which of the rules that an act matches raise an alert: the `rule_matching` of the language.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RuleMatching {
+    /// Each of them: none hides behind another.
+    #[default]
+    All,
+    /// The first, in the order of the files, as other engines of the language do unless they are told otherwise.
+    First,
+}
+
 /// Compiled rules.
 pub struct Rules {
     engine: Engine,
     warnings: Vec<String>,
+    matching: RuleMatching,
 }
 
 impl Rules {
     /// Reads and compiles all files at once: names of lists and macros are shared between them.
     pub fn load(paths: &[PathBuf]) -> Result<Self, RulesError> {
-        let rules = rule_files::load(paths)?;
-        let warnings = rules.warnings().iter().map(Diagnostic::to_string).collect();
-        Ok(Self { engine: Engine::compile(rules), warnings })
+        Self::load_from(&RulePaths::of_rules(paths))
+    }
+
+    /// The same, with what belongs to them.
+    pub fn load_from(paths: &RulePaths) -> Result<Self, RulesError> {
+        let LoadedRules { rules, warnings } = rule_files::load_from(paths)?;
+        let matching = RuleMatching::default();
+        Ok(Self { engine: Engine::compile(rules), warnings, matching })
+    }
+
+    /// The same, of which only such alerts are raised.
+    #[must_use]
+    pub fn with_matching(self, matching: RuleMatching) -> Self {
+        Self { matching, ..self }
+    }
+
+    /// Those of the rules that an act matches that raise an alert.
+    fn of_matching<'e>(&self, mut matches: Vec<Match<'e>>) -> Vec<Match<'e>> {
+        if self.matching == RuleMatching::First {
+            matches.truncate(1);
+        }
+        matches
     }
 
     /// What the files say that has no effect, or another than it seems.
@@ -42,6 +77,11 @@ impl Rules {
     /// How many rules are loaded and enabled.
     pub fn loaded(&self) -> u32 {
         self.engine.rules_loaded()
+    }
+
+    /// Which alerts somebody wrote down to expect.
+    pub fn suppressions(&self) -> &[Suppression] {
+        self.engine.suppressions()
     }
 
     /// The rules that cannot match where only some types of event are seen, and those that see some acts alone: where a
@@ -84,22 +124,24 @@ impl Rules {
         RecordKind::ALL.into_iter().filter(is_wanted).collect()
     }
 
+    /// Whether some rule compares or prints the environment of programs.
+    pub fn want_environment(&self) -> bool {
+        self.engine.wants_environment()
+    }
+
     /// The files that rules can match acts on.
     pub fn wanted_paths(&self) -> &WantedPaths {
         self.engine.wanted_paths()
     }
 
-    /// The alerts that an event raises. `tally` counts for rules that ask for several.
-    pub fn alerts(&self, act: &Act<'_>, tally: &mut Tally) -> Vec<Alert> {
-        let matches = self.engine.detect(act, tally);
-        matches.into_iter().map(|matched| matched.into_alert(act, Timestamp::now())).collect()
+    /// The rules of which an event makes an alert. `tally` counts for rules that ask for several.
+    pub fn matches(&self, act: &Act<'_>, tally: &mut Tally) -> Vec<Match<'_>> {
+        self.of_matching(self.engine.detect(act, tally))
     }
 
-    /// The alerts that a request to the API server of Kubernetes raises.
-    pub fn audit_alerts(&self, event: &AuditEvent, host: &Host, tally: &mut Tally) -> Vec<Alert> {
-        let act = AuditAct { event, host };
-        let matches = self.engine.detect_audit(&act, tally).into_iter();
-        matches.map(|matched| matched.into_audit_alert(&act, Timestamp::now())).collect()
+    /// The rules of which a request to the API server of Kubernetes makes an alert.
+    pub fn audit_matches(&self, act: &AuditAct<'_>, tally: &mut Tally) -> Vec<Match<'_>> {
+        self.of_matching(self.engine.detect_audit(act, tally))
     }
 }
 

@@ -41,6 +41,7 @@ pub struct Enricher {
     /// Its containers.
     pub containers: Containers,
     users: Users,
+    groups: Option<Users>,
     node_paths: NodePaths,
     clock: WallClock,
 }
@@ -49,13 +50,31 @@ impl Enricher {
     /// Nothing is known yet.
     pub fn new(processes: Processes, containers: Containers, users: Users) -> Self {
         let node_paths = NodePaths::new(Path::new("/proc"));
-        Self { processes, containers, users, node_paths, clock: WallClock::now() }
+        Self { processes, containers, users, groups: None, node_paths, clock: WallClock::now() }
     }
 
     /// The same, with the node's mounts from another place than our own `/proc`.
     #[must_use]
     pub fn with_node_paths(self, node_paths: NodePaths) -> Self {
         Self { node_paths, ..self }
+    }
+
+    /// The same, with names for the host's groups.
+    #[must_use]
+    pub fn with_groups(self, mut groups: Users) -> Self {
+        groups.look(Instant::now());
+        Self { groups: Some(groups), ..self }
+    }
+
+    /// The name of who logged in, whatever su and sudo did since: logins are the host's.
+    pub fn login_name(&self, process: &Process) -> Option<&str> {
+        self.users.known(process.credentials.login_uid?)
+    }
+
+    /// The name of the group that a process acts for. A container has groups of its own.
+    pub fn group_name(&self, process: &Process) -> Option<&str> {
+        let groups = self.groups.as_ref().filter(|_| process.container.is_none())?;
+        groups.known(process.credentials.gid)
     }
 
     /// Takes a record, in the order in which the kernel made them.
@@ -78,6 +97,8 @@ impl Enricher {
     /// Forgets what is long past, and follows adjustments of the wall clock. To be called every second or so.
     pub fn tick(&mut self, now: Instant) {
         self.clock = WallClock::now();
+        self.users.look(now);
+        self.groups.iter_mut().for_each(|groups| groups.look(now));
         self.processes.expire(now);
         self.containers.expire(now);
     }

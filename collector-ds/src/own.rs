@@ -2,6 +2,7 @@
 
 mod files;
 mod last_run;
+mod spare_memory;
 
 use crate::config::Config;
 use crate::enrich::processes::Processes;
@@ -9,6 +10,7 @@ use crate::kernel::{OwnObjects, OwnProcess, WatchedPaths};
 use event_model::{ContainerId, Event, EventKind, Process, SystemEvent};
 use files::OwnFiles;
 pub use last_run::LastRun;
+pub use spare_memory::SpareMemory;
 use std::path::Path;
 
 /// The program that takes what the sensor has to tell.

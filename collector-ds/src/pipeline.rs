@@ -10,6 +10,7 @@ use allowance::Allowance;
 pub use counters::Counters;
 use names::Names;
 
+use crate::alert_gate::{AlertGate, AlertsConfig, Subject};
 use crate::audit::Detection;
 use crate::detect::{MemoryState, RuleMemory, Rules, SharedRules};
 use crate::enrich::containers::metadata::Finding;
@@ -18,13 +19,15 @@ use crate::inventory::NodeView;
 use crate::kernel::{OwnObjects, Snapshot};
 use crate::own::Own;
 use crate::publish::Outlet;
+use crate::record::Recorder;
 use arc_swap::ArcSwap;
-use detection::Act;
+use detection::{Act, Match};
 use ebpf_probes::{KernelRecord, RecordKind};
 use event_model::{
     Container, ContainerId, Event, EventKind, Host, NetworkAct, Process, Record, Timestamp,
 };
 use smallvec::SmallVec;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -52,6 +55,9 @@ pub struct Pipeline<O> {
     /// When all entities were last told anew because some had been lost.
     told_again_at: Option<Instant>,
     own: Own,
+    alerts: AlertsConfig,
+    gate: AlertGate,
+    recorder: Option<Recorder>,
 }
 
 impl<O: Outlet> Pipeline<O> {
@@ -66,6 +72,7 @@ impl<O: Outlet> Pipeline<O> {
     ) -> Self {
         outlet.send(Record::Host(host.clone()));
         let rules = Arc::new(rules);
+        let (alerts, counters) = (AlertsConfig::default(), Counters::default());
         Self {
             enricher,
             shared_rules: Arc::new(ArcSwap::from(Arc::clone(&rules))),
@@ -75,12 +82,28 @@ impl<O: Outlet> Pipeline<O> {
             host,
             ask_runtime,
             outlet,
-            counters: Counters::default(),
+            gate: AlertGate::new(&alerts, counters.alerts().clone()),
+            alerts,
+            counters,
             names: Names::default(),
             allowance: Allowance::default(),
             told_again_at: None,
             own,
+            recorder: None,
         }
+    }
+
+    /// The same, that sends as many alerts one by one as is configured.
+    #[must_use]
+    pub fn with_alerts(self, alerts: AlertsConfig) -> Self {
+        let gate = AlertGate::new(&alerts, self.counters.alerts().clone());
+        Self { alerts, gate, ..self }
+    }
+
+    /// What rules are asked, with the alerts, goes there too.
+    #[must_use]
+    pub fn recorded_by(self, recorder: Option<Recorder>) -> Self {
+        Self { recorder, ..self }
     }
 
     /// The loaded rules.
@@ -89,10 +112,14 @@ impl<O: Outlet> Pipeline<O> {
     }
 
     /// From the next record on, these rules are asked; of the rules that stay as they were, what was counted is kept.
-    pub fn exchange_rules(&mut self, rules: Rules) {
+    /// `files` are theirs, for a recording.
+    pub fn exchange_rules(&mut self, rules: Rules, files: &[PathBuf]) {
         self.rules = Arc::new(rules);
         self.memory.exchange_rules(&self.rules);
         self.shared_rules.store(Arc::clone(&self.rules));
+        if let Some(recorder) = &self.recorder {
+            recorder.rules(files);
+        }
     }
 
     /// What is the sensor's own.
@@ -108,8 +135,9 @@ impl<O: Outlet> Pipeline<O> {
     /// What requests to the API server of Kubernetes are asked on this node, with what their rules remember.
     pub fn audit_detection(&mut self, memory: RuleMemory) -> Detection {
         self.audit_memory = memory.state().clone();
-        let (rules, alerts) = (Arc::clone(&self.shared_rules), self.counters.alerts().clone());
-        Detection::new(rules, memory, self.host.clone(), alerts)
+        let gate = AlertGate::new(&self.alerts, self.counters.alerts().clone());
+        Detection::new(Arc::clone(&self.shared_rules), memory, self.host.clone(), gate)
+            .recorded_by(self.recorder.clone())
     }
 
     /// What the rules remember is this, instead of nothing.
@@ -122,11 +150,6 @@ impl<O: Outlet> Pipeline<O> {
         [self.memory.state(), &self.audit_memory].into_iter().filter_map(MemoryState::problem)
     }
 
-    /// Keeps what was learnt last.
-    pub fn end(&mut self) {
-        self.memory.end();
-    }
-
     /// The way out, for records that are not made of the kernel's.
     pub const fn outlet(&self) -> &O {
         &self.outlet
@@ -135,6 +158,11 @@ impl<O: Outlet> Pipeline<O> {
     /// What was counted since the start.
     pub const fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// Why nothing is recorded that was to be.
+    pub fn recording_problem(&self) -> Option<String> {
+        self.recorder.as_ref()?.problem()
     }
 
     /// What runs now, as far as it is known.
@@ -147,11 +175,18 @@ impl<O: Outlet> Pipeline<O> {
     }
 
     /// Takes a record, in the order in which the kernel made them.
-    pub fn take(&mut self, record: KernelRecord, now: Instant) {
+    pub fn take(&mut self, mut record: KernelRecord, now: Instant) {
         let kind = record.kind();
         self.counters.captured(kind);
+        // Secrets stand in it: rules see it while they look at the start, and it is kept nowhere.
+        let environment = match &mut record {
+            KernelRecord::Exec(exec) => std::mem::take(&mut exec.environment),
+            _ => Box::default(),
+        };
         match self.enricher.take(record, now) {
-            Enriched::Act(event, process) => self.act(kind, event, process.as_ref(), now),
+            Enriched::Act(event, process) => {
+                self.act(kind, event, process.as_ref(), &environment, now);
+            }
             Enriched::Container(id) => self.container_began(&id, now),
             Enriched::Nothing => {}
         }
@@ -194,10 +229,20 @@ impl<O: Outlet> Pipeline<O> {
         self.memory.tick(now);
         let memories = [self.memory.state(), &self.audit_memory];
         self.counters.counts_forgotten(memories.map(MemoryState::forgotten).iter().sum());
+        self.gate.tell(now, &self.outlet);
+        if let Some(recorder) = &self.recorder {
+            recorder.flush();
+        }
         for loss in self.allowance.refused(Timestamp::now()) {
             self.outlet.send(Record::Loss(loss));
         }
         self.tell_again_what_was_lost(now);
+    }
+
+    /// Tells what was counted and is not told yet, and keeps what was learnt last.
+    pub fn end(&mut self) {
+        self.gate.tell_all(&self.outlet);
+        self.memory.end();
     }
 
     fn tell_again_what_was_lost(&mut self, now: Instant) {
@@ -215,6 +260,7 @@ impl<O: Outlet> Pipeline<O> {
         kind: RecordKind,
         event: Event,
         process: Option<&Arc<Process>>,
+        environment: &str,
         now: Instant,
     ) {
         if let EventKind::Dns(answer) = &event.kind {
@@ -229,8 +275,10 @@ impl<O: Outlet> Pipeline<O> {
         if leaves && is_told_with_its_process(&event.kind) {
             self.announce(event.container.as_ref(), process);
         }
-        if self.rules.look_at(&event.kind) && !self.own.reads(process, &event.kind) {
-            self.detect(&event, process);
+        // Other rules, of which a capture is asked later, may look at what these do not.
+        let is_asked = self.rules.look_at(&event.kind) || self.recorder.is_some();
+        if is_asked && !self.own.reads(process, &event.kind) {
+            self.detect(&event, process, environment, now);
         }
         self.send_if(leaves, event);
     }
@@ -250,23 +298,35 @@ impl<O: Outlet> Pipeline<O> {
         self.enricher.processes.announce(process, |process| send_process(outlet, process));
     }
 
-    fn detect(&mut self, event: &Event, process: &Process) {
+    fn detect(&mut self, event: &Event, process: &Arc<Process>, environment: &str, now: Instant) {
         let ancestors: SmallVec<[&Process; 16]> =
             self.enricher.processes.ancestors(process).map(Arc::as_ref).collect();
         let container = event.container.as_ref();
+        let container = container.and_then(|id| self.enricher.containers.get(id));
         let remote_name = self.remote_name(event);
         let act = Act {
             event,
             process,
             ancestors: &ancestors,
-            container: container.and_then(|id| self.enricher.containers.get(id)).map(Arc::as_ref),
+            container: container.map(Arc::as_ref),
             host: &self.host,
             remote_name: remote_name.as_deref(),
             is_on_sensor: self.own.is_reached_by(event, process, &self.enricher.processes),
+            environment: (!environment.is_empty()).then_some(environment),
+            login_name: self.enricher.login_name(process),
+            group_name: self.enricher.group_name(process),
         };
-        for alert in self.rules.alerts(&act, &mut self.memory.tally) {
-            self.counters.alerts().count(alert.priority);
-            self.outlet.send(Record::Alert(Box::new(alert)));
+        let matches = self.rules.matches(&act, &mut self.memory.tally);
+        if let Some(recorder) = &self.recorder {
+            let ancestors = self.enricher.processes.ancestors(process);
+            let alert = |matched: &Match<'_>| matched.clone().into_alert(&act, Timestamp::now());
+            // A capture has no environment, which holds secrets: its replay makes no alert of it either.
+            let replays = |matched: &&Match<'_>| !matched.rule().wants_environment();
+            let alerts: Vec<_> = matches.iter().filter(replays).map(alert).collect();
+            recorder.act(&act, process, ancestors, container, &alerts);
+        }
+        for matched in matches {
+            self.gate.take(matched, Subject::Act(&act), now, &self.outlet);
         }
     }
 

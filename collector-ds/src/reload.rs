@@ -3,8 +3,7 @@
 //! Their folder is looked at each second. A change counts once it is a second old, so that a file is not read while it is being
 //! written; SIGHUP has all read at once. What was read and compiled is handed on whole, or the reason why it could not be.
 
-use rule_files::Stamp;
-use std::path::PathBuf;
+use rule_files::{RulePaths, Stamp};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -19,13 +18,13 @@ pub type Reloaded<T> = Result<T, String>;
 
 /// Files that are read anew when they change.
 pub struct Reload {
-    paths: Vec<PathBuf>,
+    paths: RulePaths,
     loaded: Stamp,
 }
 
 impl Reload {
     /// Of these files and folders. To be made before they are read for the first time: what changes meanwhile is read again.
-    pub fn of(paths: Vec<PathBuf>) -> Self {
+    pub fn of(paths: RulePaths) -> Self {
         let loaded = Stamp::of(&paths);
         Self { paths, loaded }
     }

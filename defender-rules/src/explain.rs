@@ -17,7 +17,8 @@ pub fn explain(mut engine: Engine, name: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn unknown(engine: &Engine, name: &str) -> String {
+/// That there is no such rule, and which it could be.
+pub fn unknown(engine: &Engine, name: &str) -> String {
     let lower = name.to_lowercase();
     let alike = engine.rules().iter().map(Rule::name);
     let alike: Vec<_> = alike.filter(|known| known.to_lowercase().contains(&lower)).collect();

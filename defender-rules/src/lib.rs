@@ -1,19 +1,29 @@
 //! The command line for authors of rules.
 
+mod capture_file;
+mod events;
 mod explain;
+mod occurrence;
+mod printable;
+mod replay;
+mod test_cases;
+mod why;
 
 use clap::{Args, Parser, Subcommand};
 use detection::{Engine, EventType, RuleSet};
-use rule_files::RulesError;
+use rule_files::{LoadedRules, RulePaths, RulesError};
+use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Ends with this where rules are wrong, as a compiler does.
 const WRONG: u8 = 1;
 
-/// For authors of rules: checks, lists and explains rule files.
+/// For authors of rules: checks, lists, explains and tests rule files, replays what a sensor recorded, and tells why a rule
+/// matches something or does not.
 ///
-/// Rules are written in Falco's rule language; docs/detections.md lists the fields and types of events.
+/// Rules are written in Falco's rule language; docs/detections.md lists the fields and types of events, docs/rule-authors.md
+/// shows how a rule is made and tested.
 #[derive(Debug, Parser)]
 #[command(name = "defender-rules", version)]
 pub struct Arguments {
@@ -35,6 +45,10 @@ enum Command {
         #[command(flatten)]
         files: Files,
     },
+    Test(test_cases::Test),
+    Events(events::Events),
+    Replay(replay::Replay),
+    Why(why::WhyCommand),
 }
 
 #[derive(Debug, Args)]
@@ -42,48 +56,81 @@ struct Files {
     /// Rule files, and folders of them, in the order in which they are loaded: later ones override earlier ones.
     #[arg(required = true)]
     paths: Vec<PathBuf>,
+    /// Files of suppressions, and folders of them, which are checked against the rules.
+    #[arg(long, value_name = "PATH")]
+    suppressions: Vec<PathBuf>,
+    /// Files of threat intelligence, and folders of them, which feed the lists of the rules.
+    #[arg(long, value_name = "PATH")]
+    threat_intelligence: Vec<PathBuf>,
 }
 
 /// Does what the command line asks for. What was found goes to standard output, errors to standard error.
 pub fn run(arguments: &Arguments) -> ExitCode {
-    let done = match &arguments.command {
-        Command::Check(files) => files.load().map(|rules| check(&rules)),
-        Command::List(files) => files.load().map(|rules| list(&rules)),
-        Command::Explain { rule, files } => {
-            files.load().map(|rules| explain::explain(Engine::compile(rules), rule))
-        }
-    };
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let done = arguments.command.run(&mut out).and_then(|code| {
+        out.flush()?;
+        Ok(code)
+    });
     done.unwrap_or_else(|error| {
-        eprintln!("{error}");
+        // Who reads no further has seen enough.
+        let pipe = |error: &std::io::Error| error.kind() == std::io::ErrorKind::BrokenPipe;
+        if error.downcast_ref::<std::io::Error>().is_some_and(pipe) {
+            return ExitCode::SUCCESS;
+        }
+        let text = error.to_string();
+        eprintln!("{}{text}", if text.starts_with("error") { "" } else { "error: " });
         ExitCode::from(WRONG)
     })
 }
 
-impl Files {
-    fn load(&self) -> Result<RuleSet, RulesError> {
-        rule_files::load(&self.paths)
+impl Command {
+    fn run(&self, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Check(files) => check(&files.load()?, out),
+            Self::List(files) => list(&files.load()?.rules, out),
+            Self::Explain { rule, files } => {
+                Ok(explain::explain(Engine::compile(files.load()?.rules), rule))
+            }
+            Self::Test(test) => test.run(out),
+            Self::Events(events) => events.run(out),
+            Self::Replay(replay) => replay.run(out),
+            Self::Why(why) => why.run(out),
+        }
     }
 }
 
-fn check(rules: &RuleSet) -> ExitCode {
-    for warning in rules.warnings() {
+impl Files {
+    fn load(&self) -> Result<LoadedRules, RulesError> {
+        rule_files::load_from(&RulePaths {
+            rules: self.paths.clone(),
+            suppressions: self.suppressions.clone(),
+            threat_intelligence: self.threat_intelligence.clone(),
+        })
+    }
+}
+
+fn check(loaded: &LoadedRules, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let LoadedRules { rules, warnings } = loaded;
+    for warning in warnings {
         eprintln!("{warning}");
     }
-    let (loaded, warnings) = (rules.rules().len(), rules.warnings().len());
-    println!("{loaded} rules load, {warnings} warnings");
-    ExitCode::SUCCESS
+    let (loaded, warnings) = (rules.rules().len(), warnings.len());
+    match rules.suppressions().count() {
+        0 => writeln!(out, "{loaded} rules load, {warnings} warnings")?,
+        suppressions => writeln!(
+            out,
+            "{loaded} rules and {suppressions} suppressions load, {warnings} warnings"
+        )?,
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
-fn list(rules: &RuleSet) -> ExitCode {
+fn list(rules: &RuleSet, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     for rule in rules.rules() {
-        println!(
-            "{:13} {}  [{}]",
-            rule.priority().to_string(),
-            rule.name(),
-            rule.tags().join(", ")
-        );
+        let (priority, tags) = (rule.priority().to_string(), rule.tags().join(", "));
+        writeln!(out, "{priority:13} {}  [{tags}]", rule.name())?;
     }
-    ExitCode::SUCCESS
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The rules of these names that no event can match, whatever is seen.

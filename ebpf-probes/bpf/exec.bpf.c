@@ -75,6 +75,42 @@ static __always_inline void append_arguments(struct exec_draft *draft, struct ta
 	draft->used = used + length;
 }
 
+/* 1 while a rule compares the environment. Set by user space, also while the programs run. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u32);
+} environment_wanted SEC(".maps");
+
+static __always_inline int environment_is_wanted(void)
+{
+	u32 only = 0;
+	u32 *wanted = bpf_map_lookup_elem(&environment_wanted, &only);
+
+	return wanted && *wanted;
+}
+
+/* As the arguments, which it follows in the program's memory. */
+static __always_inline void append_environment(struct exec_draft *draft, struct task_struct *task)
+{
+	u64 start = task->mm->env_start;
+	u64 end = task->mm->env_end;
+	u64 length = end > start ? end - start : 0;
+	u64 used = draft->used;
+
+	if (length > ENVIRONMENT_LIMIT)
+		length = ENVIRONMENT_LIMIT;
+	keep_bounds(used);
+	keep_bounds(length);
+	if (used > PARTS_LIMIT - ENVIRONMENT_LIMIT || length > ENVIRONMENT_LIMIT)
+		return;
+	if (bpf_probe_read_user(draft->parts + used, length, (void *)start))
+		return;
+	draft->record.environment_length = length;
+	draft->used = used + length;
+}
+
 /* At this point the new program is in place: memory, credentials, name and thread group are its own. */
 SEC("tp_btf/sched_process_exec")
 int process_exec(u64 *context)
@@ -103,6 +139,9 @@ int process_exec(u64 *context)
 	record->invoked_length = append_string(draft, program->filename, PATH_LIMIT);
 	record->terminal_length = append_terminal(draft, task);
 	append_arguments(draft, task);
+	record->environment_length = 0;
+	if (environment_is_wanted())
+		append_environment(draft, task);
 
 	size = sizeof(*record) + draft->used;
 	keep_bounds(size);

@@ -9,9 +9,11 @@
 
 #define TERMINAL_LIMIT 64     /* tty_struct.name */
 #define ARGUMENTS_LIMIT 32768
+#define ENVIRONMENT_LIMIT 16384
 
 /* A path may pass its limit by the component that ends it. */
-#define PARTS_LIMIT (2 * (PATH_LIMIT + COMPONENT_LIMIT) + PATH_LIMIT + TERMINAL_LIMIT + ARGUMENTS_LIMIT)
+#define PARTS_LIMIT (2 * (PATH_LIMIT + COMPONENT_LIMIT) + PATH_LIMIT + TERMINAL_LIMIT + \
+		     ARGUMENTS_LIMIT + ENVIRONMENT_LIMIT)
 
 /* Where a record is put together before its length is known: in a map. */
 struct exec_draft {

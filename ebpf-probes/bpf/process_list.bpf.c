@@ -80,6 +80,7 @@ static __always_inline void describe(struct exec_draft *draft, struct task_struc
 	record->terminal_length = append_terminal(draft, task);
 	record->arguments_total = arguments_size(memory);
 	record->arguments_length = 0;
+	record->environment_length = 0;
 }
 
 /*

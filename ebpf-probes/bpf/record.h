@@ -117,6 +117,8 @@ struct exec_record {
 	u16 invoked_length;   /* With its NUL. */
 	u16 terminal_length;  /* With its NUL; 0 without a terminal. */
 	u32 arguments_length; /* Each argument with its NUL. */
+	u32 environment_length; /* Each variable with its NUL; 0 where nobody asks for it. */
+	u32 reserved;
 };
 
 struct fork_record {
@@ -147,7 +149,7 @@ struct cgroup_record {
 
 _Static_assert(sizeof(struct act_head) == 80, "src/layout.rs says the same");
 _Static_assert(sizeof(struct outcome_record) == 32, "src/layout.rs says the same");
-_Static_assert(sizeof(struct exec_record) == 184, "src/layout.rs says the same");
+_Static_assert(sizeof(struct exec_record) == 192, "src/layout.rs says the same");
 _Static_assert(sizeof(struct fork_record) == 104, "src/layout.rs says the same");
 _Static_assert(sizeof(struct exit_record) == 56, "src/layout.rs says the same");
 _Static_assert(sizeof(struct cgroup_record) == 40, "src/layout.rs says the same");

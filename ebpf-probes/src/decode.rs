@@ -125,6 +125,7 @@ fn exec(header: &Header, fields: &mut Fields<'_>) -> Result<ExecRecord, DecodeEr
         arguments: arguments(parts.arguments),
         arguments_length,
         arguments_truncated: usize::try_from(arguments_length) != Ok(parts.arguments.len()),
+        environment: environment(parts.environment),
         working_directory: path(
             parts.directory,
             "working directory",
@@ -192,6 +193,7 @@ struct Parts<'record> {
     invoked: &'record [u8],
     terminal: &'record [u8],
     arguments: &'record [u8],
+    environment: &'record [u8],
 }
 
 impl<'record> Parts<'record> {
@@ -201,14 +203,23 @@ impl<'record> Parts<'record> {
         let invoked_length = fields.u16()?;
         let terminal_length = fields.u16()?;
         let arguments_length = fields.u32()?;
+        let environment_length = fields.u32()?;
+        let _reserved = fields.u32()?;
         Ok(Self {
             path: fields.take(usize::from(path_length))?,
             directory: fields.take(usize::from(directory_length))?,
             invoked: fields.take(usize::from(invoked_length))?,
             terminal: fields.take(usize::from(terminal_length))?,
             arguments: fields.take(usize::try_from(arguments_length).unwrap_or(usize::MAX))?,
+            environment: fields.take(usize::try_from(environment_length).unwrap_or(usize::MAX))?,
         })
     }
+}
+
+/// As it is, without the NUL at its end.
+fn environment(bytes: &[u8]) -> Box<str> {
+    let bytes = bytes.strip_suffix(&[0]).unwrap_or(bytes);
+    String::from_utf8_lossy(bytes).into()
 }
 
 fn executable(header: &Header, file: &File, parts: &Parts<'_>) -> Result<Executable, DecodeError> {

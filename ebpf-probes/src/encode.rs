@@ -120,7 +120,12 @@ fn exec_body(exec: &ExecRecord) -> Body {
     }
     let arguments: Vec<u8> = exec.arguments.iter().flat_map(|one| terminated(one)).collect();
     let arguments_length = body.part(&arguments);
+    let environment_length = match &*exec.environment {
+        "" => 0,
+        environment => body.part(&terminated(environment)),
+    };
     body.u32(arguments_length.try_into().unwrap());
+    body.u32(environment_length.try_into().unwrap()).u32(0);
     body
 }
 

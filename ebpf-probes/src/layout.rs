@@ -10,7 +10,7 @@ pub const ACT_RESULT_KNOWN: u16 = 1;
 pub const ACT_RESULT_FOLLOWS: u16 = 1 << 1;
 /// `sizeof(struct exec_record)`.
 #[cfg(test)]
-pub const EXEC_SIZE: usize = 184;
+pub const EXEC_SIZE: usize = 192;
 /// `sizeof(struct fork_record)`.
 #[cfg(test)]
 pub const FORK_SIZE: usize = 104;

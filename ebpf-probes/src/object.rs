@@ -62,4 +62,6 @@ pub mod maps {
     pub const ASLEEP: &str = "asleep";
     /// Read-only variable: how many waiting bytes (u64) wake user space.
     pub const WAKEUP_BYTES: &str = "wakeup_bytes";
+    /// Array of one u32: 1 while the environment of programs is read.
+    pub const ENVIRONMENT_WANTED: &str = "environment_wanted";
 }

@@ -69,11 +69,12 @@ fn execs() -> impl Strategy<Value = ExecRecord> {
         prop::collection::vec("[^\0]{0,20}", 0..10),
         paths(),
         prop::option::of("[a-z]{1,8}"),
+        "([A-Z]=[^\0]{0,9}(\0[A-Z]=[^\0]{0,9}){0,3})?",
     );
     (processes, texts, executables(), credentials(), any::<bool>()).prop_map(
         |(
             (process, parent, namespace_pid, cgroup, time),
-            (name, arguments, working_directory, terminal),
+            (name, arguments, working_directory, terminal, environment),
             executable,
             credentials,
             outside_root,
@@ -90,6 +91,7 @@ fn execs() -> impl Strategy<Value = ExecRecord> {
                 .sum(),
             arguments,
             arguments_truncated: false,
+            environment: environment.into(),
             working_directory,
             credentials,
             terminal,
@@ -289,6 +291,7 @@ fn the_object_holds_each_program_and_map_by_its_name() {
         maps::CALL_DISPATCHER.0,
         maps::PROCESS_LIST.0,
         maps::WAKEUP_BYTES,
+        maps::ENVIRONMENT_IS_WANTED,
         maps::NETWORK_SETTINGS,
         maps::IGNORED_NETWORKS,
         maps::NETWORK_PORTS,

@@ -5,6 +5,7 @@ use prost::Message;
 use prost::bytes::{Buf, Bytes};
 use prost::encoding::DecodeContext;
 use std::io::Read;
+use zstd::bulk::Compressor;
 
 /// The largest batch, decompressed, that [`decode_batch`] takes: 16 MiB, so that a
 /// small payload can't be made to fill the backend's memory.
@@ -12,6 +13,9 @@ pub const MAXIMUM_BATCH_BYTES: usize = 16 << 20;
 
 /// Payloads below this many bytes are not worth the compressor's time.
 const COMPRESS_FROM_BYTES: usize = 512;
+
+/// Memory that an encoder keeps between batches.
+const KEPT_BYTES: usize = 256 << 10;
 
 /// The fastest of zstd's standard levels: the collector has 360m of CPU for everything.
 const COMPRESSION_LEVEL: i32 = 1;
@@ -49,32 +53,60 @@ pub enum BatchError {
     Frame(#[from] EnvelopeError),
 }
 
-/// Encodes records of one lane, and compresses them where that pays. What [`decode_batch`] would refuse for its
-/// size alone is refused here.
+/// Encodes batches one after another, in memory that it keeps.
+#[derive(Default)]
+pub struct BatchEncoder {
+    plain: Vec<u8>,
+    /// Made with the first batch that is worth it.
+    compressor: Option<Compressor<'static>>,
+}
+
+impl BatchEncoder {
+    /// Encodes records of one lane, and compresses them where that pays. What [`decode_batch`] would refuse for its
+    /// size alone is refused here.
+    pub fn encode(
+        &mut self,
+        source: SourceId,
+        lane: Lane,
+        first_sequence: u64,
+        records: &[Record],
+    ) -> Result<Envelope, BatchError> {
+        let count = u32::try_from(records.len())
+            .map_err(|_| EnvelopeError::Sequence { first: first_sequence, count: u32::MAX })?;
+        let batch = wire::RecordBatch { records: records.iter().map(Into::into).collect() };
+        let bytes = batch.encoded_len();
+        if bytes > MAXIMUM_BATCH_BYTES {
+            return Err(BatchError::TooLarge);
+        }
+        let (encoding, payload) = if bytes < COMPRESS_FROM_BYTES {
+            (Encoding::Protobuf, batch.encode_to_vec())
+        } else {
+            (Encoding::ProtobufZstd, self.compress(&batch).map_err(BatchError::Compression)?)
+        };
+        Ok(Envelope::new(source, lane, first_sequence, count, encoding, payload.into())?)
+    }
+
+    fn compress(&mut self, batch: &wire::RecordBatch) -> std::io::Result<Vec<u8>> {
+        self.plain.clear();
+        // A batch that was much larger than most leaves no more behind than they need.
+        self.plain.shrink_to(KEPT_BYTES);
+        batch.encode_raw(&mut self.plain);
+        let compressor = match &mut self.compressor {
+            Some(made) => made,
+            none => none.insert(Compressor::new(COMPRESSION_LEVEL)?),
+        };
+        compressor.compress(&self.plain)
+    }
+}
+
+/// Encodes one batch, as [`BatchEncoder::encode`] does many.
 pub fn encode_batch(
     source: SourceId,
     lane: Lane,
     first_sequence: u64,
     records: &[Record],
 ) -> Result<Envelope, BatchError> {
-    let count = u32::try_from(records.len())
-        .map_err(|_| EnvelopeError::Sequence { first: first_sequence, count: u32::MAX })?;
-    let batch = wire::RecordBatch { records: records.iter().map(Into::into).collect() };
-    let plain = batch.encode_to_vec();
-    if plain.len() > MAXIMUM_BATCH_BYTES {
-        return Err(BatchError::TooLarge);
-    }
-    let (encoding, payload) = compress(plain)?;
-    Ok(Envelope::new(source, lane, first_sequence, count, encoding, payload)?)
-}
-
-fn compress(plain: Vec<u8>) -> Result<(Encoding, Bytes), BatchError> {
-    if plain.len() < COMPRESS_FROM_BYTES {
-        return Ok((Encoding::Protobuf, plain.into()));
-    }
-    let packed =
-        zstd::bulk::compress(&plain, COMPRESSION_LEVEL).map_err(BatchError::Compression)?;
-    Ok((Encoding::ProtobufZstd, packed.into()))
+    BatchEncoder::default().encode(source, lane, first_sequence, records)
 }
 
 /// How many bytes the payload takes once decompressed, before it is: [`decode_batch`] takes no

@@ -30,11 +30,11 @@ fn required<T>(value: Option<T>, field: &'static str) -> Result<T> {
     value.ok_or(ConversionError::Missing { field })
 }
 
-fn unknown(field: &'static str, value: impl Into<i64>) -> ConversionError {
+pub(crate) fn unknown(field: &'static str, value: impl Into<i64>) -> ConversionError {
     ConversionError::Unknown { field, value: value.into() }
 }
 
-fn uuid(bytes: &[u8], field: &'static str) -> Result<Uuid> {
+pub(crate) fn uuid(bytes: &[u8], field: &'static str) -> Result<Uuid> {
     Uuid::from_slice(bytes).map_err(|_| ConversionError::Uuid { field, length: bytes.len() })
 }
 
@@ -81,6 +81,7 @@ impl TryFrom<wire::Record> for model::Record {
         use wire::record::Record as Wire;
         Ok(match required(raw.record, "record")? {
             Wire::Alert(alert) => Self::Alert(Box::new(alert.try_into()?)),
+            Wire::HeldAlerts(held) => Self::HeldAlerts(Box::new(held.try_into()?)),
             Wire::Loss(loss) => Self::Loss(loss.try_into()?),
             Wire::SensorStatus(status) => Self::SensorStatus(Box::new(status.try_into()?)),
             Wire::Host(host) => Self::Host(host.try_into()?),
@@ -174,6 +175,7 @@ impl From<wire::Container> for model::Container {
             privileged: raw.privileged,
             cgroup_path: raw.cgroup_path,
             created_at: raw.created_at.map(model::Timestamp),
+            mounts: None,
         }
     }
 }

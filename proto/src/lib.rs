@@ -3,8 +3,10 @@
 
 mod acts;
 mod batch;
+mod capture;
 mod envelope;
 mod from_wire;
+mod held;
 mod to_wire;
 mod weight;
 
@@ -14,7 +16,10 @@ pub mod wire {
     tonic::include_proto!("defender.v1");
 }
 
-pub use batch::{BatchError, MAXIMUM_BATCH_BYTES, decode_batch, encode_batch, plain_bytes};
+pub use batch::{
+    BatchEncoder, BatchError, MAXIMUM_BATCH_BYTES, decode_batch, encode_batch, plain_bytes,
+};
+pub use capture::{MAXIMUM_ENTRY_BYTES, decode_capture_entry, encode_capture_entry};
 pub use envelope::{Encoding, Envelope, EnvelopeError};
 pub use from_wire::{ConversionError, component_from_wire, description_from_wire, lane_from_wire};
 pub use to_wire::{component_to_wire, description_to_wire, lane_to_wire};

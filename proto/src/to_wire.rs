@@ -41,6 +41,7 @@ impl From<&model::Record> for wire::Record {
         use wire::record::Record as Wire;
         let record = match record {
             model::Record::Alert(alert) => Wire::Alert(alert.as_ref().into()),
+            model::Record::HeldAlerts(held) => Wire::HeldAlerts(held.as_ref().into()),
             model::Record::Loss(loss) => Wire::Loss(loss.into()),
             model::Record::SensorStatus(status) => Wire::SensorStatus(status.as_ref().into()),
             model::Record::Host(host) => Wire::Host(host.into()),

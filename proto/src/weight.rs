@@ -25,6 +25,8 @@ enum Field {
     Message(usize),
     Messages(usize),
     Texts,
+    /// Packed, as every sender of this version writes them.
+    Numbers,
     Map,
 }
 
@@ -32,9 +34,17 @@ include!(concat!(env!("OUT_DIR"), "/shapes.rs"));
 
 /// Refuses a payload that would take more than [`MAXIMUM_DECODED_BYTES`].
 pub(crate) fn check(plain: &[u8]) -> Result<(), BatchError> {
-    let batch = &SHAPES[0];
+    check_as(&SHAPES[0], plain)
+}
+
+/// Refuses an entry of a capture that would.
+pub(crate) fn check_entry(plain: &[u8]) -> Result<(), BatchError> {
+    check_as(&SHAPES[1], plain)
+}
+
+fn check_as(root: &'static Shape, plain: &[u8]) -> Result<(), BatchError> {
     let (mut rest, mut bytes, mut place) = (plain, 0, 0);
-    while let Some((field, content)) = next_field(batch, &mut rest)? {
+    while let Some((field, content)) = next_field(root, &mut rest)? {
         weigh(field, content, &mut bytes)?;
         if bytes > MAXIMUM_DECODED_BYTES {
             return Err(BatchError::Heavy { place });
@@ -50,6 +60,7 @@ fn weigh(field: &Field, content: &[u8], bytes: &mut usize) -> Result<(), DecodeE
         Field::Message(_) => 0,
         Field::Messages(place) => SHAPES[*place].bytes,
         Field::Texts => size_of::<String>(),
+        Field::Numbers => content.len() * size_of::<u64>(),
         Field::Map => MAP_ENTRY_BYTES,
     };
     let (Field::Message(place) | Field::Messages(place)) = field else { return Ok(()) };

@@ -3,12 +3,12 @@
 use event_model::{
     Alert, AlertSubject, Argument, AuditEvent, AuditObject, AuditUser, BlindRule, Component,
     Container, Credentials, DnsAnswer, DnsEvent, DnsQuestion, Event, EventKind, Executable,
-    ExitStatus, FileAct, FileEvent, Flow, Host, Image, Inventory, InventoryItem, InventoryKind,
-    InventorySubject, KubernetesContainer, KubernetesObject, Lane, ListeningPort, Loss, LossReason,
-    MatchedField, NetworkAct, NetworkEvent, Package, PackageManager, PasswordState, PathSource,
-    Pod, Priority, ProbeCoverage, ProbeState, Process, ProcessKey, ProcessRef, Record,
-    SensorStatus, SourceDescription, SourceId, SystemAct, SystemEvent, Timestamp,
-    TransportProtocol, UserAccount,
+    ExitStatus, FileAct, FileEvent, Flow, HeldAlerts, HeldReason, Host, Image, Inventory,
+    InventoryItem, InventoryKind, InventorySubject, KubernetesContainer, KubernetesObject, Lane,
+    ListeningPort, Loss, LossReason, MatchedField, NetworkAct, NetworkEvent, Package,
+    PackageManager, PasswordState, PathSource, Pod, Priority, ProbeCoverage, ProbeState, Process,
+    ProcessKey, ProcessRef, Record, SensorStatus, SourceDescription, SourceId, SystemAct,
+    SystemEvent, Timestamp, TransportProtocol, UserAccount,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -105,6 +105,7 @@ prop_compose! {
         Container {
             id: id.as_str().into(),
             runtime, name, image, image_digest, pod, labels, privileged, cgroup_path, created_at,
+            mounts: None,
         }
     }
 }
@@ -262,6 +263,26 @@ prop_compose! {
         (since, until) in (time(), time()),
     ) -> Loss {
         Loss { lane, kind, reason, count, since, until }
+    }
+}
+
+fn held_reason() -> BoxedStrategy<HeldReason> {
+    prop_oneof![
+        uuid().prop_map(|alert| HeldReason::Repeated { alert }),
+        uuid().prop_map(|alert| HeldReason::RateLimited { alert }),
+        text().prop_map(|suppression| HeldReason::Suppressed { suppression }),
+    ]
+    .boxed()
+}
+
+prop_compose! {
+    fn held()(
+        rule in text(),
+        reason in held_reason(),
+        count in any::<u64>(),
+        (since, until) in (time(), time()),
+    ) -> HeldAlerts {
+        HeldAlerts { rule, reason, count, since, until }
     }
 }
 
@@ -430,6 +451,7 @@ fn record(lane: Lane) -> BoxedStrategy<Record> {
     match lane {
         Lane::Alert => prop_oneof![
             alert().prop_map(|alert| Record::Alert(Box::new(alert))),
+            held().prop_map(|held| Record::HeldAlerts(Box::new(held))),
             loss().prop_map(Record::Loss),
             status().prop_map(|status| Record::SensorStatus(Box::new(status))),
         ]

@@ -25,7 +25,7 @@ class Configuration(unittest.TestCase):
                 component = one["metadata"]["name"].removeprefix("defender-")
                 if component in COMPONENTS:
                     with self.subTest(values=values and values.name, component=component):
-                        check(pathlib.Path(binaries) / component, one["data"][f"{component}.yaml"], custom_rules(objects))
+                        check(pathlib.Path(binaries) / component, one["data"][f"{component}.yaml"], objects)
 
     def test_probes_and_scrapes_reach_the_port_where_the_admin_server_listens(self):
         objects = render()
@@ -66,6 +66,26 @@ class Configuration(unittest.TestCase):
         written = yaml.safe_load(values.read_text())["rules"]["custom"]
         self.assertEqual(render(values).find("ConfigMap", "defender-custom-rules")["data"], written)
 
+    def test_your_suppressions_arrive_as_you_wrote_them(self):
+        values = FOLDER / "values" / "everything.yaml"
+        written = yaml.safe_load(values.read_text())["suppressions"]
+        objects = render(values)
+        self.assertEqual(objects.find("ConfigMap", "defender-suppressions")["data"], written)
+        self.assertEqual(config_of(objects, "collector-ds")["suppressions"]["paths"], ["/etc/defender/suppressions"])
+        self.assertEqual(config_of(render(), "collector-ds")["suppressions"]["paths"], [])
+
+    def test_your_threat_intelligence_arrives_as_you_wrote_it(self):
+        values = FOLDER / "values" / "everything.yaml"
+        objects = render(values)
+        written = yaml.safe_load(values.read_text())["threatIntelligence"]["files"]
+        self.assertEqual(objects.find("ConfigMap", "defender-threat-intelligence")["data"], written)
+        (folder,) = config_of(objects, "collector-ds")["threat_intelligence"]["paths"]
+        pod = objects.find("DaemonSet", "defender-collector-ds")["spec"]["template"]["spec"]
+        (mount,) = [mount["name"] for mount in only_container(pod)["volumeMounts"] if mount["mountPath"] == folder]
+        (volume,) = [volume for volume in pod["volumes"] if volume["name"] == mount]
+        names = [source["configMap"]["name"] for source in volume["projected"]["sources"]]
+        self.assertEqual(names, ["defender-threat-intelligence", "feed"])
+
     def test_the_publisher_reports_to_the_service_of_this_release(self):
         objects = render(namespace="security")
         self.assertEqual(config_of(objects, "publisher-ds")["backend"]["url"], "https://defender-backend.security.svc:443")
@@ -89,13 +109,16 @@ class Configuration(unittest.TestCase):
             self.assertTrue({9101, 9102, 9103, 9104} & set(ports), policy["metadata"]["name"])
 
 
-def check(binary, text, rules):
+def check(binary, text, objects):
     """Has the binary read the file; the folders with rules, which it reads too, lie elsewhere than in the pod."""
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        for name, content in rules.items():
-            (folder / name).write_text(content)
-        text = text.replace("/etc/defender/custom-rules", str(folder)).replace("/etc/defender/rules", str(RULES))
+        for kind in ("custom-rules", "suppressions", "threat-intelligence"):
+            (folder / kind).mkdir()
+            for name, content in files_of(objects, kind).items():
+                (folder / kind / name).write_text(content)
+            text = text.replace(f"/etc/defender/{kind}", str(folder / kind))
+        text = text.replace("/etc/defender/rules", str(RULES))
         file = folder / "configuration"
         file.write_text(text)
         done = subprocess.run([binary, "--check-config", "--config", file], capture_output=True, text=True, timeout=30)
@@ -103,8 +126,8 @@ def check(binary, text, rules):
             raise AssertionError(f"{binary.name} refuses:\n{done.stderr}\n{text}")
 
 
-def custom_rules(objects):
-    found = [one["data"] for one in objects.kind("ConfigMap") if one["metadata"]["name"] == "defender-custom-rules"]
+def files_of(objects, kind):
+    found = [one["data"] for one in objects.kind("ConfigMap") if one["metadata"]["name"] == f"defender-{kind}"]
     return found[0] if found else {}
 
 

@@ -18,6 +18,7 @@ REFUSED = {
     "backend.ingest.service.type=ExternalName": ["/backend/ingest/service/type", "'LoadBalancer'"],
     "collectorDs.image.digest=latest": ["/collectorDs/image/digest", "sha256"],
     "rules.custom.rules=text": ["rules", "does not match"],
+    "threatIntelligence.files.domains=text": ["domains", "does not match"],
     "socket.hostPath=/": ["/socket/hostPath", "does not match"],
     "backend.enabled=false": ["publisherDs.backend.url is empty", "https://defender.example.com:443"],
     "backend.enabled=false,publisherDs.backend.url=https://x": ["tls.mode is generated", "existingSecret"],

@@ -20,7 +20,7 @@ pub const CONTAINERS: [Package; 4] = [
 ];
 
 /// What the tests need besides.
-pub const TESTS: [Package; 16] = [
+pub const TESTS: [Package; 18] = [
     ("containerd", "/usr/bin/containerd"),
     ("runc", "/usr/sbin/runc"),
     ("docker-compose", "/usr/bin/docker-compose"),
@@ -37,6 +37,8 @@ pub const TESTS: [Package; 16] = [
     ("chromium", "/usr/bin/chromium"),
     ("chromium-driver", "/usr/bin/chromedriver"),
     ("curl", "/usr/bin/curl"),
+    ("openssh-server", "/usr/sbin/sshd"),
+    ("logrotate", "/usr/sbin/logrotate"),
 ];
 
 /// Installs those of `packages` that are missing. Without root or apt-get it says what to install.
@@ -64,6 +66,8 @@ fn apt(arguments: &[&str]) -> Result<()> {
     let output = Command::new("apt-get")
         .args(arguments)
         .env("DEBIAN_FRONTEND", "noninteractive")
+        // The services among them are not started.
+        .env("RUNLEVEL", "1")
         .stdin(Stdio::null())
         .output()?;
     if output.status.success() {

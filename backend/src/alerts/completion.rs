@@ -1,4 +1,4 @@
-use crate::store::{Publisher, StoredAlert};
+use crate::store::{HeldCounts, Publisher, StoredAlert};
 use event_model::{Alert, AlertSubject, Container, ContainerId, KubernetesObject, Pod, Timestamp};
 use std::collections::BTreeMap;
 
@@ -13,17 +13,27 @@ pub struct CompleteAlert {
     pub publisher: Publisher,
     /// The alert. Its container is completed.
     pub alert: Alert,
+    /// What it stands for beside itself.
+    pub held: HeldCounts,
 }
 
 /// Completes an alert. What it says itself stands: it is the evidence of that moment. What it did
 /// not know yet comes from the newest state of the container, then from Kubernetes.
 pub fn complete(stored: StoredAlert) -> CompleteAlert {
-    let StoredAlert { number, received_at, publisher, mut alert, container_id, container, pod } =
-        stored;
+    let StoredAlert {
+        number,
+        received_at,
+        publisher,
+        mut alert,
+        held,
+        container_id,
+        container,
+        pod,
+    } = stored;
     if let AlertSubject::Act { container: known, .. } = &mut alert.subject {
         *known = complete_container(container_id, known.take(), container, pod);
     }
-    CompleteAlert { number, received_at, publisher, alert }
+    CompleteAlert { number, received_at, publisher, alert, held }
 }
 
 /// Puts together what is known of a container: `first` counts more than `newest`, and both more
@@ -65,6 +75,7 @@ fn merge(first: Container, newest: Container) -> Container {
             first.cgroup_path
         },
         created_at: first.created_at.or(newest.created_at),
+        mounts: None,
     }
 }
 

@@ -52,6 +52,9 @@ pub(super) const ALERTS: [Parameter; 13] = [
     CURSOR,
 ];
 
+pub(super) const FINDINGS: [Parameter; 11] =
+    [SINCE, UNTIL, PRIORITY, MINIMUM_PRIORITY, RULE, CLUSTER, NODE, CONTAINER, NAMESPACE, POD, TAG];
+
 pub(super) const STREAM: [Parameter; 10] = [
     Parameter::whole(
         "after",
@@ -118,6 +121,13 @@ pub(crate) fn alerts<C: Cursor>(uri: &Uri) -> Result<PageRequest<AlertFilter, C>
         ..alert_filter(&mut query)?
     };
     Ok(PageRequest { filter, cursor: cursor::of_query(&mut query)?, limit: query.limit()? })
+}
+
+/// Reads the query of an export of alerts.
+pub(super) fn findings(uri: &Uri) -> Result<AlertFilter, Problem> {
+    let mut query = Query::read(uri, &FINDINGS)?;
+    let (since, until) = (query.time("since")?, query.time("until")?);
+    Ok(AlertFilter { since, until, ..alert_filter(&mut query)? })
 }
 
 /// Reads the query of the stream of alerts: which, and after which number.
@@ -225,6 +235,7 @@ macro_rules! documented {
 
 documented!(AlertParameters, ALERTS);
 documented!(StreamParameters, STREAM);
+documented!(FindingParameters, FINDINGS);
 documented!(EventParameters, EVENTS);
 documented!(SensorParameters, SENSORS);
 documented!(PackageParameters, PACKAGES);

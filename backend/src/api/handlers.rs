@@ -6,6 +6,7 @@ use super::problem::Problem;
 use super::schema::{Alert, AlertPage, Event, EventPage, Removed, Sensor, SensorPage};
 use super::state::ApiState;
 use crate::alerts::complete;
+use crate::store::StoredAlert;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
@@ -49,16 +50,20 @@ pub(super) async fn alert(
     State(state): State<ApiState>,
     Path(id): Path<String>,
 ) -> Result<Json<Alert>, Problem> {
+    Ok(Json(complete(stored_alert(&state, &id).await?).into()))
+}
+
+/// The alert that a path names.
+pub(super) async fn stored_alert(state: &ApiState, id: &str) -> Result<StoredAlert, Problem> {
     let uuid: Uuid = id
         .parse()
         .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "the alert's id must be a UUID"))?;
-    let alert = state.reader.alert(uuid).await?.ok_or_else(|| {
+    state.reader.alert(uuid).await?.ok_or_else(|| {
         Problem::new(
             StatusCode::NOT_FOUND,
             format!("there is no alert {uuid}: it may have been removed"),
         )
-    })?;
-    Ok(Json(complete(alert).into()))
+    })
 }
 
 /// Lists events, the newest first, with the process and the container that each refers to.

@@ -1,6 +1,6 @@
 //! The documentation at /api/v1/openapi.json.
 
-use super::{handlers, inventory, stream};
+use super::{handlers, inventory, ocsf, stream};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
@@ -13,7 +13,7 @@ use utoipa::{Modify, OpenApi};
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     paths(
-        handlers::alerts, handlers::alert, stream::alert_stream, handlers::events, handlers::sensors,
+        handlers::alerts, handlers::alert, ocsf::finding, ocsf::findings, stream::alert_stream, handlers::events, handlers::sensors,
         inventory::packages, inventory::images, inventory::ports, inventory::users, inventory::audit, document,
     ),
     modifiers(&Bearer),

@@ -1,7 +1,7 @@
 use super::access;
 use super::problem::Problem;
 use super::state::ApiState;
-use super::{handlers, inventory, login, openapi, stream};
+use super::{handlers, inventory, login, ocsf, openapi, stream};
 use crate::console;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
@@ -18,7 +18,9 @@ fn api() -> Vec<(&'static str, MethodRouter<ApiState>)> {
     vec![
         ("/api/v1/alerts", get(handlers::alerts)),
         ("/api/v1/alerts/stream", get(stream::alert_stream)),
+        ("/api/v1/alerts/ocsf", get(ocsf::findings)),
         ("/api/v1/alerts/{id}", get(handlers::alert)),
+        ("/api/v1/alerts/{id}/ocsf", get(ocsf::finding)),
         ("/api/v1/events", get(handlers::events)),
         ("/api/v1/sensors", get(handlers::sensors)),
         ("/api/v1/inventory/packages", get(inventory::packages)),
@@ -113,6 +115,7 @@ mod tests {
         };
         check("/api/v1/alerts", &filters::ALERTS);
         check("/api/v1/alerts/stream", &filters::STREAM);
+        check("/api/v1/alerts/ocsf", &filters::FINDINGS);
         check("/api/v1/events", &filters::EVENTS);
         check("/api/v1/sensors", &filters::SENSORS);
         check("/api/v1/inventory/packages", &filters::PACKAGES);

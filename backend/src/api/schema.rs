@@ -10,6 +10,8 @@ mod kind;
 mod page;
 mod process;
 mod sensor;
+#[cfg(test)]
+mod tests;
 
 pub use alert::{Alert, Host, MatchedField};
 pub use audit::{AuditEvent, AuditObject, AuditUser};
@@ -26,4 +28,4 @@ pub use page::{
     UserPage,
 };
 pub use process::{Executable, Process, ProcessFacts, ProcessKey, User};
-pub use sensor::{BlindRule, Gap, Loss, Probe, Sensor, SensorState, Stream};
+pub use sensor::{BlindRule, Gap, HeldAlerts, Loss, Probe, Sensor, SensorState, Stream};

@@ -1,6 +1,7 @@
 use super::visible::visible;
 use super::{act, request};
 use crate::alerts::CompleteAlert;
+use crate::store::HeldCounts;
 use event_model::{Alert, AlertSubject, Container, Priority, Process, Timestamp};
 use serde::Serialize;
 
@@ -26,6 +27,8 @@ pub(crate) struct AlertCard {
     pub(crate) image: String,
     pub(crate) node: String,
     pub(crate) time: Moment,
+    /// What it stands for beside itself.
+    pub(crate) more: String,
     /// How long detecting and arriving took.
     pub(crate) delay: String,
     /// From the root down to the process that acted.
@@ -106,7 +109,7 @@ impl AlertCard {
 
 impl From<CompleteAlert> for AlertCard {
     fn from(complete: CompleteAlert) -> Self {
-        let CompleteAlert { number, received_at, publisher, alert } = complete;
+        let CompleteAlert { number, received_at, publisher, alert, held } = complete;
         let container = alert.container();
         let (command, place, act) = match &alert.subject {
             AlertSubject::Act { event, process_chain, container } => {
@@ -132,6 +135,7 @@ impl From<CompleteAlert> for AlertCard {
                 .unwrap_or_default(),
             node: visible(&publisher.to_string()),
             time: Moment::new(alert.time),
+            more: more(held),
             delay: delay(&alert, received_at),
             tree: tree(alert.process_chain()),
             act,
@@ -161,6 +165,17 @@ fn place(container: &Container) -> String {
         Some(pod) => visible(&format!("{pod} › {name}")),
         None => visible(&format!("container {name}")),
     }
+}
+
+/// Alerts that were counted instead of sent.
+fn more(held: HeldCounts) -> String {
+    let HeldCounts { repeated, rate_limited, until } = held;
+    let alike = (repeated > 0).then(|| format!("{repeated} more alike"));
+    let others =
+        (rate_limited > 0).then(|| format!("{rate_limited} others of this rule, not shown"));
+    let parts: Vec<String> = alike.into_iter().chain(others).collect();
+    let Some(until) = until.filter(|_| !parts.is_empty()) else { return String::new() };
+    format!("and {} until {}", parts.join(" and "), Moment::new(until).utc)
 }
 
 fn delay(alert: &Alert, received_at: Timestamp) -> String {

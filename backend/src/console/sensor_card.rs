@@ -20,6 +20,7 @@ pub(crate) struct SensorCard {
     pub(crate) probes: Vec<Fact>,
     pub(crate) blind_rules: Vec<Fact>,
     pub(crate) losses: Vec<Fact>,
+    pub(crate) held: Vec<Fact>,
     pub(crate) streams: Vec<Fact>,
     pub(crate) facts: Vec<Fact>,
 }
@@ -55,6 +56,7 @@ impl SensorCard {
             probes: row(),
             blind_rules: row(),
             losses: row(),
+            held: row(),
             streams: row(),
             facts: row(),
             ..Self::default()
@@ -109,6 +111,7 @@ impl From<Sensor> for SensorCard {
             probes: probes(&sensor),
             blind_rules: blind_rules(&sensor),
             losses: losses(&sensor),
+            held: held(&sensor),
             streams: streams(&sensor),
             facts: facts(&sensor),
         }
@@ -169,6 +172,18 @@ fn losses(sensor: &Sensor) -> Vec<Fact> {
         )
     });
     lost.chain(gaps).collect()
+}
+
+fn held(sensor: &Sensor) -> Vec<Fact> {
+    let row = |held: &crate::api::schema::HeldAlerts| {
+        let why = match &held.suppression {
+            Some(name) => format!("suppressed by {name}"),
+            None => held.reason.replace('_', " "),
+        };
+        let until = Moment::new(held.until).utc;
+        fact(&held.rule, format!("{} {why}, last {until}", held.count))
+    };
+    sensor.held_alerts.iter().take(MOST_ROWS).map(row).collect()
 }
 
 fn streams(sensor: &Sensor) -> Vec<Fact> {

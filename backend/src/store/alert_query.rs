@@ -2,6 +2,7 @@ use super::body::Body;
 use super::conditions::Conditions;
 use super::container_key::ContainerKey;
 use super::error::StoreError;
+use super::held_alerts::HeldCounts;
 use super::page::{Page, PageBuilder};
 use super::publisher::Publisher;
 use super::{moment, timestamp};
@@ -55,6 +56,8 @@ pub struct StoredAlert {
     pub publisher: Publisher,
     /// The alert as it was made.
     pub alert: Alert,
+    /// What it stands for beside itself.
+    pub held: HeldCounts,
     /// The container's id, which the act knows even where the alert does not have the container.
     pub container_id: Option<ContainerId>,
     /// The newest state of its container.
@@ -64,7 +67,8 @@ pub struct StoredAlert {
 }
 
 const SELECT: &str = "
-    SELECT a.number, a.received_at, a.cluster, a.node, a.body, a.container, c.body, k.body, a.time
+    SELECT a.number, a.received_at, a.cluster, a.node, a.body, a.container, c.body, k.body, a.time,
+        a.repeated, a.rate_limited, a.held_until
     FROM alerts a
     LEFT JOIN containers c ON c.cluster = a.cluster AND c.node = a.node AND c.id = a.container
     LEFT JOIN pod_containers pc ON pc.cluster = a.cluster AND pc.container = a.container
@@ -192,12 +196,21 @@ fn read_row(row: &Row<'_>) -> Result<(StoredAlert, AlertCursor, usize), QueryErr
         received_at: timestamp(row.get(1)?),
         publisher: Publisher { cluster: row.get(2)?, node: row.get(3)? },
         alert: Alert::decode(body)?,
+        held: held_counts(row)?,
         container_id: container_id.map(|key| key.id().as_str().into()),
         container: optional_body(row, 6)?,
         pod: optional_body(row, 7)?,
     };
     let bytes = body.len() + length(row, 6)? + length(row, 7)?;
     Ok((alert, AlertCursor { time: row.get(8)?, number }, bytes))
+}
+
+fn held_counts(row: &Row<'_>) -> rusqlite::Result<HeldCounts> {
+    Ok(HeldCounts {
+        repeated: row.get::<_, i64>(9)?.cast_unsigned(),
+        rate_limited: row.get::<_, i64>(10)?.cast_unsigned(),
+        until: row.get::<_, Option<i64>>(11)?.map(timestamp),
+    })
 }
 
 /// How many bytes the record in a column has.

@@ -97,6 +97,7 @@ fn newest_known(now: Container, before: Container) -> Container {
         privileged: now.privileged.or(before.privileged),
         cgroup_path: if now.cgroup_path.is_empty() { before.cgroup_path } else { now.cgroup_path },
         created_at: now.created_at.or(before.created_at),
+        mounts: None,
     }
 }
 

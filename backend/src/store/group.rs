@@ -6,6 +6,7 @@ use super::batch::{Batch, Stored};
 use super::entities;
 use super::error::{At, StoreError};
 use super::event_store::EventStore;
+use super::held_alerts;
 use super::inventory;
 use super::losses;
 use super::positions::{Advance, Positions};
@@ -155,6 +156,7 @@ impl Group<'_> {
                     }
                 })
             }
+            Record::HeldAlerts(held) => held_alerts::add(state, source, held),
             Record::Loss(loss) => losses::add(state, source, loss),
             Record::SensorStatus(status) => sensors::put_status(state, source, status),
             Record::Host(host) => entities::put_host(state, publisher, host, now),

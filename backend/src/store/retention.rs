@@ -159,7 +159,7 @@ fn forget_sources(state: &Connection, before: Timestamp) -> rusqlite::Result<()>
     let old = "SELECT id FROM sources WHERE last_seen < ?1
         AND NOT EXISTS (SELECT 1 FROM alerts WHERE alerts.source = sources.id)
         AND NOT EXISTS (SELECT 1 FROM processes WHERE processes.source = sources.id)";
-    for table in ["positions", "sequence_gaps", "losses"] {
+    for table in ["positions", "sequence_gaps", "losses", "held_alerts"] {
         state.execute(&format!("DELETE FROM {table} WHERE source IN ({old})"), [limit])?;
     }
     state.execute(&format!("DELETE FROM sources WHERE id IN ({old})"), [limit])?;

@@ -2,6 +2,7 @@
 
 use super::alert_query::{QueryError, length, optional_body};
 use super::body::Body;
+use super::held_alerts::{self, HeldRecord};
 use super::page::{Page, PageBuilder};
 use super::publisher::Publisher;
 use super::sources::{self, SourceRow};
@@ -75,6 +76,8 @@ pub struct SensorRecord {
     pub gaps: Vec<GapRecord>,
     /// What was lost, by all runs that the store remembers.
     pub losses: Vec<LossRecord>,
+    /// Alerts that its runs counted instead of sending them.
+    pub held_alerts: Vec<HeldRecord>,
 }
 
 /// How far a lane of a source is held.
@@ -187,6 +190,7 @@ fn read_row(state: &Connection, row: &Row<'_>) -> Result<(SensorRecord, SensorCu
         streams: streams(state, id)?,
         gaps: gaps(state, &publisher, &component)?,
         losses: losses(state, &publisher, &component)?,
+        held_alerts: held_alerts::of_component(state, &publisher, &component)?,
         component: Some(component).filter(|component| !component.is_empty()),
         publisher,
     };
@@ -280,7 +284,7 @@ fn losses(
 
 /// `total()` adds in floating point, so that it never overflows.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-fn whole(sum: f64) -> u64 {
+pub(super) fn whole(sum: f64) -> u64 {
     sum as u64
 }
 

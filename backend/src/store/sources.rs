@@ -185,7 +185,7 @@ fn oldest(
 fn remove(state: &Connection, sources: &[SourceRow]) -> rusqlite::Result<()> {
     let transaction = state.unchecked_transaction()?;
     for source in sources {
-        for table in ["positions", "sequence_gaps", "losses"] {
+        for table in ["positions", "sequence_gaps", "losses", "held_alerts"] {
             transaction.execute(&format!("DELETE FROM {table} WHERE source = ?1"), [source])?;
         }
         transaction.execute(

@@ -32,6 +32,7 @@ async fn without_the_token_nothing_is_told() {
         "/api/v1/inventory/packages",
         "/api/v1/audit",
         "/api/v1/alerts/stream",
+        "/api/v1/alerts/ocsf",
         "/console/status",
         "/api/v1/openapi.json",
         "/nothing",

@@ -6,11 +6,20 @@ In a pod the admin port listens on every address: the kubelet's probes and Prome
 {{- define "defender.collectorDs.config" -}}
 {{- $paths := list "/etc/defender/rules" }}
 {{- if .Values.rules.custom }}{{ $paths = append $paths "/etc/defender/custom-rules" }}{{ end }}
+{{- $intelligence := list }}
+{{- if or .Values.threatIntelligence.files .Values.threatIntelligence.configMaps }}
+{{- $intelligence = list "/etc/defender/threat-intelligence" }}
+{{- end }}
 {{- $config := dict
   "host_root" "/host"
   "admin" (dict "listen" "0.0.0.0:9101")
   "publisher" (dict "socket" (include "defender.socket" .))
   "rules" (dict "paths" $paths)
+  "suppressions" (dict "paths" (ternary (list "/etc/defender/suppressions") list (not (empty .Values.suppressions))))
+  "alerts" (dict
+    "repeat_seconds" .Values.collectorDs.alerts.repeatSeconds
+    "per_minute" .Values.collectorDs.alerts.perMinute)
+  "threat_intelligence" (dict "paths" $intelligence)
   "container_runtimes" (dict
     "cri_sockets" .Values.collectorDs.containerRuntimes.criSockets
     "docker_sockets" .Values.collectorDs.containerRuntimes.dockerSockets)

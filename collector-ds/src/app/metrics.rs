@@ -8,7 +8,15 @@ pub(super) fn describe() {
         "defender_events_of_unknown_processes_total",
         "Acts of processes that were not known: no rule looked at them."
     );
-    describe_counter!("defender_alerts_total", "Alerts raised.");
+    describe_counter!("defender_alerts_total", "Alerts sent.");
+    describe_counter!(
+        "defender_alerts_held_total",
+        "Alerts that were counted instead of sent, by the reason."
+    );
+    describe_counter!(
+        "defender_alerts_suppressed_total",
+        "Alerts that a suppression took, by rule and suppression."
+    );
     describe_counter!(
         "defender_container_metadata_requests_total",
         "Questions about containers to their runtimes."
@@ -47,5 +55,11 @@ pub(super) fn describe() {
     describe_counter!("defender_inventory_skipped_total", "Files that the inventory passed over.");
     describe_counter!("defender_audit_events_total", "Events taken from the audit file.");
     describe_counter!("defender_audit_lines_lost_total", "Lines of the audit file not taken.");
+    describe_gauge!("defender_recording", "1 while what rules are asked is recorded.");
+    describe_counter!(
+        "defender_recorded_bytes_total",
+        Unit::Bytes,
+        "What was written of a recording."
+    );
     describe_gauge!("defender_containers_known", "Containers that are remembered.");
 }

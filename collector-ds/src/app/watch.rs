@@ -2,11 +2,11 @@ use super::rule_state::RuleState;
 use super::{Coverage, kernel_config, proc_root};
 use crate::audit::State;
 use crate::config::Config;
-use crate::detect::Rules;
+use crate::detect::{Expiry, Rules};
 use crate::enrich::containers::metadata::{Finding, Metadata};
 use crate::inventory::{Inventory, ViewRequest};
 use crate::kernel::{KernelConfig, Sensor, SensorError};
-use crate::own::LastRun;
+use crate::own::{LastRun, SpareMemory};
 use crate::pipeline::Pipeline;
 use crate::publish::{KernelLosses, StatusFacts, StatusReporter};
 use crate::reload::Reloaded;
@@ -58,12 +58,14 @@ pub(super) struct Watch {
     rules: RuleState,
     blind_rules: Vec<BlindRule>,
     config: Config,
+    expiry: Expiry,
     proc_root: PathBuf,
     /// What could not be read when the node was last listed.
     listing_problems: Vec<String>,
     listed_at: Option<Instant>,
     /// Records were lost since the node was last listed.
     list_again: bool,
+    spare_memory: SpareMemory,
 }
 
 impl Watch {
@@ -87,9 +89,11 @@ impl Watch {
             blind_rules,
             proc_root: proc_root(&config),
             config,
+            expiry: Expiry::default(),
             listing_problems: vec![],
             listed_at: None,
             list_again: false,
+            spare_memory: SpareMemory::default(),
         }
     }
 
@@ -151,6 +155,7 @@ impl Watch {
         }
         self.pipeline.tick(now);
         self.report_status();
+        self.spare_memory.give_back(now);
     }
 
     /// Blocks while it reads. Meanwhile the kernel's records wait in the ring, so that none
@@ -197,7 +202,7 @@ impl Watch {
         if asks_anew {
             self.widen(config)?;
         }
-        self.pipeline.exchange_rules(rules);
+        self.pipeline.exchange_rules(rules, &self.config.rules.paths);
         if asks_anew {
             // What is looked at needlessly does no harm.
             if let Err(error) = self.sensor.narrow(config) {
@@ -256,7 +261,7 @@ impl Watch {
         }
     }
 
-    fn facts(&self) -> StatusFacts {
+    fn facts(&mut self) -> StatusFacts {
         let mut problems = self.sensor.problems();
         problems.extend(self.rules.problem());
         problems.extend(self.pipeline.memory_problems());
@@ -264,8 +269,10 @@ impl Watch {
         problems.extend(self.beside.metadata.problems());
         problems.extend(self.beside.inventory.problems());
         problems.extend(self.beside.audit.problem());
+        problems.extend(self.pipeline.recording_problem());
         problems.extend(self.beside.last_run.problem(Instant::now()));
         problems.extend(self.listing_problems.iter().cloned());
+        problems.extend(self.expiry.problems(self.pipeline.rules(), Timestamp::now()));
         let mut counters = self.pipeline.counters().summary();
         counters.insert("events_lost".to_owned(), self.losses.total());
         counters.insert("rules_generation".to_owned(), self.rules.generation());

@@ -1,6 +1,7 @@
 mod alerts;
 
 use super::*;
+use crate::alert_gate::{AlertGate, AlertsConfig};
 use crate::detect::{AlertCounts, RuleMemory, Rules};
 use arc_swap::ArcSwap;
 use event_model::{AuditEvent, Host};
@@ -89,12 +90,8 @@ impl Log {
         fs::write(&rules, RULES).expect("a rule file");
         let rules = Rules::load(&[rules]).unwrap_or_else(|error| panic!("{error}"));
         let host = Host { node: "control-1".into(), ..Host::default() };
-        Detection::new(
-            Arc::new(ArcSwap::from_pointee(rules)),
-            RuleMemory::default(),
-            host,
-            self.alerts.clone(),
-        )
+        let gate = AlertGate::new(&AlertsConfig::default(), self.alerts.clone());
+        Detection::new(Arc::new(ArcSwap::from_pointee(rules)), RuleMemory::default(), host, gate)
     }
 
     /// A sensor as it starts, with a noted position.

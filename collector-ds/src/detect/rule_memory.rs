@@ -230,7 +230,7 @@ mod tests {
             remote_name: None,
             is_on_sensor: false,
         };
-        !rules.alerts(&act, &mut memory.tally).is_empty()
+        !rules.matches(&act, &mut memory.tally).is_empty()
     }
 
     #[test]

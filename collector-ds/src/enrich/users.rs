@@ -1,4 +1,4 @@
-//! The names of users.
+//! The names of users and groups.
 
 use foldhash::{HashMap, HashMapExt};
 use std::os::unix::fs::MetadataExt;
@@ -11,7 +11,7 @@ const CHECK_EVERY: Duration = Duration::from_secs(1);
 /// No real passwd file is larger (4 MiB is some 50,000 users).
 const MAXIMUM_BYTES: u64 = 4 << 20;
 
-/// The names of the host's users, from its passwd file (`passwd(5)`), read again when that changes.
+/// The names of the host's users, from its passwd file (`passwd(5)`), or of its groups (`group(5)`), read again when that changes.
 ///
 /// Users of a directory service (LDAP, SSSD) are not in it and stay numbers.
 pub struct Users {
@@ -36,14 +36,30 @@ impl Users {
         Self { path, names: HashMap::new(), version: None, checked: None }
     }
 
+    /// The groups of that host, which are written alike.
+    pub fn groups_of_host(host_root: &Path) -> Self {
+        let path = host_root.join("etc/group");
+        Self { path, names: HashMap::new(), version: None, checked: None }
+    }
+
     /// The name of a user of the host.
     pub fn name(&mut self, uid: u32, now: Instant) -> Option<&str> {
+        self.look(now);
+        self.known(uid)
+    }
+
+    /// The name by what was read last.
+    pub fn known(&self, uid: u32) -> Option<&str> {
+        self.names.get(&uid).map(String::as_str)
+    }
+
+    /// Reads the file again where it has changed.
+    pub fn look(&mut self, now: Instant) {
         let due = self.checked.is_none_or(|at| now.saturating_duration_since(at) >= CHECK_EVERY);
         if due {
             self.checked = Some(now);
             self.read_again_if_changed();
         }
-        self.names.get(&uid).map(String::as_str)
     }
 
     fn read_again_if_changed(&mut self) {
@@ -105,6 +121,15 @@ mod tests {
         assert_eq!(users.name(33, now), Some("www-data"));
         assert_eq!(users.name(5, now), None);
         assert_eq!(users.name(1, now), None);
+    }
+
+    #[test]
+    fn groups_are_written_as_users_are() {
+        let (root, _) = host("");
+        let group = "root:x:0:\nsudo:x:27:ann,bob\n";
+        std::fs::write(root.path().join("etc/group"), group).expect("group");
+        let mut groups = Users::groups_of_host(root.path());
+        assert_eq!(groups.name(27, Instant::now()), Some("sudo"));
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub struct Loaded {
     pub drops: PerCpuArray<MapData, u64>,
     pub folded: PerCpuArray<MapData, u64>,
     pub asleep: Array<MapData, u32>,
+    pub environment_wanted: Array<MapData, u32>,
     pub attached: Attached,
     pub verified: Vec<(String, u32)>,
     /// None where the kernel has no such iterator, or refuses it: `/proc` lists processes too.
@@ -78,6 +79,7 @@ pub fn load(
         drops: shared.take(maps::DROPS)?,
         folded: shared.take(maps::FOLDED)?,
         asleep: shared.take(maps::ASLEEP)?,
+        environment_wanted: shared.take(maps::ENVIRONMENT_WANTED)?,
         attached,
         verified,
         process_list,

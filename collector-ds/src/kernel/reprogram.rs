@@ -20,7 +20,9 @@ impl Sensor {
 
     /// Whether another configuration asks the kernel for the same acts and files.
     pub fn asks_for_the_same(&self, config: &KernelConfig) -> bool {
-        self.config.acts == config.acts && self.config.files.watches_the_same(&config.files)
+        let (now, then) = (&self.config, config);
+        (now.environment, &now.acts) == (then.environment, &then.acts)
+            && now.files.watches_the_same(&then.files)
     }
 
     /// Looks also at the acts and files of `config`; what else stands there is not taken. `between` is called after each program that
@@ -40,6 +42,7 @@ impl Sensor {
         self.config.files = files;
         self.config.acts.extend(&config.acts);
         self.want_acts()?;
+        self.want_environment(self.config.environment || config.environment)?;
         let acts = self.config.acts.clone();
         let untried = self.attached.untried(|kind| !kind.is_act() || acts.contains(&kind));
         if untried.is_empty() {
@@ -64,6 +67,7 @@ impl Sensor {
     pub fn narrow(&mut self, config: &KernelConfig) -> Result<(), SensorError> {
         self.config.acts.retain(|kind| config.acts.contains(kind));
         self.want_acts()?;
+        self.want_environment(config.environment)?;
         let acts = &self.config.acts;
         let error = |source| SensorError::Map { name: ebpf_probes::maps::CALL_ROUTES, source };
         self.attached.give_up(|kind| !kind.is_act() || acts.contains(&kind)).map_err(error)?;

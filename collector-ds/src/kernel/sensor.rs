@@ -37,6 +37,8 @@ pub struct KernelConfig {
     pub network: NetworkFilter,
     /// Which files are told of.
     pub files: FileFilter,
+    /// Whether the environment of programs is read as they begin.
+    pub environment: bool,
 }
 
 impl KernelConfig {
@@ -45,7 +47,15 @@ impl KernelConfig {
         let acts = RecordKind::ALL.into_iter().filter(|kind| kind.is_act()).collect();
         let network = NetworkFilter::everything();
         let files = FileFilter::everything();
-        Self { ring_bytes, act_ring_bytes: ring_bytes, acts, end_of_calls: true, network, files }
+        Self {
+            ring_bytes,
+            act_ring_bytes: ring_bytes,
+            acts,
+            end_of_calls: true,
+            network,
+            files,
+            environment: true,
+        }
     }
 }
 
@@ -57,6 +67,7 @@ pub struct Sensor {
     drops: PerCpuArray<MapData, u64>,
     folded: PerCpuArray<MapData, u64>,
     asleep: Array<MapData, u32>,
+    environment_wanted: Array<MapData, u32>,
     /// The last look found nothing, and nothing waits for its outcome.
     rests: bool,
     pub(super) attached: Attached,
@@ -85,13 +96,14 @@ impl Sensor {
         let loaded = load(rings, config, wanted)?;
         let Loaded { drops, folded, attached, verified, capabilities, .. } = loaded;
         let coverage = attached.coverage();
-        let sensor = Self {
+        let mut sensor = Self {
             process_ring: Ring::new(loaded.process_ring),
             act_ring: Ring::new(loaded.act_ring),
             outcomes: Outcomes::default(),
             drops,
             folded,
             asleep: loaded.asleep,
+            environment_wanted: loaded.environment_wanted,
             rests: false,
             verified,
             attached,
@@ -103,7 +115,16 @@ impl Sensor {
             own_objects: loaded.own_objects,
             clock: WallClock::now(),
         };
+        sensor.want_environment(config.environment)?;
         Ok((sensor, coverage))
+    }
+
+    /// Has the environment of programs read as they begin, or not.
+    pub(super) fn want_environment(&mut self, wanted: bool) -> Result<(), SensorError> {
+        self.config.environment = wanted;
+        let name = ebpf_probes::maps::ENVIRONMENT_WANTED;
+        let set = self.environment_wanted.set(0, u32::from(wanted), 0);
+        set.map_err(|source| SensorError::Map { name, source })
     }
 
     /// Waits until there may be records: 10 ms where the last [`Self::poll`] found some, else until one comes. Needs a tokio

@@ -174,7 +174,8 @@ fn named(
 ) -> Vec<(PathBuf, bool)> {
     let mut named: Vec<_> =
         [program, config_file].into_iter().flatten().map(|path| (path.to_owned(), false)).collect();
-    named.extend(config.rules.paths.iter().map(|path| (path.clone(), path.is_dir())));
+    let watched = config.rules.paths.iter().chain(&config.suppressions.paths);
+    named.extend(watched.map(|path| (path.clone(), path.is_dir())));
     let socket = &config.publisher.socket;
     named.push((socket.clone(), false));
     named.extend(socket.parent().map(|folder| (folder.to_owned(), false)));

@@ -72,7 +72,8 @@ impl Counters {
     pub fn summary(&self) -> BTreeMap<String, u64> {
         BTreeMap::from([
             ("events_captured".to_owned(), self.captured.values().map(|(_, total)| total).sum()),
-            ("alerts".to_owned(), self.alerts.total()),
+            ("alerts".to_owned(), self.alerts.total_sent()),
+            ("alerts_held".to_owned(), self.alerts.total_held()),
             ("events_of_unknown_processes".to_owned(), self.unknown_processes.1),
             ("processes_not_cached".to_owned(), self.processes_refused),
             ("cgroups_not_known".to_owned(), self.cgroups_refused),

@@ -2,6 +2,8 @@ use super::*;
 use crate::enrich::containers::{ContainerLimits, Containers};
 use crate::enrich::processes::{ProcessLimits, Processes};
 use crate::enrich::users::Users;
+use crate::record::RecordConfig;
+use capture::{Reader, replay};
 use ebpf_probes::{
     ActRecord, BootTime, CgroupKey, CgroupRecord, ExecRecord, ExitRecord, ForkRecord, Identity,
 };
@@ -407,4 +409,57 @@ fn a_flood_of_acts_is_told_in_part_and_looked_at_whole() {
         _ => None,
     });
     assert_eq!(lost, Some(("open", 10_001)));
+}
+
+#[test]
+fn repeats_of_an_alert_are_counted_and_told_at_the_end() {
+    let mut node = node();
+    node.cgroup_made();
+    node.exec(7, "cat", CGROUP);
+    for _ in 0..5 {
+        node.act(7, CGROUP, open("/etc/shadow"));
+    }
+    let sent = node.sent.take();
+    let first = alert(&sent);
+    node.pipeline.end();
+    let told = node.sent.take();
+    let [Record::HeldAlerts(held)] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!((held.count, held.reason.alert()), (4, Some(first.id)));
+    assert_eq!(node.pipeline.counters().summary()["alerts_held"], 4);
+}
+
+#[test]
+fn what_rules_were_asked_is_recorded_as_it_was_known_then() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let rules = folder.path().join("rules.yaml");
+    std::fs::write(&rules, RULES).expect("a rule file");
+    let file = folder.path().join("capture");
+    let config = RecordConfig { file: file.clone(), ..RecordConfig::default() };
+    let recorder = Recorder::start(&config, &[rules], &Host::default());
+    let mut node = node();
+    let each = AlertsConfig { repeat_seconds: 0, ..AlertsConfig::default() };
+    node.pipeline = node.pipeline.with_alerts(each).recorded_by(recorder.clone());
+    node.shell_in_container();
+    let told = Container {
+        id: ContainerId::from(CONTAINER),
+        name: Some("web".to_owned()),
+        ..Container::default()
+    };
+    node.pipeline.complete(Finding::Whole(Box::new(told)), node.now);
+    node.shell_in_container();
+    recorder.expect("a recorder").finish();
+
+    let sent = node.sent.take();
+    let messages_of = |record: &Record| match record {
+        Record::Alert(alert) => Some(alert.message.clone()),
+        _ => None,
+    };
+    let sent: Vec<_> = sent.iter().filter_map(messages_of).collect();
+    let reader = Reader::new(std::fs::File::open(file).expect("the capture")).expect("a capture");
+    let mut messages = vec![];
+    let summary = replay(reader, None, |replayed| messages.push(replayed.alert.message));
+    let summary = summary.unwrap_or_else(|error| panic!("{error}"));
+    assert!(summary.is_as_recorded() && sent.len() == 2, "{summary:?} {sent:?}");
+    assert_eq!(messages, sent, "the container's name was known the second time");
+    assert!(summary.asked > 2, "acts that no rule looks at are recorded too: {summary:?}");
 }

@@ -60,3 +60,27 @@ fn a_first_argument_that_lies_is_told_as_it_is() {
     assert_eq!(exec.executable.invoked_as, "/bin/sh");
     assert_eq!(exec.name, "sh");
 }
+
+#[test]
+fn the_environment_arrives_with_the_arguments() {
+    let recorder = recorder();
+    let mut command = Command::new(TRUE);
+    command.env_clear().env("EMPTY", "").env("PATH", "/bin").env("WORDS", "two words = üñí");
+    let exec = recorder.exec_of(run(command.args(["a", ""])));
+    assert_eq!(&*exec.environment, "EMPTY=\0PATH=/bin\0WORDS=two words = üñí");
+    assert_eq!(exec.arguments[1..], ["a", ""]);
+    let none = recorder.exec_of(run(Command::new(TRUE).env_clear()));
+    assert_eq!(&*none.environment, "");
+}
+
+#[test]
+fn an_environment_beyond_16_kib_is_cut_behind_whole_arguments() {
+    let recorder = recorder();
+    let argument = "y".repeat(999);
+    let mut command = Command::new(TRUE);
+    command.env_clear().env("LONG", "x".repeat(40_000)).args(vec![&argument; 100]);
+    let exec = recorder.exec_of(run(&mut command));
+    assert_eq!(exec.environment.len(), 16 << 10);
+    assert!(exec.environment.starts_with("LONG=xxx"));
+    assert_eq!(exec.arguments[32], argument);
+}

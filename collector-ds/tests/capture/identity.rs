@@ -28,6 +28,7 @@ fn from_proc(pid: u32) -> ExecRecord {
 /// What the kernel's record tells and `/proc` can't, taken out.
 fn without_kernel_knowledge(exec: ExecRecord, like: &ExecRecord) -> ExecRecord {
     ExecRecord {
+        environment: Box::default(),
         time: like.time,
         executable: Executable {
             invoked_as: String::new(),

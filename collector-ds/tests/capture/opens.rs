@@ -1,7 +1,8 @@
 //! Files that are opened.
 
 use crate::recorder::{hook_of, outcomes_are_told, recorder};
-use event_model::{FileAct, PathSource};
+use ebpf_probes::KernelRecord;
+use event_model::{EventKind, FileAct, PathSource};
 use nix::libc;
 use std::ffi::CString;
 use std::fs::{self, File, OpenOptions};
@@ -38,6 +39,28 @@ fn a_file_opened_through_a_link_is_told_by_its_own_path() {
     });
     assert_eq!(event.path, target.to_str().unwrap());
     assert!(!event.created && event.opens_for_writing());
+}
+
+#[test]
+fn what_is_thrown_away_is_told_of_no_one() {
+    let recorder = recorder();
+    for device in ["/dev/null", "/dev/zero"] {
+        OpenOptions::new().write(true).open(device).unwrap();
+    }
+    let opens = |path: &str| {
+        recorder.file_act(std::process::id(), "opening /dev/zero", |event| {
+            event.act == FileAct::Open && event.path == path
+        })
+    };
+    assert!(opens("/dev/zero").opens_for_writing());
+    let thrown_away = recorder.all(|record| match record {
+        KernelRecord::Act(act) => match &act.event {
+            EventKind::File(event) => (event.path == "/dev/null").then(|| event.clone()),
+            _ => None,
+        },
+        _ => None,
+    });
+    assert!(thrown_away.is_empty(), "{:?}", thrown_away.first());
 }
 
 /// `struct file_handle` with room for any handle.

@@ -302,6 +302,26 @@ fn a_web_port_is_used() {
     TcpStream::connect(address).expect("a connection");
 }
 
+/// As well, under the name of Java. An address of the container's own stands in for a public one.
+#[test]
+#[ignore = "an act, not a test"]
+fn a_public_directory_is_asked() {
+    reach("203.0.113.7:1389");
+}
+
+/// As well, under the name of a program that only reads.
+#[test]
+#[ignore = "an act, not a test"]
+fn a_public_address_is_reached() {
+    reach("203.0.113.7:443");
+}
+
+/// Nobody needs to answer.
+fn reach(address: &str) {
+    let address = address.parse().expect("an address");
+    let _ = TcpStream::connect_timeout(&address, Duration::from_millis(500));
+}
+
 /// As well; runs the next as a user.
 #[test]
 #[ignore = "an act, not a test"]

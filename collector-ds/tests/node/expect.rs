@@ -100,6 +100,7 @@ fn line(record: &Record) -> String {
         }
         Record::Container(container) => format!("{container:?}"),
         Record::Alert(alert) => format!("alert {}: {}", alert.rule, alert.message),
+        Record::HeldAlerts(held) => format!("{held:?}"),
         Record::SensorStatus(status) => format!("status, problems {:?}", status.problems),
         other => other.kind().to_owned(),
     }

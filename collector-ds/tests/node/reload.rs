@@ -228,7 +228,8 @@ fn load(path: &Path, is_over: &AtomicBool) -> usize {
 
 #[test]
 fn while_rules_change_fifty_times_no_exec_and_no_open_is_lost_or_told_twice() {
-    let node = Node::new();
+    let mut node = Node::new();
+    node.send_each_alert();
     let (watched, other) = (file(&node, "watched"), file(&node, "other"));
     let always = rule("Always", "open", &watched);
     write_rules(&node, "rules.yaml", &always);

@@ -51,6 +51,11 @@ impl Node {
         }
     }
 
+    /// Its sensor sends each alert, however often it was raised.
+    pub fn send_each_alert(&mut self) {
+        self.more.insert("alerts".to_owned(), json!({ "repeat_seconds": 0, "per_minute": 0 }));
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

@@ -17,6 +17,12 @@ pub struct Act<'a> {
     pub remote_name: Option<&'a str>,
     /// It was done to the sensor itself: to its process, its files or its programs in the kernel.
     pub is_on_sensor: bool,
+    /// Of the start of a program: its environment, variables as `NAME=value` with a NUL between them. None where nobody read it.
+    pub environment: Option<&'a str>,
+    /// The name of who logged in, on the host. None where nobody did, and where it is not known.
+    pub login_name: Option<&'a str>,
+    /// The name of the process's real group, on the host.
+    pub group_name: Option<&'a str>,
 }
 
 /// A request to the API server of Kubernetes: what rules of the source `k8s_audit` look at.

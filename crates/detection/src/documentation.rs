@@ -26,6 +26,7 @@ fn with_argument(field: &Field) -> String {
     match field.argument {
         Argument::None => field.name.to_owned(),
         Argument::Generation | Argument::Place => format!("{0}`, `{0}[N]", field.name),
+        Argument::OptionalKey => format!("{0}`, `{0}[name]", field.name),
         Argument::Key => format!("{}[key]", field.name),
         Argument::Pointer => format!("{}[/pointer]", field.name),
     }

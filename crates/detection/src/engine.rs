@@ -8,14 +8,17 @@ use crate::event_type::{EventType, EventTypes};
 use crate::explanation;
 use crate::field::Facts;
 use crate::graph::{Graph, Node, NodeId};
+use crate::guard::Popularity;
 use crate::index::Index;
 use crate::lower::for_event_type;
 use crate::memory::Tally;
 use crate::output::shown;
 use crate::paths::WantedPaths;
 use crate::rule::{Rule, RuleSet};
+use crate::shared_parts::Memo;
+use crate::suppression::{Suppression, Suppressions};
 use event_model::{Alert, AlertSubject, BlindRule, Host, MatchedField, Process, Timestamp};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use uuid::Uuid;
 
 /// All rules, indexed by the type of event that they can match.
@@ -33,6 +36,7 @@ pub struct Engine {
     /// For each of them: whether some rule asks for it, or for a field that few types tell.
     wanted: Vec<bool>,
     wanted_paths: WantedPaths,
+    suppressions: Suppressions,
 }
 
 /// A rule for events of one type.
@@ -48,8 +52,9 @@ struct Candidate {
 impl Engine {
     /// Indexes the rules. What could be wrong with them was found when they were loaded.
     pub fn compile(rules: RuleSet) -> Self {
-        let RuleSet { mut rules, mut graph, .. } = rules;
+        let RuleSet { mut rules, suppressions, mut graph, .. } = rules;
         explanation::fingerprint(&mut rules, &graph);
+        let suppressions = Suppressions::compile(suppressions, &mut graph);
         let unasked = candidates(&rules, &mut graph, EventType::unseen());
         let candidates: Vec<_> = EventType::seen()
             .map(|event_type| candidates(&rules, &mut graph, event_type))
@@ -71,16 +76,32 @@ impl Engine {
             audit: (audit_candidates, Index::default()),
             wanted,
             wanted_paths: WantedPaths::default(),
+            suppressions,
         };
         engine.find_paths();
-        engine.audit.1 = engine.index(&engine.audit.0);
-        engine.indexes = engine.candidates.iter().map(|of_type| engine.index(of_type)).collect();
+        engine.share_parts();
+        let popularity = engine.popularity();
+        engine.audit.1 = engine.index(&engine.audit.0, &popularity);
+        let of_types = engine.candidates.iter();
+        engine.indexes = of_types.map(|of_type| engine.index(of_type, &popularity)).collect();
         engine
     }
 
-    fn index(&self, of_type: &[Candidate]) -> Index {
+    pub(crate) fn popularity(&self) -> Popularity {
+        Popularity::of(&self.graph, self.rules.iter().map(|rule| rule.condition))
+    }
+
+    /// What conditions of acts of one type share is asked once for all of them.
+    fn share_parts(&mut self) {
+        let of_acts = self.candidates.iter().flatten();
+        let conditions: BTreeSet<NodeId> =
+            of_acts.chain(&self.audit.0).map(|candidate| candidate.condition).collect();
+        self.graph.share(conditions.into_iter());
+    }
+
+    fn index(&self, of_type: &[Candidate], popularity: &Popularity) -> Index {
         let conditions: Vec<NodeId> = of_type.iter().map(|candidate| candidate.condition).collect();
-        Index::new(&self.graph, &conditions)
+        Index::new(&self.graph, &conditions, popularity)
     }
 
     fn find_paths(&mut self) {
@@ -96,6 +117,11 @@ impl Engine {
         }
     }
 
+    /// Whether some rule compares or prints the environment of programs.
+    pub fn wants_environment(&self) -> bool {
+        self.rules.iter().any(Rule::wants_environment)
+    }
+
     /// The files that rules can match acts on.
     pub fn wanted_paths(&self) -> &WantedPaths {
         &self.wanted_paths
@@ -109,6 +135,11 @@ impl Engine {
     /// The rules, in the order in which they are evaluated.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
+    }
+
+    /// The suppressions, in the order of their files.
+    pub fn suppressions(&self) -> &[Suppression] {
+        self.suppressions.all()
     }
 
     /// The types of events that some rule wants to see.
@@ -148,7 +179,8 @@ impl Engine {
         let facts = Facts::of_act(act);
         let candidates = self.candidates_for(act, &facts);
         let own = candidates.filter(|candidate| candidate.step.is_none());
-        own.filter_map(move |candidate| self.matched_if_it_holds(candidate, &facts))
+        let mut memo = Memo::new();
+        own.filter_map(move |candidate| self.matched_if_it_holds(candidate, &facts, &mut memo))
     }
 
     /// The rules of which a request to an API server makes an alert, as [`Self::detect`] does of acts.
@@ -165,7 +197,8 @@ impl Engine {
         let facts = Facts::of_audit(act);
         let candidates = self.audit_candidates_for(&facts);
         let own = candidates.filter(|candidate| candidate.step.is_none());
-        own.filter_map(move |candidate| self.matched_if_it_holds(candidate, &facts))
+        let mut memo = Memo::new();
+        own.filter_map(move |candidate| self.matched_if_it_holds(candidate, &facts, &mut memo))
     }
 
     /// Whether some rule can match requests to an API server.
@@ -195,22 +228,33 @@ impl Engine {
         index.candidates(facts).map(|place| candidates[place])
     }
 
-    fn matched_if_it_holds(&self, candidate: Candidate, facts: &Facts<'_>) -> Option<Match<'_>> {
-        let holds = self.graph.holds(candidate.condition, facts);
-        holds.then(|| self.matched(candidate, facts))
+    fn matched_if_it_holds(
+        &self,
+        candidate: Candidate,
+        facts: &Facts<'_>,
+        memo: &mut Memo,
+    ) -> Option<Match<'_>> {
+        let holds = self.graph.holds(candidate.condition, facts, memo);
+        holds.then(|| self.matched(candidate, facts, memo))
     }
 
-    fn matched(&self, candidate: Candidate, facts: &Facts<'_>) -> Match<'_> {
+    fn matched(&self, candidate: Candidate, facts: &Facts<'_>, memo: &mut Memo) -> Match<'_> {
         let rule = &self.rules[candidate.rule];
         let message = rule.output.render(facts);
-        let matched_fields = self.matched_fields(candidate.condition, facts);
-        Match { rule, message, matched_fields }
+        let matched_fields = self.matched_fields(candidate.condition, facts, memo);
+        let suppression = self.suppressions.of(candidate.rule, &self.graph, facts, memo);
+        Match { id: Uuid::now_v7(), rule, message, matched_fields, suppression }
     }
 
     /// The fields that made a condition hold, each once.
-    fn matched_fields(&self, condition: NodeId, facts: &Facts<'_>) -> Vec<MatchedField> {
+    fn matched_fields(
+        &self,
+        condition: NodeId,
+        facts: &Facts<'_>,
+        memo: &mut Memo,
+    ) -> Vec<MatchedField> {
         let mut checks = Vec::new();
-        self.graph.evidence(condition, facts, &mut checks);
+        self.graph.evidence(condition, facts, memo, &mut checks);
         let mut fields: Vec<MatchedField> = Vec::with_capacity(checks.len());
         for check in checks {
             let field = check.field.to_string();
@@ -218,6 +262,7 @@ impl Engine {
                 continue;
             }
             let value = check.value_that_holds(facts);
+            let value = check.field.access.without_secrets(value);
             fields.push(MatchedField { field, value: shown(value.as_ref()) });
         }
         fields
@@ -285,9 +330,12 @@ fn blindness(rule: &Rule, sees: &impl Fn(EventType) -> bool) -> Option<BlindRule
 /// A rule that an act matched.
 #[derive(Clone, Debug)]
 pub struct Match<'e> {
+    /// Of the alert that is made of it, however often.
+    id: Uuid,
     rule: &'e Rule,
     message: String,
     matched_fields: Vec<MatchedField>,
+    suppression: Option<&'e Suppression>,
 }
 
 impl<'e> Match<'e> {
@@ -304,6 +352,11 @@ impl<'e> Match<'e> {
     /// The fields that the part of the condition that holds compared, and their values.
     pub fn matched_fields(&self) -> &[MatchedField] {
         &self.matched_fields
+    }
+
+    /// The suppression that says that this alert is expected, where one does: it is to be counted, not sent.
+    pub fn suppression(&self) -> Option<&'e Suppression> {
+        self.suppression
     }
 
     /// The alert, with its evidence whole. `act` is the one that matched.
@@ -332,7 +385,7 @@ impl<'e> Match<'e> {
         detected_at: Timestamp,
     ) -> Alert {
         Alert {
-            id: Uuid::now_v7(),
+            id: self.id,
             time,
             detected_at,
             rule: self.rule.name.clone(),

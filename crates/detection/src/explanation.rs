@@ -51,6 +51,7 @@ impl Engine {
                 Some(types.iter().map(|event_type| event_type.name()).collect())
             }
         };
+        let popularity = self.popularity();
         let mut shown = BTreeSet::new();
         let mut always = false;
         let mut paths = WantedPaths::default();
@@ -62,7 +63,7 @@ impl Engine {
             }
         }
         if source == EventSource::KubernetesAudit {
-            match Guard::of(&self.graph, condition) {
+            match Guard::of(&self.graph, condition, &popularity) {
                 Some(guard) => shown.extend(guard.any.iter().map(in_words)),
                 None => always = true,
             }
@@ -70,7 +71,7 @@ impl Engine {
         for event_type in crate::EventType::seen().filter(|seen| types.contains(*seen)) {
             let special =
                 for_event_type(&mut self.graph, condition, event_type, &mut HashMap::new());
-            match Guard::of(&self.graph, special) {
+            match Guard::of(&self.graph, special, &popularity) {
                 Some(guard) => shown.extend(guard.any.iter().map(in_words)),
                 None => always = true,
             }

@@ -2,6 +2,7 @@
 
 use crate::condition::Transformer;
 use crate::field::{Facts, FieldUse, Value};
+use crate::shared_parts::{Memo, SharedParts};
 use crate::test::Test;
 use crate::transform::transformed;
 use std::collections::HashMap;
@@ -18,6 +19,17 @@ pub(crate) enum Node {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct NodeId(u32);
+
+impl NodeId {
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    #[cfg(test)]
+    pub fn of(place: usize) -> Self {
+        Self(index(place))
+    }
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct CheckId(u32);
@@ -49,6 +61,7 @@ pub(crate) struct Graph {
     checks: Vec<Check>,
     /// By the check's text.
     known_checks: HashMap<String, CheckId>,
+    shared: SharedParts,
 }
 
 impl Graph {
@@ -197,27 +210,65 @@ impl Graph {
         }
     }
 
-    /// Whether a condition holds.
-    pub fn holds(&self, id: NodeId, facts: &Facts<'_>) -> bool {
+    /// Finds what these conditions share, which is then asked once an act.
+    pub fn share(&mut self, conditions: impl Iterator<Item = NodeId>) {
+        let mut uses = vec![0; self.nodes.len()];
+        conditions.for_each(|condition| self.count_uses(condition, &mut uses));
+        self.shared = SharedParts::new(&uses);
+    }
+
+    fn count_uses(&self, id: NodeId, uses: &mut [u32]) {
+        uses[id.index()] += 1;
+        if uses[id.index()] > 1 {
+            return;
+        }
+        match self.node(id) {
+            Node::Constant(_) | Node::Check(_) => {}
+            Node::Not(part) => self.count_uses(*part, uses),
+            Node::And(parts) | Node::Or(parts) => {
+                parts.iter().for_each(|part| self.count_uses(*part, uses));
+            }
+        }
+    }
+
+    /// Whether a condition holds. `memo` is of these facts alone.
+    pub fn holds(&self, id: NodeId, facts: &Facts<'_>, memo: &mut Memo) -> bool {
+        let Some(place) = self.shared.place(id) else { return self.ask(id, facts, memo) };
+        memo.get(place).unwrap_or_else(|| {
+            let truth = self.ask(id, facts, memo);
+            memo.set(place, truth);
+            truth
+        })
+    }
+
+    fn ask(&self, id: NodeId, facts: &Facts<'_>, memo: &mut Memo) -> bool {
         match self.node(id) {
             Node::Constant(truth) => *truth,
             Node::Check(check) => self.check(*check).holds(facts),
-            Node::Not(part) => !self.holds(*part, facts),
-            Node::And(parts) => parts.iter().all(|part| self.holds(*part, facts)),
-            Node::Or(parts) => parts.iter().any(|part| self.holds(*part, facts)),
+            Node::Not(part) => !self.holds(*part, facts, memo),
+            Node::And(parts) => parts.iter().all(|part| self.holds(*part, facts, memo)),
+            Node::Or(parts) => parts.iter().any(|part| self.holds(*part, facts, memo)),
         }
     }
 
     /// The checks that make a condition hold: all of a conjunction, the first that holds of a disjunction. What is
     /// negated did not hold, and is no evidence.
-    pub fn evidence<'g>(&'g self, id: NodeId, facts: &Facts<'_>, found: &mut Vec<&'g Check>) {
+    pub fn evidence<'g>(
+        &'g self,
+        id: NodeId,
+        facts: &Facts<'_>,
+        memo: &mut Memo,
+        found: &mut Vec<&'g Check>,
+    ) {
         match self.node(id) {
             Node::Constant(_) | Node::Not(_) => {}
             Node::Check(check) => found.push(self.check(*check)),
-            Node::And(parts) => parts.iter().for_each(|part| self.evidence(*part, facts, found)),
+            Node::And(parts) => {
+                parts.iter().for_each(|part| self.evidence(*part, facts, memo, found));
+            }
             Node::Or(parts) => {
-                if let Some(part) = parts.iter().find(|part| self.holds(**part, facts)) {
-                    self.evidence(*part, facts, found);
+                if let Some(part) = parts.iter().find(|part| self.holds(**part, facts, memo)) {
+                    self.evidence(*part, facts, memo, found);
                 }
             }
         }

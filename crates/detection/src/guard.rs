@@ -2,10 +2,11 @@
 //! most rules without asking any of them.
 
 use crate::condition::Transformer;
-use crate::field::{Access, FieldUse};
+use crate::field::FieldUse;
 use crate::graph::{Check, Graph, Node, NodeId};
 use crate::test::{Test, TextTest};
-use std::collections::BTreeSet;
+use regex_syntax::hir::literal::{Extractor, Literal};
+use std::collections::{BTreeSet, HashMap};
 
 /// More texts than this tell little apart for what they cost.
 const MOST_TEXTS: usize = 4096;
@@ -54,20 +55,47 @@ pub(crate) struct Ask {
     pub texts: BTreeSet<Box<str>>,
 }
 
+/// In how many conditions the parts of texts stand that conditions ask for.
+#[derive(Debug, Default)]
+pub(crate) struct Popularity(HashMap<Box<str>, usize>);
+
+impl Popularity {
+    pub fn of(graph: &Graph, conditions: impl Iterator<Item = NodeId>) -> Self {
+        let mut all = Self::default();
+        for condition in conditions {
+            let mut parts = BTreeSet::new();
+            graph.visit_checks(condition, &mut |check| {
+                let asks = Guard::of_check(check).unwrap_or_default().any.into_iter();
+                parts.extend(asks.filter(|ask| !ask.whole).flat_map(|ask| ask.texts));
+            });
+            for part in parts {
+                *all.0.entry(part).or_default() += 1;
+            }
+        }
+        all
+    }
+
+    /// Of the most popular part.
+    fn most(&self, guard: &Guard) -> usize {
+        let counts = guard.parts().filter_map(|part| self.0.get(part));
+        counts.copied().max().unwrap_or(0)
+    }
+}
+
 impl Guard {
     /// The best guard of a condition; None where there is none.
-    pub fn of(graph: &Graph, condition: NodeId) -> Option<Self> {
+    pub fn of(graph: &Graph, condition: NodeId, popularity: &Popularity) -> Option<Self> {
         let guard = match graph.node(condition) {
             Node::Constant(false) => Some(Self::default()),
             Node::Constant(true) | Node::Not(_) => None,
             Node::Check(check) => Self::of_check(graph.check(*check)),
             Node::And(parts) => {
-                let guards = parts.iter().filter_map(|part| Self::of(graph, *part));
-                guards.min_by_key(Self::cost)
+                let guards = parts.iter().filter_map(|part| Self::of(graph, *part, popularity));
+                guards.min_by_key(|guard| guard.cost(popularity))
             }
-            Node::Or(parts) => parts
-                .iter()
-                .try_fold(Self::default(), |all, part| Some(all.or(Self::of(graph, *part)?))),
+            Node::Or(parts) => parts.iter().try_fold(Self::default(), |all, part| {
+                Some(all.or(Self::of(graph, *part, popularity)?))
+            }),
         };
         guard.filter(|guard| guard.size() <= MOST_TEXTS)
     }
@@ -109,15 +137,15 @@ impl Guard {
         self.any.iter().map(|ask| ask.texts.len()).sum()
     }
 
-    /// Looking whole values up costs least and tells most; then what asks for few and long parts, but not of arguments,
-    /// which are put together first.
-    fn cost(&self) -> (usize, usize, usize, usize) {
-        let in_parts = self.any.iter().filter(|ask| !ask.whole);
-        let is_argument = |ask: &&Ask| matches!(ask.subject.field.access, Access::Argument(_));
-        let of_arguments = self.any.iter().filter(is_argument).count();
-        let shortest = in_parts.clone().flat_map(|ask| &ask.texts).map(|text| text.len()).min();
-        let parts = in_parts.map(|ask| ask.texts.len()).sum();
-        (of_arguments, parts, self.size(), usize::MAX - shortest.unwrap_or(0))
+    fn parts(&self) -> impl Iterator<Item = &str> {
+        self.any.iter().filter(|ask| !ask.whole).flat_map(|ask| &ask.texts).map(|text| &**text)
+    }
+
+    /// Looking whole values up costs least and tells most; then what asks for parts that stand in few other conditions (an
+    /// act that shows what many ask for would be told from none of them), for few and for long ones.
+    fn cost(&self, popularity: &Popularity) -> (usize, usize, usize, usize) {
+        let shortest = self.parts().map(str::len).min().unwrap_or(0);
+        (popularity.most(self), self.parts().count(), self.size(), usize::MAX - shortest)
     }
 }
 
@@ -132,8 +160,22 @@ fn of_text(test: &TextTest) -> Option<(bool, BTreeSet<Box<str>>)> {
         | TextTest::ContainsIgnoringCase(part) => of_parts(std::slice::from_ref(part)),
         TextTest::ContainsOneOf(parts) => of_parts(parts.texts()),
         TextTest::Below(paths) => of_parts(paths),
-        TextTest::NotEqual(_) | TextTest::Matches(_) => None,
+        TextTest::Matches(expression) => of_parts(&beginnings(expression.as_str())?),
+        TextTest::InDomain(domains) if domains.len() <= MOST_TEXTS => {
+            let names: Vec<Box<str>> = domains.iter().map(Into::into).collect();
+            of_parts(&names)
+        }
+        TextTest::Mentions(mention) if !mention.written().is_empty() => of_parts(mention.written()),
+        TextTest::NotEqual(_) | TextTest::InDomain(_) | TextTest::Mentions(_) => None,
     }
+}
+
+/// What texts begin with that an expression matches; None where they may begin in too many ways.
+fn beginnings(expression: &str) -> Option<Vec<Box<str>>> {
+    let hir = regex_syntax::parse(expression).ok()?;
+    let found = Extractor::new().extract(&hir);
+    let text = |literal: &Literal| std::str::from_utf8(literal.as_bytes()).ok().map(Into::into);
+    found.literals()?.iter().map(text).collect()
 }
 
 fn of_parts(parts: &[Box<str>]) -> Option<(bool, BTreeSet<Box<str>>)> {

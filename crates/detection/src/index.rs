@@ -3,7 +3,7 @@
 use crate::condition::Transformer;
 use crate::field::{Facts, Value};
 use crate::graph::{Graph, NodeId};
-use crate::guard::{Ask, Guard, Subject};
+use crate::guard::{Ask, Guard, Popularity, Subject};
 use crate::transform::transformed;
 use aho_corasick::{AhoCorasick, MatchKind};
 use foldhash::HashMap;
@@ -49,11 +49,11 @@ struct Unsorted {
 
 impl Index {
     /// Of conditions, each known by its place.
-    pub fn new(graph: &Graph, conditions: &[NodeId]) -> Self {
+    pub fn new(graph: &Graph, conditions: &[NodeId], popularity: &Popularity) -> Self {
         let mut always = vec![];
         let mut by_subject: Vec<(Subject, Unsorted)> = vec![];
         for (place, condition) in (0..).zip(conditions) {
-            match Guard::of(graph, *condition) {
+            match Guard::of(graph, *condition, popularity) {
                 Some(guard) => add(&mut by_subject, guard, place),
                 None => always.push(place),
             }

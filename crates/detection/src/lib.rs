@@ -46,6 +46,9 @@
 //!     host: &host,
 //!     remote_name: None,
 //!     is_on_sensor: false,
+//!     environment: None,
+//!     login_name: None,
+//!     group_name: None,
 //! };
 //! for matched in engine.evaluate(&act) {
 //!     let alert = matched.into_alert(&act, Timestamp::now());
@@ -55,9 +58,11 @@
 //! ```
 
 mod act;
+mod addition;
 mod condition;
 mod diagnostic;
 mod documentation;
+mod domain_set;
 mod engine;
 mod event_source;
 mod event_type;
@@ -69,23 +74,34 @@ mod index;
 mod load;
 mod lower;
 mod memory;
+mod mention;
 mod network;
+mod network_set;
+mod outline;
 mod output;
 mod paths;
 mod rule;
+mod shared_parts;
 mod source;
+mod suppression;
 mod test;
 mod transform;
+mod why;
 
 pub use act::{Act, AuditAct};
+pub use addition::ListAddition;
 pub use diagnostic::{Diagnostic, LoadError, Severity};
 pub use documentation::{event_type_table, field_table, rule_table};
+pub use domain_set::is_domain;
 pub use engine::{Engine, Match};
 pub use event_source::EventSource;
 pub use event_type::{EventType, EventTypes};
 pub use explanation::Explanation;
 pub use field::{Argument, Field, Kind, Provider, fields};
 pub use memory::{BaselinesError, Tally};
+pub use network::is_network;
 pub use paths::WantedPaths;
 pub use rule::{Rule, RuleSet};
-pub use source::SourceFile;
+pub use source::{SourceFile, Sources};
+pub use suppression::Suppression;
+pub use why::{Truth, Why, WhyPart};

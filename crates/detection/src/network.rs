@@ -1,6 +1,6 @@
 //! Addresses and networks that rules compare with.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A network in CIDR notation; an address alone is a network of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,24 @@ impl Network {
         (prefix <= longest).then_some(Self { address, prefix })
     }
 
-    /// Whether the address is of this network. An IPv4 address within an IPv6 one is that IPv4 address.
+    /// Its first and its last address.
+    pub fn range(&self) -> (IpAddr, IpAddr) {
+        match self.address {
+            IpAddr::V4(address) => {
+                let hosts = u32::MAX.checked_shr(self.prefix).unwrap_or(0);
+                let (first, last) = (address.to_bits() & !hosts, address.to_bits() | hosts);
+                (Ipv4Addr::from_bits(first).into(), Ipv4Addr::from_bits(last).into())
+            }
+            IpAddr::V6(address) => {
+                let hosts = u128::MAX.checked_shr(self.prefix).unwrap_or(0);
+                let (first, last) = (address.to_bits() & !hosts, address.to_bits() | hosts);
+                (Ipv6Addr::from_bits(first).into(), Ipv6Addr::from_bits(last).into())
+            }
+        }
+    }
+
+    /// Whether the address is of this network: [`NetworkSet`](crate::network_set::NetworkSet) is held to it. An IPv4 address within an IPv6 one is that IPv4 address.
+    #[cfg(test)]
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
             (IpAddr::V4(network), IpAddr::V4(address)) => {
@@ -35,6 +52,11 @@ impl Network {
             _ => false,
         }
     }
+}
+
+/// Whether a text is an address, or a network in CIDR notation.
+pub fn is_network(text: &str) -> bool {
+    Network::parse(text).is_some()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::condition::{Subject, Transformer, parse_leading_subject};
 use crate::diagnostic::{Report, Severity};
 use crate::event_source::EventSource;
 use crate::field::{Facts, FieldUse, Value};
-use crate::lower::{Problem, field_use, kind_after, refuse_of_other_source};
+use crate::lower::{Problem, Used, refuse_of_other_source, used};
 use crate::source::LocatedText;
 use crate::transform::transformed;
 use std::fmt::Write as _;
@@ -69,6 +69,11 @@ impl Template {
         Some(Self { pieces, added })
     }
 
+    /// Whether it prints a field.
+    pub fn prints(&self, name: &str) -> bool {
+        prints(&self.pieces, name)
+    }
+
     /// The text for one act.
     pub fn render(&self, facts: &Facts<'_>) -> String {
         let mut text = String::new();
@@ -95,7 +100,7 @@ impl Template {
 fn prints(pieces: &[Piece], name: &str) -> bool {
     pieces
         .iter()
-        .any(|piece| matches!(piece, Piece::Field { field, .. } if field.field.name == name))
+        .any(|piece| matches!(piece, Piece::Field { field, .. } if field.fields().iter().any(|field| field.name == name)))
 }
 
 /// A value as people read it: control characters escaped, very long ones cut.
@@ -176,8 +181,8 @@ impl<'t> Reader<'t> {
             diagnostic.help = error.help;
             Problem::new(diagnostic)
         })?;
-        if subject.field != NOTHING {
-            let piece = field_piece(subject, width, self.source, report)?;
+        if subject.call.is_some() || subject.field != NOTHING {
+            let piece = field_piece(&subject, width, self.source, report)?;
             self.pieces.push(piece);
         }
         self.at = end;
@@ -199,17 +204,20 @@ impl<'t> Reader<'t> {
 }
 
 fn field_piece(
-    subject: Subject,
+    subject: &Subject,
     width: Option<usize>,
     source: EventSource,
     report: &Report<'_>,
 ) -> Result<Piece, Problem> {
-    let field = field_use(&subject.field, subject.argument.as_deref(), subject.place, report)?;
-    if let Some(problem) = refuse_of_other_source(field.field, source, subject.place, report) {
+    let Used { field, transformers, .. } = used(subject, report)?;
+    let of_others = field
+        .fields()
+        .into_iter()
+        .find_map(|field| refuse_of_other_source(field, source, subject.place, report));
+    if let Some(problem) = of_others {
         return Err(problem);
     }
-    kind_after(&subject, field.kind(), report)?;
-    Ok(Piece::Field { field, transformers: subject.transformers, width })
+    Ok(Piece::Field { field, transformers, width })
 }
 
 #[cfg(test)]

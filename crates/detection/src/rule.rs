@@ -6,8 +6,10 @@ use crate::event_type::EventTypes;
 use crate::field::Field;
 use crate::graph::{Graph, NodeId};
 use crate::memory::{Fingerprint, Stateful, Step};
+use crate::outline::Outline;
 use crate::output::Template;
-use crate::source::SourceFile;
+use crate::source::{SourceFile, Sources};
+use crate::suppression::{LoadedSuppression, Suppression};
 use event_model::Priority;
 
 /// A rule that is switched on.
@@ -21,6 +23,8 @@ pub struct Rule {
     pub(crate) enabled: bool,
     pub(crate) output: Template,
     pub(crate) condition: NodeId,
+    /// The condition as it was written.
+    pub(crate) outline: Outline,
     pub(crate) fields: Vec<&'static Field>,
     pub(crate) event_types: EventTypes,
     pub(crate) stateful: Option<Stateful>,
@@ -54,6 +58,12 @@ impl Rule {
         self.source
     }
 
+    /// Whether it compares or prints the environment of programs.
+    pub fn wants_environment(&self) -> bool {
+        const NAME: &str = "proc.env";
+        self.fields.iter().any(|field| field.name == NAME) || self.output.prints(NAME)
+    }
+
     /// The fields that its condition compares.
     pub fn fields(&self) -> &[&'static Field] {
         &self.fields
@@ -79,8 +89,10 @@ impl Rule {
 #[derive(Debug)]
 pub struct RuleSet {
     pub(crate) rules: Vec<Rule>,
+    pub(crate) suppressions: Vec<LoadedSuppression>,
     pub(crate) graph: Graph,
     pub(crate) warnings: Vec<Diagnostic>,
+    pub(crate) unused_additions: Vec<String>,
 }
 
 impl RuleSet {
@@ -89,7 +101,25 @@ impl RuleSet {
     /// # Errors
     /// Every error of every file at once.
     pub fn load(files: &[SourceFile<'_>]) -> Result<Self, LoadError> {
-        crate::load::load(files)
+        Self::load_from(Sources { rules: files, ..Sources::default() })
+    }
+
+    /// Loads rule files with what belongs to them.
+    ///
+    /// # Errors
+    /// Every error of every file at once.
+    pub fn load_from(sources: Sources<'_>) -> Result<Self, LoadError> {
+        crate::load::load(sources)
+    }
+
+    /// The suppressions, in the order of their files.
+    pub fn suppressions(&self) -> impl Iterator<Item = &Suppression> {
+        self.suppressions.iter().map(|loaded| &loaded.suppression)
+    }
+
+    /// The lists that were to be added to and that no file defines.
+    pub fn unused_additions(&self) -> &[String] {
+        &self.unused_additions
     }
 
     /// The rules that are switched on, in the order of their names' first occurrence.

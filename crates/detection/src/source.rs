@@ -1,5 +1,7 @@
 //! Where text came from: every name and value of a rule can be pointed at in its file.
 
+use crate::addition::ListAddition;
+use event_model::Timestamp;
 use std::ops::Range;
 
 /// A rule file: the name that stands in messages, and the text.
@@ -9,6 +11,19 @@ pub struct SourceFile<'a> {
     pub name: &'a str,
     /// The file's contents.
     pub text: &'a str,
+}
+
+/// What rules are loaded from.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sources<'a> {
+    /// Rule files.
+    pub rules: &'a [SourceFile<'a>],
+    /// Files of suppressions of their alerts.
+    pub suppressions: &'a [SourceFile<'a>],
+    /// Values for lists that the rules define.
+    pub additions: &'a [ListAddition],
+    /// Decides which suppressions have expired, and how long they may last.
+    pub now: Timestamp,
 }
 
 /// A stretch of a file.

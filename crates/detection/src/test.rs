@@ -1,10 +1,12 @@
 //! What is asked of a field's value.
 
+use crate::domain_set::DomainSet;
 use crate::field::Value;
-use crate::network::Network;
-use aho_corasick::AhoCorasick;
+use crate::mention::Mention;
+use crate::network_set::NetworkSet;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use foldhash::HashSet;
 use regex::Regex;
-use std::collections::HashSet;
 
 /// A question to a value. A missing value is never asked.
 #[derive(Debug)]
@@ -15,9 +17,9 @@ pub(crate) enum Test {
     Number(NumberTest),
     Boolean(bool),
     /// An address of one of the networks.
-    AddressIn(Box<[Network]>),
+    AddressIn(NetworkSet),
     /// An address of none of them.
-    AddressOutside(Box<[Network]>),
+    AddressOutside(NetworkSet),
     /// No value answers: an empty list, say.
     Never,
     /// How many of several questions must be answered with yes.
@@ -42,6 +44,10 @@ pub(crate) enum TextTest {
     Matches(Regex),
     /// Paths without a slash at their ends: the text is one of them or lies below one.
     Below(Box<[Box<str>]>),
+    /// The text is one of the domains or lies below one.
+    InDomain(DomainSet),
+    /// The text mentions one of the addresses or domains.
+    Mentions(Mention),
 }
 
 #[derive(Debug)]
@@ -68,6 +74,8 @@ impl Parts {
     pub fn new(texts: Box<[Box<str>]>, ignoring_case: bool) -> Option<Self> {
         let mut builder = AhoCorasick::builder();
         let patterns = texts.iter().map(|text| text.as_bytes());
+        // A tenth of the memory that its quickest form takes, for what the index leaves to be asked.
+        builder.kind(Some(AhoCorasickKind::ContiguousNFA));
         let searcher = builder.ascii_case_insensitive(ignoring_case).build(patterns).ok()?;
         Some(Self { texts, searcher })
     }
@@ -115,15 +123,13 @@ impl TextSet {
 impl Test {
     pub fn holds(&self, value: &Value<'_>) -> bool {
         match (self, value) {
-            (Self::Exists, _) => true,
+            (Self::Exists, value) => *value != Value::Missing,
             (Self::Text(test), Value::Text(value)) => test.holds(value),
             (Self::Number(test), Value::Number(number)) => test.holds(*number),
             (Self::Boolean(wanted), Value::Boolean(truth)) => wanted == truth,
-            (Self::AddressIn(networks), Value::Address(address)) => {
-                networks.iter().any(|network| network.contains(*address))
-            }
+            (Self::AddressIn(networks), Value::Address(address)) => networks.contains(*address),
             (Self::AddressOutside(networks), Value::Address(address)) => {
-                !networks.iter().any(|network| network.contains(*address))
+                !networks.contains(*address)
             }
             (Self::Any(tests), _) => tests.iter().any(|test| test.holds(value)),
             (Self::All(tests), _) => {
@@ -158,6 +164,8 @@ impl TextTest {
             Self::ContainsOneOf(parts) => parts.searcher.is_match(text),
             Self::Matches(expression) => expression.is_match(text),
             Self::Below(paths) => paths.iter().any(|path| lies_below(text, path)),
+            Self::InDomain(domains) => domains.holds(text),
+            Self::Mentions(mention) => mention.is_in(text),
         }
     }
 }

@@ -118,6 +118,9 @@ fn rules_are_asked_of_the_events_of_their_source_alone() {
         host: &host,
         remote_name: None,
         is_on_sensor: false,
+        environment: None,
+        login_name: None,
+        group_name: None,
     };
     let acts: Vec<_> =
         engine.evaluate(&act).map(|matched| matched.rule().name().to_owned()).collect();

@@ -1,10 +1,8 @@
 //! Input that is large, deep, or not meant well: an answer within bounds, or a clear error; never a crash.
 
-mod cases;
-
-use cases::Case;
 use detection::{Engine, RuleSet, SourceFile};
 use proptest::prelude::*;
+use rule_cases::Case;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 

@@ -1,9 +1,7 @@
 //! How later items change earlier ones, and what a loaded condition means.
 
-mod cases;
-
-use cases::Case;
 use detection::{Engine, RuleSet, SourceFile};
+use rule_cases::Case;
 
 fn engine(text: &str) -> Engine {
     let rules = RuleSet::load(&[SourceFile { name: "test.yaml", text }]);

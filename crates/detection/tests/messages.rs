@@ -108,7 +108,12 @@ fn an_expression_that_can_t_be_used() {
 
 #[test]
 fn an_unknown_key() {
-    insta::assert_snapshot!(errors(&(rule("proc.name = nc") + "  priorty: NOTICE\n")));
+    insta::assert_snapshot!(warnings(&(rule("proc.name = nc") + "  tgas: [a]\n")));
+}
+
+#[test]
+fn an_item_of_an_unknown_kind_that_is_like_no_other() {
+    insta::assert_snapshot!(warnings("- authors: [ann]\n  since: 2024\n"));
 }
 
 #[test]

@@ -52,6 +52,24 @@ pub struct Container {
     pub cgroup_path: String,
     /// When the runtime made it.
     pub created_at: Option<Timestamp>,
+    /// What is mounted in it. Known on its node alone, to rules: it goes neither over the wire nor into a store.
+    #[serde(skip)]
+    pub mounts: Option<Vec<Mount>>,
+}
+
+/// Something of the node, or of a volume, that a container has at a place of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mount {
+    /// What is mounted: a path of the node, or the name of a file system.
+    pub source: String,
+    /// Where, in the container.
+    pub destination: String,
+    /// Further options, as the runtime tells them.
+    pub mode: String,
+    /// It may be written to.
+    pub writable: bool,
+    /// How mounts below it spread, such as `rprivate`.
+    pub propagation: String,
 }
 
 /// The Kubernetes pod of a container.

@@ -138,15 +138,18 @@ impl FileEvent {
 
     /// Appends what [`Self::flag_symbols`] gives.
     pub fn write_flag_symbols(&self, text: &mut String) {
-        let names: &[Symbol] = match self.act {
-            FileAct::Open => return symbols::write_open_flags(text, self.flags),
-            FileAct::Mount => MOUNT_FLAGS,
-            FileAct::Umount => UMOUNT_FLAGS,
-            FileAct::Chattr => INODE_FLAGS,
-            FileAct::Rename => RENAME_FLAGS,
-            _ => &[],
-        };
-        symbols::write_set(text, self.flags, names);
+        match self.act {
+            FileAct::Open => symbols::write_open_flags(text, self.flags),
+            act => symbols::write_set(text, self.flags, names_of_flags(act)),
+        }
+    }
+
+    /// The flags of an act from what [`Self::flag_symbols`] gives. None where it is nothing that it gives.
+    pub fn flags_of(act: FileAct, symbols: &str) -> Option<u64> {
+        match act {
+            FileAct::Open => symbols::open_flags(symbols),
+            act => symbols::bits(symbols, names_of_flags(act)),
+        }
     }
 
     /// The open was for writing.
@@ -157,6 +160,16 @@ impl FileEvent {
     /// The open was for reading.
     pub const fn opens_for_reading(&self) -> bool {
         matches!(self.act, FileAct::Open) && self.flags & 3 != 1
+    }
+}
+
+const fn names_of_flags(act: FileAct) -> &'static [Symbol] {
+    match act {
+        FileAct::Mount => MOUNT_FLAGS,
+        FileAct::Umount => UMOUNT_FLAGS,
+        FileAct::Chattr => INODE_FLAGS,
+        FileAct::Rename => RENAME_FLAGS,
+        _ => &[],
     }
 }
 
@@ -211,6 +224,8 @@ mod tests {
         assert!(open.opens_for_writing() && !open.opens_for_reading());
         let mount = FileEvent { act: FileAct::Mount, flags: 4096 | 1, ..FileEvent::default() };
         assert_eq!(mount.flag_symbols(), "MS_RDONLY|MS_BIND");
+        assert_eq!(FileEvent::flags_of(FileAct::Mount, "MS_RDONLY|MS_BIND"), Some(mount.flags));
+        assert_eq!(FileEvent::flags_of(FileAct::Chmod, "0"), Some(0));
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod container;
 mod coverage;
 mod event;
 mod file;
+mod held;
 mod host;
 mod inventory;
 mod kubernetes;
@@ -31,10 +32,11 @@ mod time;
 
 pub use alert::{Alert, AlertSubject, MatchedField, Priority};
 pub use audit::{AuditEvent, AuditObject, AuditUser};
-pub use container::{Container, ContainerId, Pod};
+pub use container::{Container, ContainerId, Mount, Pod};
 pub use coverage::{BlindRule, ProbeCoverage, ProbeState, SensorStatus};
 pub use event::{Event, EventKind, ExitStatus};
 pub use file::{FileAct, FileEvent, PathSource};
+pub use held::{HeldAlerts, HeldReason};
 pub use host::Host;
 pub use inventory::{
     Image, Inventory, InventoryItem, InventoryKind, InventorySubject, ListeningPort, Package,

@@ -1,6 +1,6 @@
 use crate::{
-    Alert, AuditEvent, Container, Event, Host, Inventory, KubernetesObject, Lane, Loss, Process,
-    SensorStatus,
+    Alert, AuditEvent, Container, Event, HeldAlerts, Host, Inventory, KubernetesObject, Lane, Loss,
+    Process, SensorStatus,
 };
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 #[allow(missing_docs)] // Each variant is named by the type that it holds.
 pub enum Record {
     Alert(Box<Alert>),
+    HeldAlerts(Box<HeldAlerts>),
     Loss(Loss),
     SensorStatus(Box<SensorStatus>),
     Host(Host),
@@ -25,7 +26,9 @@ impl Record {
     /// The lane that records of this kind travel in.
     pub const fn lane(&self) -> Lane {
         match self {
-            Self::Alert(_) | Self::Loss(_) | Self::SensorStatus(_) => Lane::Alert,
+            Self::Alert(_) | Self::HeldAlerts(_) | Self::Loss(_) | Self::SensorStatus(_) => {
+                Lane::Alert
+            }
             Self::Host(_) | Self::Container(_) | Self::Process(_) | Self::KubernetesObject(_) => {
                 Lane::Entity
             }
@@ -38,6 +41,7 @@ impl Record {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Alert(_) => "alert",
+            Self::HeldAlerts(_) => "held_alerts",
             Self::Loss(_) => "loss",
             Self::SensorStatus(_) => "sensor_status",
             Self::Host(_) => "host",

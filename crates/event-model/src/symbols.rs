@@ -29,6 +29,26 @@ pub fn write_set(text: &mut String, bits: u64, names: &[Symbol]) {
     }
 }
 
+/// The bits of a set as [`set`] writes it. None where a name is not among them.
+pub fn bits(text: &str, names: &[Symbol]) -> Option<u64> {
+    text.split('|').try_fold(0, |bits, name| Some(bits | bit(name, names)?))
+}
+
+fn bit(name: &str, names: &[Symbol]) -> Option<u64> {
+    let known = names.iter().find(|(_, known)| *known == name).map(|(bit, _)| *bit);
+    known.or_else(|| match name.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16).ok(),
+        None => name.parse().ok(),
+    })
+}
+
+/// The flags of open(2), as [`write_open_flags`] writes them.
+pub fn open_flags(text: &str) -> Option<u64> {
+    let (access, rest) = text.split_once('|').unwrap_or((text, "0"));
+    let access = ["O_RDONLY", "O_WRONLY", "O_RDWR", "3"].iter().position(|name| *name == access)?;
+    Some(access as u64 | bits(rest, OPEN_FLAGS)?)
+}
+
 /// One value: its name, or the number.
 pub fn one(value: u64, names: &[Symbol]) -> String {
     names
@@ -82,5 +102,10 @@ mod tests {
         };
         assert_eq!(open_flags(0), "O_RDONLY");
         assert_eq!(open_flags(2 | 0o2_000_000), "O_RDWR|O_CLOEXEC");
+        for flags in [0, 1, 0o1101, 2 | 0o2_000_000, 1 << 40 | 0o100] {
+            assert_eq!(super::open_flags(&open_flags(flags)), Some(flags));
+        }
+        assert_eq!(super::open_flags("O_WRONLY|O_MADE_UP"), None);
+        assert_eq!(bits("ONE|0x4", &[(1, "ONE")]), Some(5));
     }
 }

@@ -1,4 +1,5 @@
-use crate::collect_files;
+use crate::RulePaths;
+use crate::disk::visible_files;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -19,11 +20,11 @@ struct Version {
 }
 
 impl Stamp {
-    /// Of the files that [`crate::load`] would read now.
-    pub fn of(paths: &[PathBuf]) -> Self {
+    /// Of the files that [`crate::load_from`] would read now.
+    pub fn of(paths: &RulePaths) -> Self {
         let mut files = vec![];
-        for path in paths {
-            if collect_files(path, &mut files).is_err() {
+        for (path, extensions) in paths.each() {
+            if visible_files(path, extensions, &mut files).is_err() {
                 files.push(path.clone());
             }
         }
@@ -57,7 +58,7 @@ mod tests {
             fs::write(path(name), "[]").unwrap();
         }
         symlink(path("one"), path("..data")).unwrap();
-        let paths = [path("..data")];
+        let paths = RulePaths::of_rules(&[path("..data")]);
         let mut before = Stamp::of(&paths);
         assert_eq!(Stamp::of(&paths), before, "nothing happened");
         let mut differs = |what: &str| {

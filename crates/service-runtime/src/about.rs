@@ -1,3 +1,5 @@
+use crate::Flag;
+
 /// What a program is. Made by [`about!`](crate::about).
 #[derive(Clone, Copy, Debug)]
 pub struct About {
@@ -9,9 +11,17 @@ pub struct About {
     pub revision: Option<&'static str>,
     /// What it does, in one line.
     pub purpose: &'static str,
+    /// The flags that it has beside those of every program.
+    pub flags: &'static [Flag],
 }
 
 impl About {
+    /// The same program with flags of its own.
+    #[must_use]
+    pub const fn with_flags(self, flags: &'static [Flag]) -> Self {
+        Self { flags, ..self }
+    }
+
     /// The version as `--version` prints it.
     pub(crate) fn long_version(&self) -> String {
         match self.revision {
@@ -32,6 +42,7 @@ macro_rules! about {
             version: env!("CARGO_PKG_VERSION"),
             revision: option_env!("DEFENDER_REVISION"),
             purpose: $purpose,
+            flags: &[],
         }
     };
 }

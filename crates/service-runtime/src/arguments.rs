@@ -1,6 +1,6 @@
-use crate::About;
 use crate::config::KnownKeys;
-use clap::{Arg, ArgAction, Command, value_parser};
+use crate::{About, Flag};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -8,6 +8,8 @@ use std::path::PathBuf;
 pub(crate) struct Arguments {
     pub(crate) config: Option<PathBuf>,
     pub(crate) check_config: bool,
+    /// The values of the program's own flags.
+    pub(crate) flags: Vec<(Flag, String)>,
 }
 
 impl Arguments {
@@ -17,8 +19,19 @@ impl Arguments {
         Self {
             config: matches.remove_one("config"),
             check_config: matches.get_flag("check-config"),
+            flags: given(about.flags, &mut matches),
         }
     }
+}
+
+fn given(flags: &[Flag], matches: &mut ArgMatches) -> Vec<(Flag, String)> {
+    let value = |flag: &Flag| Some((*flag, matches.remove_one::<String>(flag.name)?));
+    flags.iter().filter_map(value).collect()
+}
+
+fn own(flag: &Flag) -> Arg {
+    let help = format!("{}; sets {}", flag.help, flag.key);
+    Arg::new(flag.name).long(flag.name).value_name(flag.value_name).help(help)
 }
 
 fn command(about: &About, keys: &KnownKeys) -> Command {
@@ -40,6 +53,7 @@ fn command(about: &About, keys: &KnownKeys) -> Command {
                 .action(ArgAction::SetTrue)
                 .help("Check the configuration, print what holds, and end (0: good, 2: wrong)"),
         )
+        .args(about.flags.iter().map(own))
 }
 
 /// The part of `--help` below the flags: every key with its default, and what else one needs to know.
@@ -54,7 +68,7 @@ fn explanation(keys: &KnownKeys) -> String {
         "
 Each key can be set in the environment, which wins over the file: DEFENDER_, then the key in
 capitals with two underscores for each dot. DEFENDER_LOG__LEVEL=debug sets log.level. Lists are
-written with commas.
+written with commas. A flag that sets a key wins over both.
 
 The address admin.listen serves /metrics (Prometheus), /healthz (the process runs) and /readyz
 (200 when every part is ready, else the reasons). Logs go to standard error: text on a terminal,

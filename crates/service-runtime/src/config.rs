@@ -4,6 +4,7 @@
 mod bytes;
 mod document;
 mod environment;
+mod flags;
 mod keys;
 mod load;
 mod place;

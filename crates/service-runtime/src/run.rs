@@ -71,7 +71,7 @@ fn complain(about: &About, error: &anyhow::Error) {
 fn configure<C: ServiceConfig>(about: &About) -> anyhow::Result<(Arguments, C)> {
     let keys = KnownKeys::of(&C::default())?;
     let arguments = Arguments::read(about, &keys);
-    let config = config::load(arguments.config.as_deref(), std::env::vars_os())?;
+    let config = config::load(arguments.config.as_deref(), std::env::vars_os(), &arguments.flags)?;
     Ok((arguments, config))
 }
 

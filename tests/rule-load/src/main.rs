@@ -118,6 +118,9 @@ fn evaluate(engines: &[Engine], recorded: &Recorded, host: &Host) -> u64 {
         host,
         remote_name: None,
         is_on_sensor: false,
+        environment: None,
+        login_name: None,
+        group_name: None,
     };
     engines.iter().map(|engine| engine.evaluate(&act).count() as u64).sum()
 }

@@ -109,6 +109,15 @@ impl Machine {
             .with_context(|| format!("{} was not started", name.file_name()))
     }
 
+    /// Stops one program in good order; the others go on.
+    pub fn end(&mut self, name: Name) -> Result<()> {
+        let place = self.programs.iter().position(|program| program.name() == name);
+        let place = place.with_context(|| format!("{} was not started", name.file_name()))?;
+        let status = self.programs.remove(place).stop(DRAINED_WITHIN)?;
+        anyhow::ensure!(status.success(), "{} ended with {status}", name.file_name());
+        Ok(())
+    }
+
     /// A client of its backend.
     pub fn api(&self) -> Api {
         Api::at(self.options.places.api_port)

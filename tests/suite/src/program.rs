@@ -91,6 +91,7 @@ impl Launch {
             .env_remove("NODE_NAME")
             // As in the images.
             .env("MIMALLOC_PURGE_DELAY", "10")
+            .env("MIMALLOC_ALLOW_THP", "0")
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -192,6 +193,20 @@ impl Program {
     pub fn cpu_seconds(&self) -> Result<f64> {
         let clock = clock_getcpuclockid(Pid::from_raw(i32::try_from(self.pid())?))?;
         Ok(Duration::from(clock.now()?).as_secs_f64())
+    }
+
+    /// The same of its threads of one name alone.
+    pub fn thread_cpu_seconds(&self, name: &str) -> Result<f64> {
+        let mut nanoseconds = 0;
+        for thread in fs::read_dir(format!("/proc/{}/task", self.pid()))? {
+            let folder = thread?.path();
+            if fs::read_to_string(folder.join("comm"))?.trim_end() == name {
+                let counts = fs::read_to_string(folder.join("schedstat"))?;
+                let used = counts.split(' ').next().context("schedstat has numbers")?;
+                nanoseconds += used.parse::<u64>()?;
+            }
+        }
+        Ok(Duration::from_nanos(nanoseconds).as_secs_f64())
     }
 
     /// The last lines of its log.

@@ -4,7 +4,9 @@
 //! does not hold. `fuzz/` looks for such bytes (docs/testing.md says how); the test of this crate replays what it kept.
 
 mod audit;
+mod capture;
 mod cgroup_path;
+mod conditions;
 mod dns;
 mod packages;
 mod proc_files;
@@ -15,9 +17,11 @@ mod rules;
 pub type Reader = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const READERS: [Reader; 8] = [
+pub const READERS: [Reader; 9] = [
     ("audit_line", audit::lines),
+    ("capture", capture::file),
     ("cgroup_path", cgroup_path::path),
+    ("condition", conditions::condition),
     ("dns_parser", dns::packet),
     ("package_lists", packages::lists),
     ("proc_files", proc_files::file),

@@ -148,19 +148,24 @@ fn under(launch: &Launch, bench: &Bench) -> Result<Sensed> {
 /// What the sensor uses beyond `idle`, its CPU of a second without work, is the work's.
 fn sense(work: &Work, sensor: &Program, idle: f64, bench: &Bench) -> Result<(f64, f64)> {
     let begin = Instant::now();
-    let before = sensor.cpu_seconds()?;
+    let before = cpu_for_events(sensor)?;
     let sensed = work.nanoseconds(bench)?;
     // The last records are on their way for a while.
     std::thread::sleep(SETTLES_WITHIN);
-    let used = sensor.cpu_seconds()? - before - idle * begin.elapsed().as_secs_f64();
+    let used = cpu_for_events(sensor)? - before - idle * begin.elapsed().as_secs_f64();
     Ok((sensed, used.max(0.0) * 1e9 / f64::from(work.count)))
 }
 
-/// The sensor's CPU in a second without work: it ticks once, and its inventory goes on slowly.
+/// The sensor's CPU so far without its inventory's, which works at a pace of its own, whatever the node does.
+fn cpu_for_events(sensor: &Program) -> Result<f64> {
+    Ok(sensor.cpu_seconds()? - sensor.thread_cpu_seconds("inventory")?)
+}
+
+/// The sensor's CPU in a second without work: it ticks once.
 fn idle_rate(sensor: &Program) -> Result<f64> {
-    let (begin, before) = (Instant::now(), sensor.cpu_seconds()?);
+    let (begin, before) = (Instant::now(), cpu_for_events(sensor)?);
     std::thread::sleep(2 * SETTLES_WITHIN);
-    Ok((sensor.cpu_seconds()? - before) / begin.elapsed().as_secs_f64())
+    Ok((cpu_for_events(sensor)? - before) / begin.elapsed().as_secs_f64())
 }
 
 /// Waits until the sensor has nothing left to do.

@@ -19,7 +19,7 @@ pub struct Step {
 }
 
 /// In this order: what fails fast stands first, what needs the binaries after them.
-pub const STEPS: [Step; 9] = [
+pub const STEPS: [Step; 10] = [
     Step { name: "format", shows: "rustfmt finds nothing to change", run: format },
     Step { name: "lint", shows: "clippy finds nothing, warnings included", run: lint },
     Step {
@@ -32,6 +32,11 @@ pub const STEPS: [Step; 9] = [
         name: "workspace",
         shows: "unit, property and integration tests; eBPF in this kernel; crashes",
         run: workspace,
+    },
+    Step {
+        name: "quiet-node",
+        shows: "a node's everyday work raises no alert above Informational",
+        run: quiet_node,
     },
     Step {
         name: "kernel-matrix",
@@ -173,6 +178,16 @@ fn note_real_acts(lines: &[String]) -> Vec<String> {
         passed(" collector-ds::node "),
         passed(" pipeline::"),
     )]
+}
+
+/// DEFENDER_QUIET_MINUTES lets the node work longer.
+fn quiet_node(setting: &Setting) -> Result<Outcome> {
+    let minutes = std::env::var("DEFENDER_QUIET_MINUTES").unwrap_or_else(|_| "2".to_owned());
+    let mut run = binaries::cargo("run")?;
+    run.args(["--quiet", "--locked", "--package", "quiet-node", "--", "--minutes", &minutes]);
+    run.arg("--rules").arg(folders::repository().join("rules"));
+    run.arg("--binaries").arg(binaries::folder(Profile::Release)?);
+    setting.read(&mut run)
 }
 
 fn kernel_matrix(setting: &Setting) -> Result<Outcome> {

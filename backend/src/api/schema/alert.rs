@@ -37,6 +37,13 @@ pub struct Alert {
     /// When the alert arrived here.
     #[schema(value_type = String, format = DateTime)]
     pub received_at: Timestamp,
+    /// Alerts that told the same and were counted instead of sent.
+    pub repeated: u64,
+    /// Alerts of this rule, of other acts in the same place, that were too many to be sent, since this one.
+    pub rate_limited: u64,
+    /// When the last of these happened; null without any.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub held_until: Option<Timestamp>,
     /// The cluster, as the publisher's certificate says.
     pub cluster: String,
     /// The node, as the publisher's certificate says.
@@ -99,7 +106,7 @@ impl From<model::Host> for Host {
 
 impl From<CompleteAlert> for Alert {
     fn from(complete: CompleteAlert) -> Self {
-        let CompleteAlert { number, received_at, publisher, alert } = complete;
+        let CompleteAlert { number, received_at, publisher, alert, held } = complete;
         let field = |matched: model::MatchedField| MatchedField {
             field: matched.field,
             value: matched.value,
@@ -125,6 +132,9 @@ impl From<CompleteAlert> for Alert {
             time: alert.time,
             detected_at: alert.detected_at,
             received_at,
+            repeated: held.repeated,
+            rate_limited: held.rate_limited,
+            held_until: held.until,
             cluster,
             node,
             kind,

@@ -76,6 +76,8 @@ pub struct Sensor {
     pub gaps: Vec<Gap>,
     /// Records that were seen and lost on their way, by all runs.
     pub losses: Vec<Loss>,
+    /// Alerts that it counted instead of sending them, by all runs.
+    pub held_alerts: Vec<HeldAlerts>,
 }
 
 /// How a sensor sees one kind of event.
@@ -152,6 +154,26 @@ pub struct Loss {
     pub until: Timestamp,
 }
 
+/// Alerts of a rule that a sensor counted instead of sending them.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct HeldAlerts {
+    /// The rule's name.
+    pub rule: String,
+    /// `repeated`, `rate_limited` or `suppressed`.
+    #[schema(example = "suppressed")]
+    pub reason: String,
+    /// The name of the suppression, where that is why.
+    pub suppression: Option<String>,
+    /// How many.
+    pub count: u64,
+    /// When the first of their acts happened.
+    #[schema(value_type = String, format = DateTime)]
+    pub since: Timestamp,
+    /// When the last of their acts happened.
+    #[schema(value_type = String, format = DateTime)]
+    pub until: Timestamp,
+}
+
 impl Sensor {
     /// A sensor as it is at the moment `now`.
     pub(crate) fn new(record: SensorRecord, now: Timestamp) -> Self {
@@ -179,6 +201,7 @@ impl Sensor {
             streams: record.streams.into_iter().map(Into::into).collect(),
             gaps: record.gaps.into_iter().map(Into::into).collect(),
             losses: record.losses.into_iter().map(Into::into).collect(),
+            held_alerts: record.held_alerts.into_iter().map(Into::into).collect(),
         };
         if let Some(status) = status {
             sensor.add_status(status);
@@ -270,5 +293,12 @@ impl From<crate::store::LossRecord> for Loss {
     fn from(record: crate::store::LossRecord) -> Self {
         let crate::store::LossRecord { lane, kind, reason, count, since, until } = record;
         Self { lane, kind, reason, count, since, until }
+    }
+}
+
+impl From<crate::store::HeldRecord> for HeldAlerts {
+    fn from(record: crate::store::HeldRecord) -> Self {
+        let crate::store::HeldRecord { rule, reason, suppression, count, since, until } = record;
+        Self { rule, reason, suppression, count, since, until }
     }
 }

@@ -81,6 +81,7 @@ fn merge(known: &Container, told: Container) -> Container {
         privileged: told.privileged.or(known.privileged),
         cgroup_path: known.cgroup_path.clone(),
         created_at: told.created_at.or(known.created_at),
+        mounts: told.mounts.or_else(|| known.mounts.clone()),
     }
 }
 

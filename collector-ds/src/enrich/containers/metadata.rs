@@ -7,6 +7,7 @@
 mod cri;
 mod docker;
 mod labels;
+mod mounts;
 #[cfg(test)]
 mod tests;
 mod unix_http;

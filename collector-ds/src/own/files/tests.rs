@@ -92,10 +92,13 @@ fn the_configuration_tells_what_to_watch() {
     fs::create_dir(&rules).expect("a directory");
     let link = folder.join("link");
     std::os::unix::fs::symlink(&rules, &link).expect("a link");
-    let mut config =
-        Config { rules: RulesConfig { paths: vec![link.clone()] }, ..Config::default() };
+    let mut config = Config {
+        rules: RulesConfig { paths: vec![link.clone()], ..RulesConfig::default() },
+        ..Config::default()
+    };
     config.publisher.socket = folder.join("run/publisher.sock");
     config.audit.state_directory = folder.join("state");
+    config.suppressions.paths = vec![folder.join("suppressions.yaml")];
     let files = OwnFiles::find(&config, Some(&folder.join("sensor.yaml")), Path::new("/proc"));
     let WatchedPaths { read, write } = files.watched(Some(7));
     let text = |path: &Path| path.to_str().expect("text").to_owned();
@@ -105,6 +108,7 @@ fn the_configuration_tells_what_to_watch() {
         text(&folder.join("sensor.yaml")),
         text(&link),
         text(&rules) + "/",
+        text(&folder.join("suppressions.yaml")),
         text(&config.publisher.socket),
         text(&folder.join("run")),
         text(&folder.join("state")) + "/",

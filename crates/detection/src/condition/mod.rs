@@ -41,7 +41,34 @@ pub(crate) struct Subject {
     pub field: String,
     /// What stands in brackets behind the field.
     pub argument: Option<String>,
+    /// A function of several; the field is empty then.
+    pub call: Option<Box<Call>>,
     pub place: Place,
+}
+
+/// A function of fields and texts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Call {
+    pub function: Function,
+    pub parts: Vec<CallPart>,
+}
+
+/// What a function is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum CallPart {
+    Text(String),
+    Subject(Subject),
+}
+
+/// Functions of several fields or texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Function {
+    /// Puts them one behind the other.
+    Concat,
+    /// Puts a text between them.
+    Join,
+    /// Finds options on a command line.
+    Getopt,
 }
 
 /// What is done to a field's value before it is compared.
@@ -53,7 +80,9 @@ pub(crate) enum Transformer {
     Upper,
     /// What follows the last slash.
     Basename,
-    /// How many bytes.
+    /// What stands in base64.
+    Base64,
+    /// How many bytes; of a list, how many values.
     Length,
 }
 
@@ -64,6 +93,8 @@ pub(crate) enum Comparison {
     Exists,
     /// With one value.
     Value(Operator, Literal),
+    /// With the value of another field.
+    Field(Operator, Subject),
     /// With each value of a list, by an operator that takes one.
     Quantified(Operator, Quantifier, Vec<Literal>),
     /// With a list as such.
@@ -109,6 +140,10 @@ pub(crate) enum ListOperator {
     Intersects,
     /// The field is one of the paths of the list, or lies below one.
     PathMatch,
+    /// The field is one of the domains of the list, or lies below one. Ours.
+    InDomain,
+    /// The field mentions an address, a network's address or a domain of the list. Ours.
+    Mentions,
 }
 
 /// How many values of a list must satisfy an operator.
@@ -120,14 +155,28 @@ pub(crate) enum Quantifier {
 }
 
 impl Transformer {
-    pub const ALL: [Self; 4] = [Self::Lower, Self::Upper, Self::Basename, Self::Length];
+    pub const ALL: [Self; 5] =
+        [Self::Lower, Self::Upper, Self::Basename, Self::Base64, Self::Length];
 
     pub const fn name(self) -> &'static str {
         match self {
             Self::Lower => "tolower",
             Self::Upper => "toupper",
             Self::Basename => "basename",
+            Self::Base64 => "b64",
             Self::Length => "len",
+        }
+    }
+}
+
+impl Function {
+    pub const ALL: [Self; 3] = [Self::Concat, Self::Join, Self::Getopt];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Concat => "concat",
+            Self::Join => "join",
+            Self::Getopt => "getopt",
         }
     }
 }
@@ -174,13 +223,16 @@ impl Operator {
 }
 
 impl ListOperator {
-    pub const ALL: [Self; 3] = [Self::Intersects, Self::In, Self::PathMatch];
+    pub const ALL: [Self; 5] =
+        [Self::Intersects, Self::In, Self::PathMatch, Self::InDomain, Self::Mentions];
 
     pub const fn spelling(self) -> &'static str {
         match self {
             Self::In => "in",
             Self::Intersects => "intersects",
             Self::PathMatch => "pmatch",
+            Self::InDomain => "in_domain",
+            Self::Mentions => "mentions",
         }
     }
 }

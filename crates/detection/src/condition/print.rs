@@ -1,6 +1,6 @@
 //! Conditions back to text that parses to the same condition.
 
-use super::{Check, Comparison, Expression, Literal, Subject};
+use super::{Call, CallPart, Check, Comparison, Expression, Literal, Subject};
 use std::fmt::{self, Display, Formatter, Write as _};
 
 impl Display for Expression {
@@ -42,6 +42,9 @@ impl Display for Check {
         match &self.comparison {
             Comparison::Exists => f.write_str("exists"),
             Comparison::Value(operator, value) => write!(f, "{} {value}", operator.spelling()),
+            Comparison::Field(operator, other) => {
+                write!(f, "{} val({other})", operator.spelling())
+            }
             Comparison::Quantified(operator, quantifier, values) => {
                 write!(f, "{} {} ", operator.spelling(), quantifier.spelling())?;
                 list(f, values)
@@ -70,7 +73,10 @@ impl Display for Subject {
         for transformer in &self.transformers {
             write!(f, "{}(", transformer.name())?;
         }
-        f.write_str(&self.field)?;
+        match &self.call {
+            Some(call) => call.fmt(f)?,
+            None => f.write_str(&self.field)?,
+        }
         if let Some(argument) = &self.argument {
             f.write_char('[')?;
             if argument.is_empty()
@@ -83,6 +89,22 @@ impl Display for Subject {
             f.write_char(']')?;
         }
         f.write_str(&")".repeat(self.transformers.len()))
+    }
+}
+
+impl Display for Call {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}(", self.function.name())?;
+        for (place, part) in self.parts.iter().enumerate() {
+            if place > 0 {
+                f.write_str(", ")?;
+            }
+            match part {
+                CallPart::Text(text) => quoted(f, text)?,
+                CallPart::Subject(subject) => subject.fmt(f)?,
+            }
+        }
+        f.write_char(')')
     }
 }
 

@@ -190,6 +190,9 @@ fn matches(engine: &Engine, file: &FileEvent) -> bool {
         host: &host,
         remote_name: None,
         is_on_sensor: false,
+        environment: None,
+        login_name: None,
+        group_name: None,
     };
     engine.evaluate(&act).next().is_some()
 }

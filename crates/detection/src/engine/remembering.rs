@@ -4,6 +4,7 @@ use super::{Candidate, Engine, Match};
 use crate::field::Facts;
 use crate::memory::{Evidence, Fingerprint, Stateful, Tally};
 use crate::rule::Rule;
+use crate::shared_parts::Memo;
 use event_model::MatchedField;
 
 impl Engine {
@@ -14,15 +15,19 @@ impl Engine {
         facts: &Facts<'_>,
         tally: &mut Tally,
     ) -> Vec<Match<'e>> {
-        let holding = candidates.filter(|it| self.graph.holds(it.condition, facts));
-        holding
-            .filter_map(|candidate| {
-                let before = self.remember(candidate, facts, tally)?;
-                let mut matched = self.matched(candidate, facts);
-                matched.matched_fields.extend(before);
-                Some(matched)
-            })
-            .collect()
+        let mut memo = Memo::new();
+        let mut matches = vec![];
+        for candidate in candidates {
+            if !self.graph.holds(candidate.condition, facts, &mut memo) {
+                continue;
+            }
+            if let Some(before) = self.remember(candidate, facts, &mut memo, tally) {
+                let mut found = self.matched(candidate, facts, &mut memo);
+                found.matched_fields.extend(before);
+                matches.push(found);
+            }
+        }
+        matches
     }
 
     /// What a rule remembers of an act that a condition of it holds for. None: it makes no alert.
@@ -30,13 +35,14 @@ impl Engine {
         &self,
         candidate: Candidate,
         facts: &Facts<'_>,
+        memo: &mut Memo,
         tally: &mut Tally,
     ) -> Option<Vec<MatchedField>> {
         let rule = &self.rules[candidate.rule];
         let Some(stateful) = &rule.stateful else { return Some(vec![]) };
         let completes = match (stateful, candidate.step) {
             (Stateful::Sequence(sequence), Some(step)) => {
-                let evidence = || self.evidence(candidate, facts);
+                let evidence = || self.evidence(candidate, facts, memo);
                 tally.reach(rule.fingerprint, sequence, step, facts, evidence);
                 false
             }
@@ -49,8 +55,8 @@ impl Engine {
         completes.then(Vec::new)
     }
 
-    fn evidence(&self, candidate: Candidate, facts: &Facts<'_>) -> Evidence {
-        let mut fields = self.matched_fields(candidate.condition, facts);
+    fn evidence(&self, candidate: Candidate, facts: &Facts<'_>, memo: &mut Memo) -> Evidence {
+        let mut fields = self.matched_fields(candidate.condition, facts, memo);
         Evidence::of(facts, &mut fields)
     }
 

@@ -40,6 +40,9 @@ impl Scene {
             host: &self.host,
             remote_name: None,
             is_on_sensor: false,
+            environment: None,
+            login_name: None,
+            group_name: None,
         }
     }
 }
@@ -84,6 +87,7 @@ fn transform(value: String, transformers: &[Transformer]) -> String {
         Transformer::Upper => value.to_ascii_uppercase(),
         Transformer::Basename => value.split('/').next_back().unwrap().to_owned(),
         Transformer::Length => value.len().to_string(),
+        Transformer::Base64 => panic!("not asked"),
     })
 }
 
@@ -125,6 +129,7 @@ fn is_of_type(names: &[&str], comparison: &Comparison) -> bool {
 fn compares(value: &str, comparison: &Comparison) -> bool {
     match comparison {
         Comparison::Exists => true,
+        Comparison::Field(..) => panic!("not asked"),
         Comparison::Value(operator, literal) => operates(value, *operator, &literal.text),
         Comparison::Quantified(operator, quantifier, literals) => {
             let count =
@@ -185,6 +190,7 @@ fn field(name: &'static str) -> Subject {
         transformers: Vec::new(),
         field: name.to_owned(),
         argument: None,
+        call: None,
         place: Place::default(),
     }
 }

@@ -1,9 +1,11 @@
 //! How the value of a field is taken from an act.
 
 use super::audit::{AuditField, AuditPart};
+use super::call::Call;
 use super::descriptor::{self, DescriptorField};
 use super::facts::Facts;
 use super::file::{self, FileField};
+use super::mount::{self, MountPart};
 use super::network::{self, DnsField, FlowField};
 use super::pooled::Pooled;
 use super::socket::{End, Socket};
@@ -22,6 +24,8 @@ pub(crate) enum Value<'a> {
     Number(i64),
     Boolean(bool),
     Address(IpAddr),
+    /// What a transformer could make nothing of. No comparison holds for it.
+    Missing,
 }
 
 impl fmt::Display for Value<'_> {
@@ -31,6 +35,7 @@ impl fmt::Display for Value<'_> {
             Self::Number(number) => number.fmt(f),
             Self::Boolean(truth) => truth.fmt(f),
             Self::Address(address) => address.fmt(f),
+            Self::Missing => f.write_str("<NA>"),
         }
     }
 }
@@ -48,6 +53,16 @@ impl<'a> Value<'a> {
         Self::Text(Cow::Owned(text))
     }
 
+    pub(super) fn into_owned<'b>(self) -> Value<'b> {
+        match self {
+            Self::Text(text) => Value::Text(Cow::Owned(text.into_owned())),
+            Self::Number(number) => Value::Number(number),
+            Self::Boolean(truth) => Value::Boolean(truth),
+            Self::Address(address) => Value::Address(address),
+            Self::Missing => Value::Missing,
+        }
+    }
+
     pub(super) fn unsigned(number: u64) -> Self {
         Self::Number(i64::try_from(number).unwrap_or(i64::MAX))
     }
@@ -62,8 +77,12 @@ impl<'a> Value<'a> {
 pub(crate) enum Access {
     Event(EventField),
     Process(ProcessField, Who),
+    /// The environment of a program that begins; of a name, that variable's value.
+    Environment(Box<str>),
     Container(ContainerField),
     ContainerLabel(Box<str>),
+    /// A part of the mount at a place, by its number or its place in the container, which may be a pattern.
+    Mount(MountPart, Box<str>),
     Pod(PodField),
     PodLabel(Box<str>),
     /// An argument by its name.
@@ -74,6 +93,8 @@ pub(crate) enum Access {
     File(FileField),
     Dns(DnsField),
     Flow(FlowField),
+    /// Put together of others.
+    Call(Box<Call>),
     /// A request to the API server of Kubernetes.
     Audit(AuditField, AuditPart),
     /// Nothing tells it. Other engines write the text where they do not know it.
@@ -153,7 +174,9 @@ pub(crate) enum ProcessField {
     EffectiveUid,
     UserName,
     LoginUid,
+    LoginName,
     Gid,
+    GroupName,
     EffectiveGid,
     CapabilitiesEffective,
     CapabilitiesPermitted,
@@ -195,6 +218,8 @@ impl Access {
             Self::ContainerLabel(_) => Self::ContainerLabel(key.into()),
             Self::PodLabel(_) => Self::PodLabel(key.into()),
             Self::Argument(_) => Self::Argument(key.into()),
+            Self::Environment(_) => Self::Environment(key.into()),
+            Self::Mount(part, _) => Self::Mount(part, key.into()),
             Self::Audit(field, _) => Self::Audit(field, AuditPart::Key(key.into())),
             other => other,
         }
@@ -211,6 +236,7 @@ impl Access {
     /// The value, for fields that have one value. Of a list of an audit event all of them, as it is printed.
     pub fn value<'f>(&self, facts: &'f Facts<'_>) -> Option<Value<'f>> {
         match (self, facts) {
+            (Self::Call(call), _) => call.value(facts),
             (_, Facts::Act(facts)) => self.value_of_act(facts),
             (Self::Audit(field, part), Facts::Audit(facts)) => facts.value(field, part),
             (Self::Event(field), Facts::Audit(facts)) => facts.event_value(*field),
@@ -227,8 +253,10 @@ impl Access {
             }
             // As a value, not compared: the parent's.
             Self::Process(field, Who::AnyAncestor) => facts.ancestor_value(*field, 1),
+            Self::Environment(name) => facts.environment(name),
             Self::Container(field) => facts.container_value(*field),
             Self::ContainerLabel(key) => label(&facts.act.container?.labels, key),
+            Self::Mount(part, key) => mount::value(facts.act.container?, *part, key),
             Self::Pod(field) => pod_value(*field, facts.act.container?.pod.as_ref()?),
             Self::PodLabel(key) => label(&facts.act.container?.pod.as_ref()?.labels, key),
             Self::Argument(name) => facts.argument(name),
@@ -242,7 +270,20 @@ impl Access {
                 }
                 _ => None,
             },
-            Self::Audit(..) | Self::Never(_) => None,
+            Self::Call(_) | Self::Audit(..) | Self::Never(_) => None,
+        }
+    }
+
+    /// A value as evidence shows it. Secrets stand in an environment: of it, the names alone.
+    pub fn without_secrets<'v>(&self, value: Option<Value<'v>>) -> Option<Value<'v>> {
+        match (self, value) {
+            (Self::Environment(name), Some(Value::Text(variables))) if name.is_empty() => {
+                let name = |word: &'_ str| Some(word.split_once('=')?.0.to_owned());
+                let told: Vec<String> = variables.split(' ').filter_map(name).collect();
+                Some(Value::owned(told.join(" ")))
+            }
+            (Self::Environment(_), Some(_)) => Some(Value::borrowed("…")),
+            (_, value) => value,
         }
     }
 
@@ -250,6 +291,7 @@ impl Access {
     pub const fn has_many(&self) -> bool {
         match self {
             Self::End(End::Either, _) => true,
+            Self::Call(call) => call.is_list(),
             Self::Dns(field) => field.is_list(),
             Self::Audit(field, part) => field.is_list(part),
             _ => false,
@@ -263,6 +305,7 @@ impl Access {
 
     fn many<'f>(&self, facts: &'f Facts<'_>) -> Vec<Value<'f>> {
         match (self, facts) {
+            (Self::Call(call), _) => call.values(facts),
             (_, Facts::Act(facts)) => self.many_of_act(facts),
             (Self::Audit(field, part), Facts::Audit(facts)) => facts.values(field, part),
             _ => vec![],
@@ -344,6 +387,7 @@ pub(crate) struct ActFacts<'a> {
     socket: OnceCell<Option<Pooled>>,
     flags: OnceCell<Pooled>,
     mode: OnceCell<Pooled>,
+    environment: OnceCell<Pooled>,
 }
 
 impl<'a> ActFacts<'a> {
@@ -358,6 +402,7 @@ impl<'a> ActFacts<'a> {
             socket: OnceCell::new(),
             flags: OnceCell::new(),
             mode: OnceCell::new(),
+            environment: OnceCell::new(),
         }
     }
 
@@ -462,6 +507,11 @@ impl<'a> ActFacts<'a> {
             ProcessField::Duration => return self.age(process),
             ProcessField::ParentPid => return self.parent_pid(),
             ProcessField::ContainerEntry => return self.container_entry(),
+            ProcessField::LoginName => return self.act.login_name.map(Value::borrowed),
+            ProcessField::GroupName => {
+                let root = (process.credentials.gid == 0).then_some("root");
+                return self.act.group_name.or(root).map(Value::borrowed);
+            }
             _ => return process_value(field, process),
         };
         Some(Value::borrowed(text))
@@ -498,6 +548,23 @@ impl<'a> ActFacts<'a> {
         let container = self.container_id();
         let of_parent = parent.container.as_ref().map(|id| &*id.0);
         Some(Value::Boolean(container.is_some() && of_parent != container))
+    }
+
+    /// What a command line is made of, its first word left out; None for other fields than the process's arguments.
+    pub fn arguments_of(&self, access: &Access) -> Option<&[String]> {
+        let is_it = *access == Access::Process(ProcessField::Arguments, Who::Itself);
+        is_it.then(|| self.act.process.arguments.get(1..).unwrap_or_default())
+    }
+
+    /// All variables, or the value of the one of that name.
+    fn environment(&self, name: &str) -> Option<Value<'_>> {
+        let environment = self.act.environment?;
+        if name.is_empty() {
+            let whole = || text::environment(environment);
+            return Some(Value::borrowed(self.environment.get_or_init(whole)));
+        }
+        let value = |variable: &'a str| variable.strip_prefix(name)?.strip_prefix('=');
+        environment.split('\0').find_map(value).map(Value::borrowed)
     }
 
     fn container_value(&self, field: ContainerField) -> Option<Value<'_>> {
@@ -579,7 +646,10 @@ fn process_value(field: ProcessField, process: &Process) -> Option<Value<'_>> {
         ProcessField::ChangedBeforeStart => {
             Value::unsigned(process.started_at.0.saturating_sub(executable.changed_at.0))
         }
-        ProcessField::ContainerEntry | ProcessField::Duration => return None,
+        ProcessField::ContainerEntry
+        | ProcessField::Duration
+        | ProcessField::LoginName
+        | ProcessField::GroupName => return None,
         ProcessField::Uid => Value::Number(identity.uid.into()),
         ProcessField::EffectiveUid => Value::Number(identity.euid.into()),
         ProcessField::UserName => Value::borrowed(text::user_name(process)?),

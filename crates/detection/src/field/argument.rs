@@ -50,11 +50,33 @@ pub(super) fn file_has(act: FileAct, name: &str) -> bool {
 
 /// Whether acts of that subject have the argument.
 pub(super) fn is_told_of(name: &str, subject: Subject) -> bool {
-    names(subject).is_none_or(|names| names.contains(&name))
+    names(subject).is_none_or(|names| match name.parse() {
+        Ok(place) => listed(names).nth(place).is_some(),
+        Err(_) => names.contains(&name),
+    })
+}
+
+/// Those that stand in the list of all.
+fn listed(names: &'static [&'static str]) -> impl Iterator<Item = &'static str> {
+    names.iter().copied().filter(|name| !OTHER_NAMES.contains(name))
+}
+
+/// The value of the argument at a place of the list of all, from 0.
+fn at<'a>(act: &Act<'a>, place: usize) -> Option<Value<'a>> {
+    match &act.event.kind {
+        EventKind::System(event) => system(event, &event.arguments.get(place)?.name),
+        kind => {
+            let names = names(crate::EventType::from(kind).subject())?;
+            value(act, listed(names).nth(place)?)
+        }
+    }
 }
 
 /// The value of an argument.
 pub(super) fn value<'a>(act: &Act<'a>, name: &str) -> Option<Value<'a>> {
+    if let Ok(place) = name.parse() {
+        return at(act, place);
+    }
     if name == "res" {
         return super::outcome::name(&act.event.kind).map(borrowed);
     }

@@ -2,7 +2,7 @@
 
 use super::access::ActFacts;
 use super::audit::AuditFacts;
-use crate::{Act, AuditAct};
+use crate::{Act, AuditAct, EventType};
 use event_model::{ProcessKey, Timestamp};
 
 /// Something that happened, of one of the sources.
@@ -50,6 +50,14 @@ impl<'a> Facts<'a> {
                 let process = facts.act.process;
                 Some(format!("{}[{}]", process.name, process.reference.key.pid))
             }
+            Self::Audit(_) => None,
+        }
+    }
+
+    /// The type of act; none of a request.
+    pub fn event_type(&self) -> Option<EventType> {
+        match self {
+            Self::Act(facts) => Some(EventType::from(&facts.act.event.kind)),
             Self::Audit(_) => None,
         }
     }

@@ -3,10 +3,12 @@
 mod access;
 mod argument;
 mod audit;
+mod call;
 mod descriptor;
 mod errno;
 mod facts;
 mod file;
+mod mount;
 mod network;
 mod outcome;
 mod pooled;
@@ -17,6 +19,7 @@ mod text;
 mod told;
 
 pub(crate) use access::{Access, EventField, Value};
+pub(crate) use call::{Call, Function, Part, stand_in};
 pub(crate) use descriptor::DescriptorField;
 pub(crate) use facts::Facts;
 pub(crate) use file::FileField;
@@ -101,6 +104,8 @@ pub enum Argument {
     Generation,
     /// A name, such as a label's.
     Key,
+    /// A name, or nothing.
+    OptionalKey,
     /// Which of a list, from 0; without it, all of them.
     Place,
     /// A JSON pointer (RFC 6901), such as `/stage`.
@@ -193,10 +198,15 @@ impl FieldUse {
         let field =
             fields().iter().find(|field| field.name == name).ok_or(FieldProblem::Unknown)?;
         let access = match (field.argument, argument) {
-            (Argument::None | Argument::Generation | Argument::Place, None) => field.access.clone(),
+            (
+                Argument::None | Argument::Generation | Argument::Place | Argument::OptionalKey,
+                None,
+            ) => field.access.clone(),
             (Argument::None, Some(_)) => return Err(FieldProblem::NoArgumentTaken),
             (Argument::Key, None) => return Err(FieldProblem::KeyMissing),
-            (Argument::Key, Some(key)) => field.access.clone().with_key(key),
+            (Argument::Key | Argument::OptionalKey, Some(key)) => {
+                field.access.clone().with_key(key)
+            }
             (Argument::Generation, Some(number)) => match number.parse() {
                 Ok(generation) if generation <= OLDEST_ANCESTOR => {
                     field.access.clone().of_ancestor(generation)
@@ -215,6 +225,20 @@ impl FieldUse {
         Ok(Self { field, argument: argument.map(str::to_owned), access })
     }
 
+    /// A function of fields.
+    pub fn of_call(call: Call) -> Self {
+        let field = stand_in(&call.function);
+        Self { field, argument: None, access: Access::Call(Box::new(call)) }
+    }
+
+    /// The fields that it asks for.
+    pub fn fields(&self) -> Vec<&'static Field> {
+        match &self.access {
+            Access::Call(call) => call.fields(),
+            _ => vec![self.field],
+        }
+    }
+
     /// The kind of the field's values.
     pub fn kind(&self) -> Kind {
         self.field.kind
@@ -223,6 +247,9 @@ impl FieldUse {
 
 impl fmt::Display for FieldUse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Access::Call(call) = &self.access {
+            return f.write_str(&call.written);
+        }
         f.write_str(self.field.name)?;
         self.argument.as_ref().map_or(Ok(()), |argument| write!(f, "[{argument}]"))
     }

@@ -5,6 +5,7 @@ mod audit;
 use super::access::{Access, ContainerField, EndPart, EventField, PodField, ProcessField, Who};
 use super::descriptor::DescriptorField;
 use super::file::FileField;
+use super::mount::MountPart;
 use super::network::{DnsField, FlowField};
 use super::socket::End;
 use super::{Argument, Field, Kind, Provider};
@@ -21,7 +22,7 @@ pub fn fields() -> &'static [Field] {
 }
 
 impl Field {
-    fn new(
+    pub(super) fn new(
         name: &'static str,
         kind: Kind,
         provider: Provider,
@@ -42,6 +43,11 @@ impl Field {
 
     fn with_key(self) -> Self {
         Self { argument: Argument::Key, ..self }
+    }
+
+    /// Without it, all of them.
+    fn with_optional_key(self) -> Self {
+        Self { argument: Argument::OptionalKey, ..self }
     }
 
     fn argument(name: &'static str, provider: Provider, meaning: &'static str) -> Self {
@@ -70,6 +76,7 @@ fn of_acts() -> Vec<Field> {
     let ancestor = |field| Access::Process(field, Who::AnyAncestor);
     let container = Access::Container;
     let pod = Access::Pod;
+    let mount = |part| Access::Mount(part, Box::default());
     let descriptor = Access::Descriptor;
     let address = |end| Access::End(end, EndPart::Address);
     let port = |end| Access::End(end, EndPart::Port);
@@ -117,7 +124,7 @@ fn of_acts() -> Vec<Field> {
         new("evt.args", Text, Event, event(EventField::Arguments),
             "All arguments as `name=value`, separated by spaces."),
         new("evt.arg", Text, Event, Access::Argument(Box::default()),
-            "An argument by its name, as the call's manual page gives it; numbers as symbols. The frequent ones follow.").with_key(),
+            "An argument by its name, as the call's manual page gives it, or by its place in `evt.args`, from 0; numbers as symbols. The frequent ones follow.").with_key(),
         argument("evt.arg.flags", Event,
             "Flags joined by `|`: `O_*` of an open, `MS_*` of a mount, `FS_*` of chattr, `CLONE_*` of unshare; of an exec `EXE_UPPER_LAYER`, `EXE_FROM_MEMFD`, or missing."),
         argument("evt.arg.mode", File,
@@ -364,8 +371,8 @@ fn of_acts() -> Vec<Field> {
             "Came into its container from outside: its first process, or one that an exec of the runtime put there.").own(),
         new("proc.duration", Duration, Exec, itself(P::Duration),
             "From the start of the program to the act."),
-        never("proc.env", Text,
-            "The environment."),
+        new("proc.env", Text, Exec, Access::Environment(Box::default()),
+            "Of the start of a program: its environment, `NAME=value` separated by spaces, up to 16 KiB; `[NAME]` is the value of one variable. Read where a rule asks for it, and kept nowhere: alerts show the names alone, unless the output prints it.").with_optional_key(),
         never("proc.sname", Text,
             "The name of the session's leader."),
         never("proc.sid", Number,
@@ -410,10 +417,10 @@ fn of_acts() -> Vec<Field> {
             "The user's name on the host; `root` for user id 0 in containers, missing for others there."),
         new("user.loginuid", Number, Exec, itself(P::LoginUid),
             "Who logged in, whatever su and sudo did since; -1 where nobody did."),
-        never("user.loginname", Text,
-            "The name of who logged in."),
-        never("group.name", Text,
-            "The group's name."),
+        new("user.loginname", Text, Host, itself(P::LoginName),
+            "The name of who logged in, by the host's users."),
+        new("group.name", Text, Host, itself(P::GroupName),
+            "The real group's name on the host; `root` for group id 0 in containers, missing for others there."),
         new("group.gid", Number, Exec, itself(P::Gid),
             "Real group id."),
         new("group.egid", Number, Exec, itself(P::EffectiveGid),
@@ -441,10 +448,20 @@ fn of_acts() -> Vec<Field> {
             "Runs with all capabilities."),
         new("container.start_ts", Time, ContainerRuntime, container(C::StartedAt),
             "When the runtime made it."),
-        new("container.mount.dest", Text, Provider::Nobody, Access::Never(Some("N/A")),
-            "A mount by its place; compared as `N/A`, which other engines write for a mount that is not there.").with_key(),
-        never("container.mounts", Text,
-            "All mounts."),
+        new("container.mounts", Text, ContainerRuntime, mount(MountPart::All),
+            "All mounts, separated by spaces: `SOURCE:DESTINATION:MODE:true|false:PROPAGATION` each."),
+        new("container.mount", Text, ContainerRuntime, mount(MountPart::Whole),
+            "A mount by its number from 0, or its place in the container, which may be a pattern such as `/host*`; `N/A` where there is none.").with_key(),
+        new("container.mount.source", Text, ContainerRuntime, mount(MountPart::Source),
+            "What is mounted there.").with_key(),
+        new("container.mount.dest", Text, ContainerRuntime, mount(MountPart::Destination),
+            "The place of a mount, by its number or by what is mounted, such as `/proc*` of the node.").with_key(),
+        new("container.mount.mode", Text, ContainerRuntime, mount(MountPart::Mode),
+            "The mount's options.").with_key(),
+        new("container.mount.rdwr", Text, ContainerRuntime, mount(MountPart::Writable),
+            "`true` where it may be written to.").with_key(),
+        new("container.mount.propagation", Text, ContainerRuntime, mount(MountPart::Propagation),
+            "How mounts below it spread, such as `rprivate`.").with_key(),
         new("container.label", Text, ContainerRuntime, Access::ContainerLabel(Box::default()),
             "The value of a label of the runtime's.").with_key(),
         // The pod.

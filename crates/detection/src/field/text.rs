@@ -38,6 +38,11 @@ fn joined<'p>(parts: impl Iterator<Item = &'p str>) -> Pooled {
     })
 }
 
+/// Variables with a NUL between them, separated by spaces.
+pub(super) fn environment(variables: &str) -> Pooled {
+    joined(variables.split('\0'))
+}
+
 /// The process's name and its arguments. The language shows the name where the first argument would stand: rules
 /// compare with `sh -c …` however the shell was called.
 pub(super) fn command_line(process: &Process) -> Pooled {

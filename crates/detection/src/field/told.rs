@@ -18,8 +18,10 @@ impl Access {
             Self::Process(..)
             | Self::Container(_)
             | Self::ContainerLabel(_)
+            | Self::Mount(..)
             | Self::Pod(_)
             | Self::PodLabel(_) => true,
+            Self::Environment(_) => subject == Subject::Exec,
             Self::Argument(name) => argument::is_told_of(name, subject),
             Self::Descriptor(field) => {
                 (field.is_of_files() && subject == Subject::File(FileAct::Open))
@@ -30,6 +32,7 @@ impl Access {
             Self::File(field) => {
                 matches!(subject, Subject::File(act) if field.is_told_of(act))
             }
+            Self::Call(call) => call.is_told_of(event_type),
             Self::Dns(_) => subject == Subject::Dns,
             Self::Flow(_) => {
                 matches!(subject, Subject::Network(NetworkAct::Datagram | NetworkAct::Close))

@@ -96,12 +96,29 @@ impl<'n> Entries<'n> {
 
     /// An error for each key that is not among `known`.
     pub fn refuse_unknown_keys(&self, known: &[&str], report: &mut Report<'_>) {
-        for key in self.keys().filter(|key| !known.contains(&key.value.as_str())) {
-            let help = nearest(&key.value, known.iter().copied()).map_or_else(
-                || format!("the keys are {}", known.join(", ")),
-                |name| format!("did you mean `{name}`?"),
-            );
-            report.error(key.place, format!("unknown key `{}`", key.value)).help(help);
+        for key in self.unknown_keys(known) {
+            let message = format!("unknown key `{}`", key.value);
+            report.error(key.place, message).help(help_for(key, known));
         }
     }
+
+    /// A warning for each key that is not among `known`: other engines of the language pass over what they do not know, and files carry notes of their
+    /// authors' own.
+    pub fn warn_of_unknown_keys(&self, known: &[&str], report: &mut Report<'_>) {
+        for key in self.unknown_keys(known) {
+            let message = format!("unknown key `{}`: it has no effect", key.value);
+            report.warning(key.place, message).help(help_for(key, known));
+        }
+    }
+
+    fn unknown_keys(&self, known: &[&str]) -> Vec<&'n Text> {
+        self.keys().filter(|key| !known.contains(&key.value.as_str())).collect()
+    }
+}
+
+fn help_for(key: &Text, known: &[&str]) -> String {
+    nearest(&key.value, known.iter().copied()).map_or_else(
+        || format!("the keys are {}", known.join(", ")),
+        |name| format!("did you mean `{name}`?"),
+    )
 }

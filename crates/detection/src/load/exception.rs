@@ -7,7 +7,7 @@ use crate::condition::{
     parse_items, parse_list, parse_subject,
 };
 use crate::diagnostic::Report;
-use crate::lower::{Problem, field_use};
+use crate::lower::{Problem, used};
 use crate::source::{LocatedText, Text};
 
 /// An exception as written.
@@ -65,9 +65,7 @@ pub(super) fn check_fields(
     };
     for field in fields {
         if let Some(subject) = subject(field, report) {
-            let found =
-                field_use(&subject.field, subject.argument.as_deref(), subject.place, report);
-            problems.extend(found.err());
+            problems.extend(used(&subject, report).err());
         }
     }
 }

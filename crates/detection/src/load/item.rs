@@ -106,6 +106,7 @@ pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<Item> {
     }
 }
 
+/// A misspelt rule would be missed: an error. Other engines pass over what else they do not know.
 fn refuse(entries: &Entries<'_>, report: &mut Report<'_>) {
     let kinds = ["rule", "macro", "list", "required_engine_version", "required_plugin_versions"];
     let near = entries.keys().find_map(|key| Some((key, nearest(&key.value, kinds)?)));
@@ -114,16 +115,15 @@ fn refuse(entries: &Entries<'_>, report: &mut Report<'_>) {
         report.error(key.place, format!("unknown kind of item `{}`", key.value)).help(help);
     } else {
         let help = format!("an item has one of the keys {}", kinds.join(", "));
-        report
-            .error(entries.place, "this item is neither a rule nor a macro nor a list")
-            .help(help);
+        let message = "this item is neither a rule nor a macro nor a list: it has no effect";
+        report.warning(entries.place, message).help(help);
     }
 }
 
 fn list(entries: &Entries<'_>, report: &mut Report<'_>) -> Option<Item> {
     let name = entries.text("list", report)?;
     report.subject = Some(format!("list `{}`", name.value));
-    entries.refuse_unknown_keys(&["list", "items", "append", "override"], report);
+    entries.warn_of_unknown_keys(&["list", "items", "append", "override"], report);
     let append = appends(entries, "items", report);
     require(entries, &["items"], report);
     let items = entries.texts("items", report)?;
@@ -133,7 +133,7 @@ fn list(entries: &Entries<'_>, report: &mut Report<'_>) -> Option<Item> {
 fn macro_item(entries: &Entries<'_>, report: &mut Report<'_>) -> Option<Item> {
     let name = entries.text("macro", report)?;
     report.subject = Some(format!("macro `{}`", name.value));
-    entries.refuse_unknown_keys(&["macro", "condition", "append", "override"], report);
+    entries.warn_of_unknown_keys(&["macro", "condition", "append", "override"], report);
     let append = appends(entries, "condition", report);
     require(entries, &["condition"], report);
     let condition = entries.located_text("condition", report)?;
@@ -219,7 +219,7 @@ fn require(entries: &Entries<'_>, keys: &[&str], report: &mut Report<'_>) -> boo
 fn rule(entries: &Entries<'_>, report: &mut Report<'_>) -> Option<Item> {
     let name = entries.text("rule", report)?;
     report.subject = Some(format!("rule `{}`", name.value));
-    entries.refuse_unknown_keys(&RULE_KEYS, report);
+    entries.warn_of_unknown_keys(&RULE_KEYS, report);
     let mode = rule_mode(entries, report)?;
     let parts = rule_parts(entries, mode != Mode::Define, report);
     Some(Item::Rule(Box::new(RuleItem { name, parts, mode })))

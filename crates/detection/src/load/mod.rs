@@ -5,9 +5,11 @@ mod entries;
 mod exception;
 mod item;
 mod stateful;
+mod suppression;
 mod version;
 mod yaml;
 
+use crate::addition::Additions;
 use crate::condition::Expression;
 use crate::diagnostic::{Diagnostic, LoadError, Report, Severity};
 use crate::event_source::EventSource;
@@ -15,24 +17,33 @@ use crate::lower::{Lowered, Lowering};
 use crate::memory::Stateful;
 use crate::output::Template;
 use crate::rule::{Rule, RuleSet};
-use crate::source::{LocatedText, SourceFile};
+use crate::source::{LocatedText, SourceFile, Sources};
+use crate::suppression::LoadedSuppression;
 use definitions::{Collection, Definition, RuleDefinition};
+use event_model::Timestamp;
 use std::collections::HashSet;
+use suppression::SuppressionItem;
 use yaml::{Node, Value};
 
 pub(crate) use definitions::Definitions;
 
-/// Loads files in their order: a later one overrides an earlier one.
-pub(crate) fn load(files: &[SourceFile<'_>]) -> Result<RuleSet, LoadError> {
-    let mut report = Report::new(files);
+/// Loads files in their order: a later one overrides an earlier one. Suppressions are checked against the rules of all.
+pub(crate) fn load(sources: Sources<'_>) -> Result<RuleSet, LoadError> {
+    let Sources { rules: files, suppressions, additions, now } = sources;
+    let all = [files, suppressions].concat();
+    let mut report = Report::new(&all);
     let collection = collect(files, &mut report);
+    let suppressions = collect_suppressions(files.len(), suppressions, now, &mut report);
     report.subject = None;
-    let rules = lower(&collection, &mut report);
+    let additions = Additions::new(additions);
+    let rules = lower(&collection, &additions, suppressions, &mut report);
     let (errors, warnings) = sorted(report);
     if !errors.is_empty() {
         return Err(LoadError { diagnostics: errors, faulty_rules: rules.faulty });
     }
-    Ok(RuleSet { rules: rules.rules, graph: rules.graph, warnings })
+    let LoadedRules { rules, suppressions, graph, .. } = rules;
+    let unused_additions = additions.unused(|list| collection.lists.get(list).is_some());
+    Ok(RuleSet { rules, suppressions, graph, warnings, unused_additions })
 }
 
 fn collect(files: &[SourceFile<'_>], report: &mut Report<'_>) -> Collection {
@@ -47,6 +58,22 @@ fn collect(files: &[SourceFile<'_>], report: &mut Report<'_>) -> Collection {
         report.subject = None;
     }
     collection
+}
+
+/// The suppressions of files that stand behind `before` others in the report.
+fn collect_suppressions(
+    before: usize,
+    files: &[SourceFile<'_>],
+    now: Timestamp,
+    report: &mut Report<'_>,
+) -> Vec<SuppressionItem> {
+    let mut items = Vec::new();
+    for (index, file) in (u32::try_from(before).unwrap_or(u32::MAX)..).zip(files) {
+        report.subject = None;
+        let Some(root) = yaml::parse(report, index, file) else { continue };
+        suppression::read_file(&root, now, &mut items, report);
+    }
+    items
 }
 
 /// The items of a file; an empty file has none.
@@ -64,12 +91,18 @@ fn items<'n>(root: &'n Node, report: &mut Report<'_>) -> &'n [Node] {
 
 struct LoadedRules {
     rules: Vec<Rule>,
+    suppressions: Vec<LoadedSuppression>,
     faulty: Vec<String>,
     graph: crate::graph::Graph,
 }
 
-fn lower(collection: &Collection, report: &mut Report<'_>) -> LoadedRules {
-    let mut lowering = Lowering::new(&collection.lists, &collection.macros, report);
+fn lower(
+    collection: &Collection,
+    additions: &Additions<'_>,
+    suppressions: Vec<SuppressionItem>,
+    report: &mut Report<'_>,
+) -> LoadedRules {
+    let mut lowering = Lowering::new(&collection.lists, additions, &collection.macros, report);
     let (mut rules, mut faulty) = (Vec::with_capacity(collection.rules.len()), Vec::new());
     for definition in collection.rules.iter() {
         report.subject = Some(format!("rule `{}`", definition.name.value));
@@ -79,7 +112,8 @@ fn lower(collection: &Collection, report: &mut Report<'_>) -> LoadedRules {
             Err(Faulty) => faulty.push(definition.name.value.clone()),
         }
     }
-    LoadedRules { rules, faulty, graph: lowering.into_graph() }
+    let suppressions = suppression::lower(suppressions, collection, &rules, &mut lowering, report);
+    LoadedRules { rules, suppressions, faulty, graph: lowering.into_graph() }
 }
 
 /// The source that a rule is about. None where this engine has no events of it, which a warning tells.
@@ -128,7 +162,7 @@ fn lower_rule(
     }
     report.diagnostics.extend(problems.into_iter().map(|problem| *problem.diagnostic));
     let faulty = report.diagnostics.len() > errors_before;
-    let (Some(Lowered { condition, mut fields, event_types }), Some(output), false) =
+    let (Some(Lowered { condition, outline, mut fields, event_types }), Some(output), false) =
         (lowered, output, faulty)
     else {
         return Err(Faulty);
@@ -148,6 +182,7 @@ fn lower_rule(
         enabled: rule.enabled,
         output,
         condition,
+        outline,
         fields,
         event_types,
         stateful,

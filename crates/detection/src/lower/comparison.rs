@@ -2,20 +2,30 @@
 
 use super::Problem;
 use super::lists::Lists;
+use super::used::{Used, compared, used};
 use crate::condition::{
-    Check, Comparison, ListOperator, Literal, Operator, Quantifier, Subject, Transformer,
+    Check, Comparison, ListOperator, Literal, Operator, Quantifier, Transformer,
 };
 use crate::diagnostic::{Report, Severity};
+use crate::domain_set::{self, DomainSet};
 use crate::event_type::EventType;
 use crate::field::{FieldProblem, FieldUse, Kind, fields};
 use crate::graph;
+use crate::mention::Mention;
 use crate::network::Network;
+use crate::network_set::NetworkSet;
 use crate::source::Place;
 use crate::test::{NumberTest, Parts, Test, TextSet, TextTest, glob_expression};
 use regex::{Regex, RegexBuilder};
 
 /// Most memory that a compiled expression may take, in bytes.
 const LARGEST_EXPRESSION: usize = 1 << 20;
+
+/// Most memory that an expression's states may take while it is used, in bytes: they are found anew where that is full.
+const LARGEST_AUTOMATON: usize = 128 << 10;
+
+/// Longer lists are told apart by their names.
+const MOST_WRITTEN_OUT: usize = 256;
 
 /// A value as it is compared, and where it was written.
 struct Wanted {
@@ -30,13 +40,19 @@ pub(super) fn lower(
     report: &Report<'_>,
 ) -> Result<(String, graph::Check), Problem> {
     let context = Context { lists, report, check };
-    let field = context.field(&check.subject)?;
-    let kind = kind_after(&check.subject, field.kind(), report)?;
+    let left = used(&check.subject, report)?;
+    if let Comparison::Field(operator, other) = &check.comparison {
+        let right = used(other, report)?;
+        let written = format!("{} {} val({other})", check.subject, operator.spelling());
+        let field = compared(left, *operator, right, written.clone(), check.place, report)?;
+        let (transformers, test) = ([].into(), Test::Boolean(true));
+        return Ok((written, graph::Check { field, transformers, test, each: false }));
+    }
+    let Used { field, transformers, kind } = left;
     let test = context.test(kind)?;
-    let identity = context.identity(&field);
-    let transformers = check.subject.transformers.clone().into();
+    let identity = context.identity();
     let each = asks_each(&check.comparison, &field);
-    Ok((identity, graph::Check { field, transformers, test, each }))
+    Ok((identity, graph::Check { field, transformers: transformers.into(), test, each }))
 }
 
 /// Whether each of a field's values must pass. `!=` denies them all, and `in` wants a list's values to be members.
@@ -46,7 +62,7 @@ fn asks_each(comparison: &Comparison, field: &FieldUse) -> bool {
             *operator == Operator::NotEqual && field.access.has_many()
         }
         Comparison::List(ListOperator::In, _) => field.access.is_list(),
-        Comparison::List(..) | Comparison::Exists => false,
+        Comparison::List(..) | Comparison::Exists | Comparison::Field(..) => false,
     }
 }
 
@@ -84,16 +100,17 @@ pub(crate) fn field_use(
 }
 
 /// The type of a field's values after the transformers around it.
-pub(crate) fn kind_after(
-    subject: &Subject,
+pub(super) fn kind_after(
+    transformers: &[Transformer],
+    place: Place,
     kind: Kind,
     report: &Report<'_>,
 ) -> Result<Kind, Problem> {
     let mut kind = kind;
-    for transformer in subject.transformers.iter().rev() {
+    for transformer in transformers.iter().rev() {
         if !matches!(kind, Kind::Text | Kind::EventType) {
             let message = format!("`{}` takes a text, not a {}", transformer.name(), kind.name());
-            let diagnostic = report.diagnostic(Severity::Error, subject.place, message);
+            let diagnostic = report.diagnostic(Severity::Error, place, message);
             return Err(Problem::new(diagnostic));
         }
         kind = if *transformer == Transformer::Length { Kind::Number } else { Kind::Text };
@@ -114,22 +131,12 @@ impl Context<'_> {
         Problem::new(diagnostic)
     }
 
-    fn field(&self, subject: &Subject) -> Result<FieldUse, Problem> {
-        field_use(&subject.field, subject.argument.as_deref(), subject.place, self.report)
-    }
-
     /// Equal for equal questions, however they were written.
-    fn identity(&self, field: &FieldUse) -> String {
+    fn identity(&self) -> String {
         use std::fmt::Write as _;
-        let mut text = String::new();
-        for transformer in &self.check.subject.transformers {
-            text.push_str(transformer.name());
-            text.push('(');
-        }
-        // Writing to a String can't fail.
-        let _ = write!(text, "{field}");
+        let mut text = self.check.subject.to_string();
         let (operator, literals) = match &self.check.comparison {
-            Comparison::Exists => ("exists".to_owned(), [].as_slice()),
+            Comparison::Exists | Comparison::Field(..) => ("exists".to_owned(), [].as_slice()),
             Comparison::Value(operator, literal) => {
                 (operator.spelling().to_owned(), std::slice::from_ref(literal))
             }
@@ -140,9 +147,21 @@ impl Context<'_> {
                 (format!("{} {}", operator.spelling(), quantifier.spelling()), literals.as_slice())
             }
         };
+        // Writing to a String can't fail.
         let _ = write!(text, " {operator}");
-        for wanted in self.wanted(literals) {
-            let _ = write!(text, " {:?}", wanted.text);
+        for literal in literals {
+            match self.lists.values_of(literal) {
+                // There is one list of that name: it need not be written out to be told from others.
+                Some(values) if values.len() > MOST_WRITTEN_OUT => {
+                    let _ = write!(text, " ({})", literal.text);
+                }
+                Some(values) => values.iter().for_each(|value| {
+                    let _ = write!(text, " {value:?}");
+                }),
+                None => {
+                    let _ = write!(text, " {:?}", literal.text);
+                }
+            }
         }
         text
     }
@@ -179,7 +198,7 @@ impl Context<'_> {
 
     fn test(&self, kind: Kind) -> Result<Test, Problem> {
         match &self.check.comparison {
-            Comparison::Exists => Ok(Test::Exists),
+            Comparison::Exists | Comparison::Field(..) => Ok(Test::Exists),
             Comparison::Value(operator, literal) => {
                 self.value_test(kind, *operator, &self.single(literal)?)
             }
@@ -214,7 +233,7 @@ impl Context<'_> {
             }
             Kind::Boolean => self.boolean_test(operator, wanted),
             Kind::Address => {
-                let network = Box::new([self.network(wanted)?]);
+                let network = NetworkSet::new([self.network(wanted)?]);
                 match operator {
                     Operator::Equal => Ok(Test::AddressIn(network)),
                     Operator::NotEqual => Ok(Test::AddressOutside(network)),
@@ -273,7 +292,9 @@ impl Context<'_> {
     }
 
     fn expression(&self, expression: &str, wanted: &Wanted) -> Result<Regex, Problem> {
-        RegexBuilder::new(expression).size_limit(LARGEST_EXPRESSION).build().map_err(|error| {
+        let mut builder = RegexBuilder::new(expression);
+        builder.size_limit(LARGEST_EXPRESSION).dfa_size_limit(LARGEST_AUTOMATON);
+        builder.build().map_err(|error| {
             let reason = match error {
                 regex::Error::Syntax(text) => {
                     text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
@@ -372,8 +393,11 @@ impl Context<'_> {
         if wanted.is_empty() {
             return Ok(Test::Never);
         }
-        if operator == ListOperator::PathMatch {
-            return self.path_test(kind, wanted);
+        match operator {
+            ListOperator::PathMatch => return self.path_test(kind, wanted),
+            ListOperator::InDomain => return self.domain_test(kind, &wanted),
+            ListOperator::Mentions => return self.mention_test(kind, &wanted),
+            ListOperator::In | ListOperator::Intersects => {}
         }
         match kind {
             Kind::Text => Ok(one_of(wanted)),
@@ -385,7 +409,7 @@ impl Context<'_> {
             Kind::Address => {
                 let networks: Result<Vec<Network>, Problem> =
                     wanted.iter().map(|wanted| self.network(wanted)).collect();
-                Ok(Test::AddressIn(networks?.into()))
+                Ok(Test::AddressIn(NetworkSet::new(networks?)))
             }
             Kind::Bytes => Ok(Test::Never),
             Kind::Number | Kind::Time | Kind::Duration => {
@@ -423,17 +447,39 @@ impl Context<'_> {
     }
 
     fn path_test(&self, kind: Kind, wanted: Vec<Wanted>) -> Result<Test, Problem> {
-        if kind != Kind::Text {
-            let message = format!(
-                "`pmatch` compares paths, `{}` is a {}",
-                self.check.subject.field,
-                kind.name()
-            );
-            return Err(self.problem(self.check.place, message, None));
-        }
+        self.only_of_texts(kind, "`pmatch` compares paths")?;
         let paths =
             wanted.into_iter().map(|wanted| wanted.text.trim_end_matches('/').into()).collect();
         Ok(Test::Text(TextTest::Below(paths)))
+    }
+
+    fn domain_test(&self, kind: Kind, wanted: &[Wanted]) -> Result<Test, Problem> {
+        self.only_of_texts(kind, "`in_domain` compares names of domains")?;
+        if let Some(wrong) = wanted.iter().find(|it| domain_set::normal(&it.text).is_none()) {
+            let message = format!("`{}` is no domain such as example.org", wrong.text);
+            return Err(self.problem(wrong.place, message, None));
+        }
+        let names = wanted.iter().map(|wanted| wanted.text.as_str());
+        Ok(Test::Text(TextTest::InDomain(DomainSet::new(names))))
+    }
+
+    fn mention_test(&self, kind: Kind, wanted: &[Wanted]) -> Result<Test, Problem> {
+        self.only_of_texts(kind, "`mentions` searches texts")?;
+        let values: Vec<&str> = wanted.iter().map(|wanted| wanted.text.as_str()).collect();
+        let mention = Mention::new(&values).map_err(|wrong| {
+            let place = wanted.iter().find(|it| it.text == wrong).map(|it| it.place);
+            let message = format!("`{wrong}` is neither an address nor a network nor a domain");
+            self.problem(place.unwrap_or(self.check.place), message, None)
+        })?;
+        Ok(Test::Text(TextTest::Mentions(mention)))
+    }
+
+    fn only_of_texts(&self, kind: Kind, what: &str) -> Result<(), Problem> {
+        if kind == Kind::Text {
+            return Ok(());
+        }
+        let message = format!("{what}, `{}` is a {}", self.check.subject.field, kind.name());
+        Err(self.problem(self.check.place, message, None))
     }
 }
 

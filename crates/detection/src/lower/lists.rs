@@ -1,9 +1,10 @@
 //! Lists with the lists that they name written out.
 
+use crate::addition::Additions;
 use crate::condition::{Literal, parse_items};
 use crate::diagnostic::Report;
 use crate::load::Definitions;
-use crate::source::{LocatedText, Text};
+use crate::source::{LocatedText, Place, Text};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -19,11 +20,21 @@ pub(super) struct Lists<'d> {
 }
 
 impl<'d> Lists<'d> {
-    pub fn expand(definitions: &'d Definitions<Vec<Text>>, report: &mut Report<'_>) -> Self {
+    pub fn expand(
+        definitions: &'d Definitions<Vec<Text>>,
+        additions: &Additions<'_>,
+        report: &mut Report<'_>,
+    ) -> Self {
         let mut lists = Self { values: HashMap::new(), total: 0 };
         for definition in definitions.iter() {
             report.subject = Some(format!("list `{}`", definition.name.value));
-            lists.expand_one(definitions, &definition.name.value, &mut Vec::new(), report);
+            lists.expand_one(
+                definitions,
+                additions,
+                &definition.name.value,
+                &mut Vec::new(),
+                report,
+            );
         }
         report.subject = None;
         lists
@@ -33,6 +44,7 @@ impl<'d> Lists<'d> {
     fn expand_one(
         &mut self,
         definitions: &'d Definitions<Vec<Text>>,
+        additions: &Additions<'_>,
         name: &'d str,
         chain: &mut Vec<&'d str>,
         report: &mut Report<'_>,
@@ -64,24 +76,34 @@ impl<'d> Lists<'d> {
                     );
                 }
                 Some(other) => {
-                    let inner = self.expand_one(definitions, &other.name.value, chain, report);
+                    let inner =
+                        self.expand_one(definitions, additions, &other.name.value, chain, report);
                     values.extend(inner.iter().cloned());
                 }
             }
-            if self.total + values.len() > LARGEST {
-                report.error(
-                    item.place,
-                    format!("all lists together have more than {LARGEST} values"),
-                );
-                values.clear();
+            if self.is_too_much(&mut values, item.place, report) {
                 break;
             }
         }
+        values.extend(additions.of(name).iter().map(|value| (*value).to_owned()));
+        let place = definition.map(|definition| definition.name.place).unwrap_or_default();
+        self.is_too_much(&mut values, place, report);
         self.total += values.len();
         chain.pop();
         let values: Rc<[String]> = values.into();
         self.values.insert(name, Rc::clone(&values));
         values
+    }
+
+    /// Whether there is no room for these values any more: then there are none, and the report says so.
+    fn is_too_much(&self, values: &mut Vec<String>, place: Place, report: &mut Report<'_>) -> bool {
+        let is_too_much = self.total + values.len() > LARGEST;
+        if is_too_much {
+            let message = format!("all lists together have more than {LARGEST} values");
+            report.error(place, message);
+            values.clear();
+        }
+        is_too_much
     }
 
     /// The values that a written value stands for: those of a list, if it is the bare name of one.

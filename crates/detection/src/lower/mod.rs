@@ -3,7 +3,9 @@
 mod comparison;
 mod lists;
 mod other_source;
+mod used;
 
+use crate::addition::Additions;
 use crate::condition::{Check, Expression, Name};
 use crate::diagnostic::{Diagnostic, Report, Severity};
 use crate::event_source::EventSource;
@@ -11,14 +13,16 @@ use crate::event_type::{EventType, EventTypes};
 use crate::field::{Access, Field, Kind, Value};
 use crate::graph::{Graph, Node, NodeId};
 use crate::load::Definitions;
+use crate::outline::{Outline, Part};
 use crate::source::{LocatedText, Place, Text};
 use crate::test::{Test, TextTest};
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
-pub(crate) use comparison::{field_use, kind_after};
+pub(crate) use comparison::field_use;
 use lists::Lists;
 pub(crate) use other_source::refuse as refuse_of_other_source;
+pub(crate) use used::{Used, used};
 
 /// Most parts that one condition may have once its macros are written out.
 const LARGEST: u64 = 100_000;
@@ -46,6 +50,7 @@ impl Problem {
 #[derive(Debug)]
 pub(crate) struct Lowered {
     pub condition: NodeId,
+    pub outline: Outline,
     pub fields: Vec<&'static Field>,
     pub event_types: EventTypes,
 }
@@ -65,7 +70,7 @@ pub(crate) struct Lowering<'d> {
 enum MacroState {
     Parsed(Result<Expression, Problem>),
     InProgress,
-    Lowered(NodeId),
+    Lowered(Part),
     Faulty(Vec<Problem>),
 }
 
@@ -73,10 +78,11 @@ impl<'d> Lowering<'d> {
     /// Reads all lists and macros. Errors in their own text are reported even where no rule uses them.
     pub fn new(
         lists: &'d Definitions<Vec<Text>>,
+        additions: &Additions<'_>,
         macros: &'d Definitions<LocatedText>,
         report: &mut Report<'_>,
     ) -> Self {
-        let lists = Lists::expand(lists, report);
+        let lists = Lists::expand(lists, additions, report);
         let mut lowering = Self {
             lists,
             macros,
@@ -115,13 +121,16 @@ impl<'d> Lowering<'d> {
         report: &Report<'_>,
         problems: &mut Vec<Problem>,
     ) -> Option<Lowered> {
-        let id = self.expression(condition, usize::MAX, report, problems)?;
+        let Part { node: id, outline } =
+            self.expression(condition, usize::MAX, report, problems)?;
         self.fields_of_other_sources(condition, source, report, problems);
         let mut fields: Vec<&'static Field> = Vec::new();
         let mut mentioned = Vec::new();
         self.graph.visit_checks(id, &mut |check| {
-            if !fields.iter().any(|field| std::ptr::eq(*field, check.field.field)) {
-                fields.push(check.field.field);
+            for asked in check.field.fields() {
+                if !fields.iter().any(|field| std::ptr::eq(*field, asked)) {
+                    fields.push(asked);
+                }
             }
             if check.field.kind() == Kind::EventType {
                 mentioned.extend(told_apart(&check.test));
@@ -132,7 +141,7 @@ impl<'d> Lowering<'d> {
             // Requests to an API server have no type of that kind.
             EventSource::KubernetesAudit => EventTypes::none(),
         };
-        Some(Lowered { condition: id, fields, event_types })
+        Some(Lowered { condition: id, outline, fields, event_types })
     }
 
     pub fn into_graph(self) -> Graph {
@@ -161,31 +170,34 @@ impl<'d> Lowering<'d> {
         *self.graph.node(special) != Node::Constant(false)
     }
 
-    /// The node of an expression. None where something is wrong with it; all problems are collected.
+    /// The part that an expression is. None where something is wrong with it; all problems are collected.
     fn expression(
         &mut self,
         expression: &Expression,
         visibility: usize,
         report: &Report<'_>,
         problems: &mut Vec<Problem>,
-    ) -> Option<NodeId> {
-        let id = match expression {
+    ) -> Option<Part> {
+        let part = match expression {
             Expression::And(parts) => {
-                let parts = self.parts(parts, visibility, report, problems)?;
-                self.graph.and(parts)
+                let (nodes, outlines) = self.parts(parts, visibility, report, problems)?;
+                Part { node: self.graph.and(nodes), outline: Outline::And(outlines) }
             }
             Expression::Or(parts) => {
-                let parts = self.parts(parts, visibility, report, problems)?;
-                self.graph.or(parts)
+                let (nodes, outlines) = self.parts(parts, visibility, report, problems)?;
+                Part { node: self.graph.or(nodes), outline: Outline::Or(outlines) }
             }
             Expression::Not(part) => {
-                let part = self.expression(part, visibility, report, problems)?;
-                self.graph.not(part)
+                let Part { node, outline } = self.expression(part, visibility, report, problems)?;
+                Part { node: self.graph.not(node), outline: Outline::Not(Box::new(outline)) }
             }
             Expression::Macro(name) => self.macro_use(name, visibility, report, problems)?,
-            Expression::Check(check) => self.check(check, report, problems)?,
+            Expression::Check(check) => {
+                let node = self.check(check, report, problems)?;
+                Part { node, outline: Outline::Check(node) }
+            }
         };
-        self.within_bounds(id, expression, report, problems).then_some(id)
+        self.within_bounds(part.node, expression, report, problems).then_some(part)
     }
 
     fn parts(
@@ -194,10 +206,13 @@ impl<'d> Lowering<'d> {
         visibility: usize,
         report: &Report<'_>,
         problems: &mut Vec<Problem>,
-    ) -> Option<Vec<NodeId>> {
-        let lowered: Vec<Option<NodeId>> =
+    ) -> Option<(Vec<NodeId>, Box<[Outline]>)> {
+        let lowered: Vec<Option<Part>> =
             parts.iter().map(|part| self.expression(part, visibility, report, problems)).collect();
-        lowered.into_iter().collect()
+        let parts: Option<Vec<Part>> = lowered.into_iter().collect();
+        let (nodes, outlines): (_, Vec<_>) =
+            parts?.into_iter().map(|part| (part.node, part.outline)).unzip();
+        Some((nodes, outlines.into()))
     }
 
     fn check(
@@ -241,7 +256,7 @@ impl<'d> Lowering<'d> {
         visibility: usize,
         report: &Report<'_>,
         problems: &mut Vec<Problem>,
-    ) -> Option<NodeId> {
+    ) -> Option<Part> {
         let definitions = self.macros;
         let Some(definition) = definitions.get(&name.text) else {
             let mut unknown =
@@ -266,7 +281,7 @@ impl<'d> Lowering<'d> {
         used: &Name,
         report: &Report<'_>,
         problems: &mut Vec<Problem>,
-    ) -> Option<NodeId> {
+    ) -> Option<Part> {
         let message = match self.states.get(macro_name) {
             Some(MacroState::InProgress) => {
                 format!("the macro refers to itself: {}", self.chain_to(macro_name))
@@ -281,7 +296,7 @@ impl<'d> Lowering<'d> {
             return None;
         }
         match self.lowered_macro(macro_name, report) {
-            Ok(id) => Some(id),
+            Ok(part) => Some(part),
             Err(faults) => {
                 // Each once: a macro that uses a faulty one twice must not tell its faults twice.
                 for fault in faults {
@@ -308,14 +323,10 @@ impl<'d> Lowering<'d> {
         }
     }
 
-    fn lowered_macro(
-        &mut self,
-        name: &'d str,
-        report: &Report<'_>,
-    ) -> Result<NodeId, Vec<Problem>> {
+    fn lowered_macro(&mut self, name: &'d str, report: &Report<'_>) -> Result<Part, Vec<Problem>> {
         let state = self.states.insert(name, MacroState::InProgress);
         let result = match state {
-            Some(MacroState::Lowered(id)) => Ok(id),
+            Some(MacroState::Lowered(part)) => Ok(part),
             Some(MacroState::Faulty(problems)) => Err(problems),
             Some(MacroState::Parsed(Ok(expression))) => {
                 self.lower_parsed_macro(name, &expression, report)
@@ -324,7 +335,7 @@ impl<'d> Lowering<'d> {
             Some(MacroState::InProgress) | None => Err(Vec::new()),
         };
         let state = match &result {
-            Ok(id) => MacroState::Lowered(*id),
+            Ok(part) => MacroState::Lowered(part.clone()),
             Err(problems) => MacroState::Faulty(problems.clone()),
         };
         self.states.insert(name, state);
@@ -336,7 +347,7 @@ impl<'d> Lowering<'d> {
         name: &'d str,
         expression: &Expression,
         report: &Report<'_>,
-    ) -> Result<NodeId, Vec<Problem>> {
+    ) -> Result<Part, Vec<Problem>> {
         let visibility = self.macros.get(name).map_or(0, |definition| definition.visibility);
         let own_report = Report {
             files: report.files,
@@ -345,9 +356,10 @@ impl<'d> Lowering<'d> {
         };
         let mut problems = Vec::new();
         self.chain.push(name);
-        let id = self.expression(expression, visibility, &own_report, &mut problems);
+        let part = self.expression(expression, visibility, &own_report, &mut problems);
         self.chain.pop();
-        id.ok_or(problems)
+        let Part { node, outline } = part.ok_or(problems)?;
+        Ok(Part { node, outline: Outline::of_macro(name, outline) })
     }
 }
 
@@ -400,17 +412,19 @@ pub(crate) fn for_event_type(
     event_type: EventType,
     done: &mut HashMap<NodeId, NodeId>,
 ) -> NodeId {
-    let decide = |check: &crate::graph::Check| {
-        if check.field.kind() == Kind::EventType && check.transformers.is_empty() {
-            return Some(asks_for(&check.test, event_type));
-        }
-        if check.field.access.is_told_of(event_type) {
-            return None;
-        }
-        Some(match check.field.access {
-            Access::Never(Some(stand_in)) => check.test.holds(&Value::Text(stand_in.into())),
-            _ => false,
-        })
-    };
-    graph.specialised(condition, &decide, done)
+    graph.specialised(condition, &|check| decided(check, event_type), done)
+}
+
+/// How a check comes out for all events of one type, where the type alone tells.
+pub(crate) fn decided(check: &crate::graph::Check, event_type: EventType) -> Option<bool> {
+    if check.field.kind() == Kind::EventType && check.transformers.is_empty() {
+        return Some(asks_for(&check.test, event_type));
+    }
+    if check.field.access.is_told_of(event_type) {
+        return None;
+    }
+    Some(match check.field.access {
+        Access::Never(Some(stand_in)) => check.test.holds(&Value::Text(stand_in.into())),
+        _ => false,
+    })
 }

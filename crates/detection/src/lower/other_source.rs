@@ -1,7 +1,7 @@
 //! Fields of one source in a rule of another: such a comparison would never hold.
 
 use super::{Lowering, MacroState, Problem};
-use crate::condition::Expression;
+use crate::condition::{CallPart, Comparison, Expression, Subject};
 use crate::diagnostic::{Report, Severity};
 use crate::event_source::EventSource;
 use crate::field::{Field, FieldUse};
@@ -25,11 +25,15 @@ impl Lowering<'_> {
             }
             Expression::Not(part) => self.fields_of_other_sources(part, source, report, problems),
             Expression::Check(check) => {
-                let subject = &check.subject;
-                let found = FieldUse::named(&subject.field, subject.argument.as_deref());
-                let field = found.ok().map(|found| found.field);
-                problems
-                    .extend(field.and_then(|field| refuse(field, source, subject.place, report)));
+                let mut asked = vec![];
+                fields_of(&check.subject, &mut asked);
+                if let Comparison::Field(_, other) = &check.comparison {
+                    fields_of(other, &mut asked);
+                }
+                let refused = asked
+                    .into_iter()
+                    .filter_map(|(field, place)| refuse(field, source, place, report));
+                problems.extend(refused);
             }
             Expression::Macro(name) => {
                 let field = self.field_of_other_source(&name.text, source);
@@ -40,15 +44,30 @@ impl Lowering<'_> {
 
     /// The first one that a macro compares.
     fn field_of_other_source(&self, name: &str, source: EventSource) -> Option<&'static Field> {
-        let Some(MacroState::Lowered(id)) = self.states.get(name) else { return None };
+        let Some(MacroState::Lowered(part)) = self.states.get(name) else { return None };
         let mut found = None;
-        self.graph.visit_checks(*id, &mut |check| {
-            let field = check.field.field;
-            if found.is_none() && !field.is_of(source) {
-                found = Some(field);
-            }
+        self.graph.visit_checks(part.node, &mut |check| {
+            let of_others = check.field.fields().into_iter().find(|field| !field.is_of(source));
+            found = found.or(of_others);
         });
         found
+    }
+}
+
+/// The fields that a subject names, and where.
+fn fields_of(subject: &Subject, found: &mut Vec<(&'static Field, Place)>) {
+    match &subject.call {
+        None => {
+            let named = FieldUse::named(&subject.field, subject.argument.as_deref());
+            found.extend(named.ok().map(|named| (named.field, subject.place)));
+        }
+        Some(call) => {
+            for part in &call.parts {
+                if let CallPart::Subject(subject) = part {
+                    fields_of(subject, found);
+                }
+            }
+        }
     }
 }
 

@@ -86,5 +86,6 @@ pub(super) fn hash_value(value: &Value<'_>, hasher: &mut impl Hasher) {
         Value::Number(number) => (2_u8, number).hash(hasher),
         Value::Boolean(truth) => (3_u8, truth).hash(hasher),
         Value::Address(address) => (4_u8, address).hash(hasher),
+        Value::Missing => 5_u8.hash(hasher),
     }
 }

@@ -49,6 +49,9 @@ impl Node {
             host: &Host::default(),
             remote_name: None,
             is_on_sensor: false,
+            environment: None,
+            login_name: None,
+            group_name: None,
         };
         let matches = self.engine.detect(&act, &mut self.tally);
         let last = format!("last={name}");

@@ -1,11 +1,12 @@
 use super::queues::Pending;
 use event_model::{Lane, LossReason, Record, SourceId};
-use proto::{BatchError, Envelope, encode_batch};
+use proto::{BatchEncoder, BatchError, Envelope};
 
 /// Numbers records and encodes them, each batch once.
 pub(crate) struct BatchMaker {
     source: SourceId,
     next_sequence: [u64; Lane::ALL.len()],
+    encoder: BatchEncoder,
 }
 
 /// A record that can't travel, and why.
@@ -17,7 +18,7 @@ pub(crate) struct Unsendable {
 
 impl BatchMaker {
     pub(crate) fn new(source: SourceId) -> Self {
-        Self { source, next_sequence: [1; Lane::ALL.len()] }
+        Self { source, next_sequence: [1; Lane::ALL.len()], encoder: BatchEncoder::default() }
     }
 
     /// Encodes what waits as one envelope, or as several where one would be over `maximum_bytes`. A record too
@@ -48,7 +49,7 @@ impl BatchMaker {
         unsendable: &mut Vec<Unsendable>,
     ) {
         let first = self.next_sequence[lane.index()];
-        match encode_batch(self.source, lane, first, records) {
+        match self.encoder.encode(self.source, lane, first, records) {
             Ok(envelope) if envelope.payload().len() <= maximum_bytes => {
                 self.next_sequence[lane.index()] = envelope.last_sequence() + 1;
                 envelopes.push(envelope);

@@ -1,7 +1,7 @@
 use event_model::{
-    Alert, AlertSubject, AuditEvent, AuditObject, AuditUser, Container, Event, Executable, Host,
-    Inventory, InventoryItem, InventorySubject, KubernetesObject, Loss, Pod, Process, Record,
-    SensorStatus, SourceDescription,
+    Alert, AlertSubject, AuditEvent, AuditObject, AuditUser, Container, Event, Executable,
+    HeldAlerts, HeldReason, Host, Inventory, InventoryItem, InventorySubject, KubernetesObject,
+    Loss, Pod, Process, Record, SensorStatus, SourceDescription,
 };
 use std::collections::BTreeMap;
 
@@ -13,6 +13,7 @@ const MAP_ENTRY_BYTES: usize = 16;
 pub(crate) fn footprint(record: &Record) -> u64 {
     let heap = match record {
         Record::Alert(alert) => size_of::<Alert>() + of_alert(alert),
+        Record::HeldAlerts(held) => size_of::<HeldAlerts>() + of_held(held),
         Record::Loss(loss) => of_loss(loss),
         Record::SensorStatus(status) => size_of::<SensorStatus>() + of_status(status),
         Record::Host(host) => of_host(host),
@@ -37,6 +38,14 @@ fn of_texts(texts: &[String]) -> usize {
 fn of_map(map: &BTreeMap<String, String>) -> usize {
     let entry = 2 * size_of::<String>() + MAP_ENTRY_BYTES;
     map.iter().map(|(key, value)| entry + key.len() + value.len()).sum()
+}
+
+fn of_held(held: &HeldAlerts) -> usize {
+    let reason = match &held.reason {
+        HeldReason::Suppressed { suppression } => suppression.len(),
+        HeldReason::Repeated { .. } | HeldReason::RateLimited { .. } => 0,
+    };
+    held.rule.len() + reason
 }
 
 fn of_loss(loss: &Loss) -> usize {

@@ -58,7 +58,7 @@ fn read(
     };
     let text =
         text.into_string().map_err(|_| problem(format!("{}: not valid UTF-8", path.join("."))))?;
-    let setting = interpret(name, &text, default)
+    let setting = interpret(&Place::Variable(name.to_owned()), &text, default)
         .map_err(|Located { message, .. }| problem(format!("{}: {message}", path.join("."))))?;
     Ok(Some((path, setting)))
 }
@@ -85,16 +85,19 @@ fn misspelt(name: &str, known: &KnownKeys) -> Option<String> {
 
 /// The value that `text` stands for, in the light of the key's default: text stays text, a list
 /// may leave its brackets out, all else is YAML.
-fn interpret(name: &str, text: &str, default: Option<&Json>) -> Result<Setting, Located> {
-    let place = || Place::Variable(name.to_owned());
+pub(super) fn interpret(
+    place: &Place,
+    text: &str,
+    default: Option<&Json>,
+) -> Result<Setting, Located> {
     let yaml = match default {
         Some(Json::String(_)) => {
-            return Ok(Setting { place: place(), value: Value::Scalar(text.into()) });
+            return Ok(Setting { place: place.clone(), value: Value::Scalar(text.into()) });
         }
         Some(Json::Array(_)) if !text.trim_start().starts_with('[') => format!("[{text}]"),
         _ => text.to_owned(),
     };
-    let mut setting = document::parse(&yaml, &|_| place())?;
-    setting.place = place();
+    let mut setting = document::parse(&yaml, &|_| place.clone())?;
+    setting.place = place.clone();
     Ok(setting)
 }

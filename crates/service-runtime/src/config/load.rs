@@ -1,19 +1,21 @@
-use super::environment;
 use super::keys::{Known, KnownKeys};
 use super::problem::{ConfigProblem, LoadError, Located};
 use super::setting::Setting;
 use super::{ServiceConfig, document};
+use super::{environment, flags};
+use crate::Flag;
 use serde_path_to_error::Segment;
 use std::ffi::OsString;
 use std::path::Path;
 
-/// The effective configuration: defaults, then the file, then the environment.
+/// The effective configuration: defaults, then the file, then the environment, then the program's own flags.
 pub(crate) fn load<C: ServiceConfig>(
     file: Option<&Path>,
     variables: impl IntoIterator<Item = (OsString, OsString)>,
+    given: &[(Flag, String)],
 ) -> Result<C, LoadError> {
     let known = KnownKeys::of(&C::default())?;
-    let settings = gather(file, variables, &known)?;
+    let settings = gather(file, variables, given, &known)?;
     let mut effective = known.defaults().clone();
     settings.overlay(&mut effective);
     let wrong = |problem| LoadError::Wrong(vec![problem]);
@@ -24,15 +26,17 @@ pub(crate) fn load<C: ServiceConfig>(
     Ok(config)
 }
 
-/// What was written, by file and environment. All wrong keys are told at once.
+/// What was written, by file, environment and flags. All wrong keys are told at once.
 fn gather(
     file: Option<&Path>,
     variables: impl IntoIterator<Item = (OsString, OsString)>,
+    given: &[(Flag, String)],
     known: &KnownKeys,
 ) -> Result<Setting, LoadError> {
     let mut settings = file.map_or_else(|| Ok(Setting::empty_section()), document::read)?;
     let mut problems = known.check(&settings);
     problems.extend(environment::apply(&mut settings, variables, known));
+    problems.extend(flags::apply(&mut settings, given, known));
     if problems.is_empty() { Ok(settings) } else { Err(LoadError::Wrong(problems)) }
 }
 

@@ -11,6 +11,8 @@ pub(crate) enum Place {
     File { path: Arc<Path>, line: u64, column: u64 },
     /// In the environment variable of this name.
     Variable(String),
+    /// On the command line, by the flag of this name.
+    Flag(&'static str),
 }
 
 impl fmt::Display for Place {
@@ -19,6 +21,7 @@ impl fmt::Display for Place {
             Self::Default => f.write_str("default configuration"),
             Self::File { path, line, column } => write!(f, "{}:{line}:{column}", path.display()),
             Self::Variable(name) => write!(f, "environment variable {name}"),
+            Self::Flag(name) => write!(f, "--{name}"),
         }
     }
 }

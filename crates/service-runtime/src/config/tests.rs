@@ -78,7 +78,7 @@ fn load_from(yaml: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), yaml).unwrap();
     let variables = variables.iter().map(|(name, text)| (OsString::from(name), text.into()));
-    load(Some(file.path()), variables).map_err(|error| {
+    load(Some(file.path()), variables, &[]).map_err(|error| {
         let refusal = error.to_string();
         let problems = refusal.strip_prefix("wrong configuration:\n").unwrap_or(&refusal);
         problems.replace(&file.path().display().to_string(), "spool.yaml")
@@ -92,7 +92,7 @@ fn refusal_of(yaml: &str, variables: &[(&str, &str)]) -> String {
 #[test]
 fn without_file_and_variables_the_defaults_hold() {
     let none: [(OsString, OsString); 0] = [];
-    assert_eq!(load::<Config>(None, none).unwrap(), Config::default());
+    assert_eq!(load::<Config>(None, none, &[]).unwrap(), Config::default());
     for nothing in ["", "\n", "# only a comment\n", "---\n", "spool:\n", "{}"] {
         assert_eq!(load_from(nothing, &[]).as_ref(), Ok(&Config::default()), "{nothing:?}");
     }
@@ -222,7 +222,7 @@ fn a_wrong_type_in_the_environment_is_refused_by_the_variables_name() {
          type: string \"soon\", expected u64 (the default is 10)"
     );
     let name = OsString::from("DEFENDER_SPOOL__NAME");
-    let refusal = load::<Config>(None, [(name, OsString::from_vec(vec![0xff]))]);
+    let refusal = load::<Config>(None, [(name, OsString::from_vec(vec![0xff]))], &[]);
     let refusal = refusal.expect_err("not UTF-8").to_string();
     assert!(refusal.contains("spool.name: not valid UTF-8"), "{refusal}");
 }
@@ -266,13 +266,14 @@ fn a_file_that_cannot_be_a_configuration_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let none: [(OsString, OsString); 0] = [];
     let missing = folder.path().join("missing.yaml");
-    let refusal = load::<Config>(Some(&missing), none.clone()).expect_err("missing").to_string();
+    let refusal =
+        load::<Config>(Some(&missing), none.clone(), &[]).expect_err("missing").to_string();
     assert!(refusal.contains("missing.yaml: No such file"), "{refusal}");
-    let refusal = load::<Config>(Some(folder.path()), none.clone()).expect_err("a folder");
+    let refusal = load::<Config>(Some(folder.path()), none.clone(), &[]).expect_err("a folder");
     assert!(refusal.to_string().contains("Is a directory"), "{refusal}");
     let huge = folder.path().join("huge.yaml");
     std::fs::write(&huge, "#".repeat(2 << 20)).unwrap();
-    let refusal = load::<Config>(Some(&huge), none).expect_err("too large").to_string();
+    let refusal = load::<Config>(Some(&huge), none, &[]).expect_err("too large").to_string();
     assert!(refusal.contains("huge.yaml is larger than"), "{refusal}");
 }
 
@@ -292,4 +293,21 @@ fn every_value_is_listed_with_its_default() {
     assert!(lines.contains(&"spool.maximum_bytes=\"2GiB\"".to_owned()), "{lines:?}");
     assert!(lines.contains(&"labels={}".to_owned()), "{lines:?}");
     assert!(!lines.iter().any(|line| line.starts_with("spool=")), "{lines:?}");
+}
+
+#[test]
+fn a_flag_wins_over_file_and_environment_and_is_named_where_it_is_wrong() {
+    const FLAG: crate::Flag =
+        crate::Flag { name: "bytes", value_name: "SIZE", key: "spool.maximum_bytes", help: "Much" };
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "spool: { maximum_bytes: 3MiB }\n").unwrap();
+    let load_with = |text: &str| {
+        let variable = (OsString::from("DEFENDER_SPOOL__MAXIMUM_BYTES"), OsString::from("4MiB"));
+        load::<Config>(Some(file.path()), [variable], &[(FLAG, text.to_owned())])
+    };
+    assert_eq!(load_with("5MiB").unwrap().spool.maximum_bytes, Bytes::mebibytes(5));
+    for wrong in ["much", "1kB"] {
+        let refusal = load_with(wrong).unwrap_err().to_string();
+        assert!(refusal.contains("--bytes: spool.maximum_bytes: "), "{refusal}");
+    }
 }

@@ -1,5 +1,6 @@
 //! The Kubernetes container runtime interface: containerd, CRI-O, and what else kubelet can drive.
 
+use super::mounts::{self, RuntimeMount};
 use super::{RuntimeError, labels};
 use event_model::{Container, ContainerId, Pod, Timestamp};
 use hyper_util::rt::TokioIo;
@@ -86,6 +87,7 @@ impl Cri {
         let extra = Extra::read(&answer.info);
         let mut container = self.describe(id, status);
         container.privileged = extra.privileged();
+        container.mounts = extra.runtime_spec.map(|spec| mounts::of_runtime(spec.mounts));
         let sandbox_id = match extra.sandbox_id {
             None => self.sandbox_id_of(id).await?,
             told => told,
@@ -188,6 +190,15 @@ struct Extra {
     privileged: Option<bool>,
     /// containerd: the container's configuration as kubelet sent it.
     config: ExtraConfig,
+    /// As the runtime below was told.
+    #[serde(rename = "runtimeSpec")]
+    runtime_spec: Option<RuntimeSpec>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RuntimeSpec {
+    mounts: Vec<RuntimeMount>,
 }
 
 #[derive(Default, Deserialize)]
@@ -252,11 +263,18 @@ mod tests {
 
     #[test]
     fn both_runtimes_extra_words_are_read() {
-        let containerd = r#"{"sandboxID":"5a","pid":7,"config":{"linux":{"security_context":{"privileged":true}}},"runtimeSpec":{"x":[1]}}"#;
+        let containerd = r#"{"sandboxID":"5a","pid":7,"config":{"linux":{"security_context":{"privileged":true}}},"runtimeSpec":{"x":[1],"mounts":[{"destination":"/proc","type":"proc","source":"proc"},{"destination":"/host","source":"/","options":["rbind","ro","rslave"]}]}}"#;
         let crio = r#"{"sandboxID":"5b","pid":7,"privileged":false}"#;
         let read = |json: &str| Extra::read(&HashMap::from([("info".to_owned(), json.to_owned())]));
         assert_eq!(read(containerd).privileged(), Some(true));
         assert_eq!(read(containerd).sandbox_id.as_deref(), Some("5a"));
+        let mounts =
+            mounts::of_runtime(read(containerd).runtime_spec.expect("a specification").mounts);
+        assert_eq!((&*mounts[0].destination, mounts[0].writable), ("/proc", true));
+        assert_eq!(
+            (&*mounts[1].source, mounts[1].writable, &*mounts[1].propagation),
+            ("/", false, "rslave")
+        );
         assert_eq!(read(crio).privileged(), Some(false));
         assert_eq!(read("{\"sandboxID\": 3}").privileged(), None);
         assert_eq!(Extra::read(&HashMap::new()).sandbox_id, None);

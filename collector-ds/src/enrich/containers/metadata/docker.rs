@@ -1,5 +1,6 @@
 //! The Docker Engine API (<https://docs.docker.com/reference/api/engine/>), which podman serves too.
 
+use super::mounts::{self, DockerMount};
 use super::{Finding, RuntimeError, labels, unix_http};
 use crate::enrich::containers::cgroup_path::is_id;
 use bytes::BytesMut;
@@ -177,6 +178,8 @@ struct Inspected {
     created: String,
     config: InspectedConfig,
     host_config: InspectedHostConfig,
+    #[serde(default)]
+    mounts: Option<Vec<DockerMount>>,
 }
 
 #[derive(Deserialize)]
@@ -204,6 +207,7 @@ impl Inspected {
         Container {
             privileged: Some(self.host_config.privileged),
             created_at: serde_json::from_value::<Timestamp>(self.created.into()).ok(),
+            mounts: Some(mounts::of_docker(self.mounts.unwrap_or_default())),
             ..describe(described, runtime)
         }
     }
@@ -239,7 +243,8 @@ mod tests {
         "Created": "2026-03-01T10:20:30.123456789Z", "Name": "/k8s_nginx_web-0_shop_x_0", "Image": "sha256:feed",
         "Config": {"Image": "nginx:1.27", "Labels": {"io.kubernetes.container.name": "nginx",
             "io.kubernetes.pod.name": "web-0", "io.kubernetes.pod.namespace": "shop"}},
-        "HostConfig": {"Privileged": true, "Binds": null}, "State": {"Pid": 7}}"#;
+        "HostConfig": {"Privileged": true, "Binds": null}, "State": {"Pid": 7},
+        "Mounts": [{"Type": "bind", "Source": "/etc", "Destination": "/host/etc", "Mode": "ro", "RW": false, "Propagation": "rprivate"}]}"#;
 
     #[test]
     fn an_inspection_is_read() {
@@ -249,6 +254,11 @@ mod tests {
         assert_eq!(container.image.as_deref(), Some("nginx:1.27"));
         assert_eq!(container.privileged, Some(true));
         assert_eq!(container.created_at, Some(Timestamp(1_772_360_430_123_456_789)));
+        let mounts = container.mounts.expect("its mounts");
+        assert_eq!(
+            (&*mounts[0].source, &*mounts[0].destination, mounts[0].writable),
+            ("/etc", "/host/etc", false)
+        );
         assert_eq!(container.pod.and_then(|pod| pod.namespace).as_deref(), Some("shop"));
     }
 

@@ -5,8 +5,8 @@ use super::token::{
     quoted, skip_blank, value,
 };
 use crate::condition::{
-    Comparison, ListOperator, Literal, Operator, Quantifier, Subject, Transformer,
-    operator_spellings,
+    Call, CallPart, Comparison, Function, ListOperator, Literal, Operator, Quantifier, Subject,
+    Transformer, operator_spellings,
 };
 use crate::diagnostic::nearest;
 use winnow::combinator::opt;
@@ -14,20 +14,30 @@ use winnow::prelude::*;
 use winnow::stream::Location as _;
 use winnow::token::{one_of, take_while};
 
+/// Most functions within one another.
+const DEEPEST: usize = 8;
+
 pub(super) fn subject(input: &mut Input<'_>) -> Parsed<Subject> {
+    subject_within(input, 0)
+}
+
+fn subject_within(input: &mut Input<'_>, depth: usize) -> Parsed<Subject> {
     skip_blank(input);
     let start = input.current_token_start();
     let mut transformers = Vec::new();
-    let (field, argument) = loop {
+    let (field, argument, call) = loop {
         skip_blank(input);
         let word_start = input.current_token_start();
         let before = input.checkpoint();
         let word = name(input);
-        if next_character(input) == Some('(') {
+        if let Some(function) = function(input, word) {
+            let parts = call_parts(input, depth)?;
+            break (String::new(), argument(input)?, Some(Box::new(Call { function, parts })));
+        } else if next_character(input) == Some('(') {
             transformers.push(transformer(input, word_start, word)?);
             expect(input, '(')?;
         } else if word.contains('.') {
-            break (word.to_owned(), argument(input)?);
+            break (word.to_owned(), argument(input)?, None);
         } else {
             input.reset(&before);
             let message = format!("expected a field such as `proc.name`, found {}", found(input));
@@ -38,15 +48,49 @@ pub(super) fn subject(input: &mut Input<'_>) -> Parsed<Subject> {
         skip_blank(input);
         expect(input, ')')?;
     }
-    Ok(Subject { transformers, field, argument, place: place_since(input, start) })
+    Ok(Subject { transformers, field, argument, call, place: place_since(input, start) })
+}
+
+/// The function of that name, where a parenthesis follows.
+fn function(input: &mut Input<'_>, word: &str) -> Option<Function> {
+    let is_call = next_character(input) == Some('(');
+    Function::ALL.into_iter().find(|known| is_call && known.name() == word)
+}
+
+/// What a function is given, in parentheses.
+fn call_parts(input: &mut Input<'_>, depth: usize) -> Parsed<Vec<CallPart>> {
+    if depth == DEEPEST {
+        let message = format!("functions nested more than {DEEPEST} levels deep");
+        return fail(input, message, None);
+    }
+    expect(input, '(')?;
+    let mut parts = vec![];
+    loop {
+        skip_blank(input);
+        parts.push(match next_character(input) {
+            Some('"' | '\'') => CallPart::Text(quoted(input)?),
+            _ => CallPart::Subject(subject_within(input, depth + 1)?),
+        });
+        skip_blank(input);
+        if next_character(input) != Some(',') {
+            break;
+        }
+        expect(input, ',')?;
+    }
+    expect(input, ')')?;
+    Ok(parts)
 }
 
 fn transformer(input: &Input<'_>, start: usize, word: &str) -> Parsed<Transformer> {
     if let Some(transformer) = Transformer::ALL.into_iter().find(|known| known.name() == word) {
         return Ok(transformer);
     }
-    let names = Transformer::ALL.map(Transformer::name);
-    let help = nearest(word, names).map_or_else(
+    let names: Vec<&str> = Transformer::ALL
+        .into_iter()
+        .map(Transformer::name)
+        .chain(Function::ALL.into_iter().map(Function::name))
+        .collect();
+    let help = nearest(word, names.iter().copied()).map_or_else(
         || format!("the transformers are {}", names.join(", ")),
         |name| format!("did you mean `{name}`?"),
     );
@@ -127,12 +171,30 @@ fn value_comparison(input: &mut Input<'_>, operator: Operator) -> Parsed<Compari
     if let Some(quantifier) = quantifier(input) {
         return Ok(Comparison::Quantified(operator, quantifier, list(input)?));
     }
-    let value = value(input)?;
-    if !value.quoted && next_character(input) == Some('(') {
-        let help = format!("compare `{}` with a fixed value", operator.spelling());
-        return fail(input, "a field can't be compared with another field here", Some(help));
+    if let Some(other) = other_field(input)? {
+        return Ok(Comparison::Field(operator, other));
     }
-    Ok(Comparison::Value(operator, value))
+    Ok(Comparison::Value(operator, value(input)?))
+}
+
+/// The field on the right side: within `val`, or transformed.
+fn other_field(input: &mut Input<'_>) -> Parsed<Option<Subject>> {
+    let before = input.checkpoint();
+    let start = input.current_token_start();
+    let word = name(input);
+    if next_character(input) != Some('(') || word.is_empty() {
+        input.reset(&before);
+        return Ok(None);
+    }
+    if word != "val" {
+        input.reset(&before);
+        return subject(input).map(Some);
+    }
+    expect(input, '(')?;
+    let other = subject(input)?;
+    skip_blank(input);
+    expect(input, ')')?;
+    Ok(Some(Subject { place: place_since(input, start), ..other }))
 }
 
 /// `oneof`, `anyof` or `allof`, where a list follows: else the word is a value.

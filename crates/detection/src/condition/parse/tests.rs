@@ -1,8 +1,8 @@
 use super::token::is_reserved;
 use super::{DEEPEST, parse};
 use crate::condition::{
-    Check, Comparison, Expression, ListOperator, Literal, Name, Operator, Quantifier, Subject,
-    Transformer,
+    Call, CallPart, Check, Comparison, Expression, Function, ListOperator, Literal, Name, Operator,
+    Quantifier, Subject, Transformer,
 };
 use crate::source::{LocatedText, Place};
 use proptest::prelude::*;
@@ -21,11 +21,21 @@ fn without_places(expression: Expression) -> Expression {
         Expression::Not(inner) => Expression::Not(Box::new(without_places(*inner))),
         Expression::Macro(name) => Expression::Macro(Name { place: Place::default(), ..name }),
         Expression::Check(check) => Expression::Check(Check {
-            subject: Subject { place: Place::default(), ..check.subject },
+            subject: subject_without_places(check.subject),
             comparison: comparison_without_places(check.comparison),
             place: Place::default(),
         }),
     }
+}
+
+fn subject_without_places(mut subject: Subject) -> Subject {
+    subject.place = Place::default();
+    for part in subject.call.iter_mut().flat_map(|call| &mut call.parts) {
+        if let CallPart::Subject(inner) = part {
+            *inner = subject_without_places(inner.clone());
+        }
+    }
+    subject
 }
 
 fn comparison_without_places(comparison: Comparison) -> Comparison {
@@ -38,6 +48,9 @@ fn comparison_without_places(comparison: Comparison) -> Comparison {
             Comparison::Quantified(operator, quantifier, all(literals))
         }
         Comparison::List(operator, literals) => Comparison::List(operator, all(literals)),
+        Comparison::Field(operator, other) => {
+            Comparison::Field(operator, subject_without_places(other))
+        }
     }
 }
 
@@ -120,9 +133,24 @@ fn subject_strategy() -> impl Strategy<Value = Subject> {
             transformers,
             field,
             argument,
+            call: None,
             place: Place::default(),
         },
     )
+}
+
+fn call_strategy() -> impl Strategy<Value = Subject> {
+    let part = prop_oneof![
+        any::<String>().prop_map(CallPart::Text),
+        subject_strategy().prop_map(CallPart::Subject),
+    ];
+    let parts = prop::collection::vec(part, 1..4);
+    let function = prop::sample::select(&Function::ALL[..]);
+    (function, parts, subject_strategy()).prop_map(|(function, parts, like)| Subject {
+        field: String::new(),
+        call: Some(Box::new(Call { function, parts })),
+        ..like
+    })
 }
 
 fn comparison_strategy() -> impl Strategy<Value = Comparison> {
@@ -139,11 +167,14 @@ fn comparison_strategy() -> impl Strategy<Value = Comparison> {
         }),
         (list_operator, literals())
             .prop_map(|(operator, literals)| Comparison::List(operator, literals)),
+        (operator(), subject_strategy())
+            .prop_map(|(operator, other)| Comparison::Field(operator, other)),
     ]
 }
 
 fn expression_strategy() -> impl Strategy<Value = Expression> {
-    let check = (subject_strategy(), comparison_strategy()).prop_map(|(subject, comparison)| {
+    let subject = prop_oneof![4 => subject_strategy(), 1 => call_strategy()];
+    let check = (subject, comparison_strategy()).prop_map(|(subject, comparison)| {
         Expression::Check(Check { subject, comparison, place: Place::default() })
     });
     let name = "[a-z][a-z0-9_]{0,6}"
@@ -169,7 +200,7 @@ proptest! {
     fn any_text_of_the_language_s_words_is_read_or_refused(
         words in prop::collection::vec(prop::sample::select(vec![
             "proc.name", "evt.type", "and", "or", "not", "(", ")", "=", "!=", "in", "exists", "anyof", "\"a b\"", "'",
-            "[", "]", "1", ",", "tolower(", "startswith", "é", "\\", "\n", " ", "<", "x",
+            "[", "]", "1", ",", "tolower(", "concat(", "join(", "getopt(", "val(", "startswith", "é", "\\", "\n", " ", "<", "x",
         ]), 0..24)
     ) {
         let _ = parse(&LocatedText::detached(&words.concat()));

@@ -27,6 +27,9 @@ pub(crate) enum AuditField {
     UserUid,
     UserGroups,
     ImpersonatedUser,
+    /// As they are written.
+    SourceTexts,
+    /// As addresses, which networks hold.
     SourceAddresses,
     UserAgent,
     Annotation(&'static str),
@@ -88,7 +91,9 @@ impl AuditField {
     /// Has any number of values.
     pub const fn is_list(&self, part: &AuditPart) -> bool {
         match self {
-            Self::UserGroups | Self::SourceAddresses => !matches!(part, AuditPart::Place(_)),
+            Self::UserGroups | Self::SourceTexts | Self::SourceAddresses => {
+                !matches!(part, AuditPart::Place(_))
+            }
             Self::UriParameter => true,
             Self::Object(path) => path.has_many(part.place().is_some()),
             _ => false,
@@ -124,7 +129,10 @@ impl<'a> AuditFacts<'a> {
         let texts = |texts: &'a [String]| texts.iter().map(|text| Value::borrowed(text)).collect();
         match field {
             AuditField::UserGroups => texts(&self.act.event.user.groups),
-            AuditField::SourceAddresses => texts(&self.act.event.source_ips),
+            AuditField::SourceTexts => texts(&self.act.event.source_ips),
+            AuditField::SourceAddresses => {
+                self.act.event.source_ips.iter().filter_map(|text| address(text)).collect()
+            }
             AuditField::UriParameter => {
                 query::parameters(&self.act.event.request_uri, part.key()).map(text).collect()
             }
@@ -158,7 +166,8 @@ impl<'a> AuditFacts<'a> {
             AuditField::UserName => Value::borrowed(present(&event.user.name)?),
             AuditField::UserUid => Value::borrowed(present(&event.user.uid)?),
             AuditField::UserGroups => return listed(&event.user.groups),
-            AuditField::SourceAddresses => return listed(&event.source_ips),
+            AuditField::SourceTexts => return listed(&event.source_ips),
+            AuditField::SourceAddresses => address(event.source_ips.get(part.place()?)?)?,
             AuditField::ImpersonatedUser => {
                 Value::borrowed(&event.impersonated_user.as_ref()?.name)
             }
@@ -224,6 +233,10 @@ fn target(object: &AuditObject, field: TargetField) -> Option<&str> {
 
 fn text(text: Cow<'_, str>) -> Value<'_> {
     Value::Text(text)
+}
+
+fn address(text: &str) -> Option<Value<'static>> {
+    text.parse().ok().map(Value::Address)
 }
 
 fn present(text: &str) -> Option<&str> {

@@ -1,20 +1,6 @@
-//! The program as an author of rules runs it.
+//! `check`, `list` and `explain`.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-
-fn defender_rules(arguments: &[&str]) -> Output {
-    let program = env!("CARGO_BIN_EXE_defender-rules");
-    Command::new(program).args(arguments).output().expect("it starts")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-fn our_rules() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules")
-}
+use crate::program::{defender_rules, our_rules, text};
 
 /// A rule file with that condition.
 fn file_with(condition: &str) -> tempfile::NamedTempFile {
@@ -72,4 +58,23 @@ fn a_rule_that_is_not_there_is_asked_for_by_a_name_like_it() {
     let output = defender_rules(&["explain", "netc", file.path().to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("did you mean Netcat?"));
+}
+
+#[test]
+fn suppressions_are_checked_against_the_rules() {
+    let rules = file_with("evt.type = execve and proc.name = nc");
+    let suppressions = tempfile::NamedTempFile::with_suffix(".yaml").expect("a file");
+    let check = |text: &str| {
+        std::fs::write(suppressions.path(), text).expect("it is written");
+        let paths = [rules.path(), suppressions.path()].map(|path| path.to_str().unwrap());
+        defender_rules(&["check", paths[0], "--suppressions", paths[1]])
+    };
+    let known = "- {suppression: Scans, rule: Netcat, when: proc.pname = nmap, reason: R, owner: O, expires: 2020-02-02}\n";
+    let output = check(known);
+    assert_eq!(text(&output.stdout), "1 rules and 1 suppressions load, 1 warnings\n");
+    assert!(text(&output.stderr).contains("expired on 2020-02-02"), "{}", text(&output.stderr));
+    let output = check(&known.replace("rule: Netcat", "rule: Netcta"));
+    assert_eq!(output.status.code(), Some(1));
+    let told = text(&output.stderr);
+    assert!(told.contains(":1:30") && told.contains("did you mean `Netcat`?"), "{told}");
 }

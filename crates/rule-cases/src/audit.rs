@@ -67,7 +67,8 @@ impl CaseAudit {
         matches.iter().map(|matched| matched.rule().name().to_owned()).collect()
     }
 
-    fn event(&self, seconds: u64) -> AuditEvent {
+    /// The request, as the server would have noted it so many seconds after others.
+    pub fn event(&self, seconds: u64) -> AuditEvent {
         let named = |name: &str| AuditUser { name: name.to_owned(), ..AuditUser::default() };
         let decision = if matches!(self.code, 401 | 403) { "forbid" } else { "allow" };
         let decision = ("authorization.k8s.io/decision".to_owned(), decision.to_owned());
@@ -85,7 +86,7 @@ impl CaseAudit {
             response_code: (self.stage != "RequestReceived").then_some(self.code),
             request_object: self.body.as_ref().map(ToString::to_string),
             request_object_dropped: self.too_large,
-            stage_at: super::time_after(seconds),
+            stage_at: crate::case::time_after(seconds),
             annotations: BTreeMap::from([decision]),
             ..AuditEvent::default()
         }

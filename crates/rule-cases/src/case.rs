@@ -1,28 +1,25 @@
-//! Cases beside rules: acts, and whether they raise an alert.
+//! An act, and what it refers to.
 
-#![allow(dead_code)] // Each of the tests that share this module needs a part of it.
-
-mod audit;
-
-use audit::CaseAudit;
-use detection::Act;
+use crate::CaseAudit;
+use detection::{Act, AuditAct, Engine, Tally, Why};
 use event_model::{
     Argument, Container, ContainerId, Credentials, DnsAnswer, DnsEvent, DnsQuestion, Event,
     EventKind, Executable, FileAct, FileEvent, Flow, Host, NetworkAct, NetworkEvent, PathSource,
     Pod, Process, ProcessKey, ProcessRef, SystemAct, SystemEvent, Timestamp,
 };
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 /// The cases of one rule.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug)]
 pub struct RuleCases {
+    /// The rule's name.
     pub rule: String,
     /// What the rule remembers of the acts before counts. Else each case is asked by itself.
-    #[serde(default)]
     pub in_order: bool,
+    /// Where they stand in their file, from 1.
+    pub line: usize,
     /// Acts that must raise the rule's alert, also while nothing but the container's id is known.
     pub alerts: Vec<Case>,
     /// Acts that must not.
@@ -35,17 +32,26 @@ pub struct RuleCases {
 pub struct Case {
     /// In words.
     pub what: String,
+    /// Where it stands in its file, from 1.
+    #[serde(skip)]
+    pub line: usize,
     /// None on the host.
     pub container: Option<CaseContainer>,
+    /// A request to an API server, instead of an act.
     pub audit: Option<CaseAudit>,
+    /// Who acted; after the start of a program, the new one.
     #[serde(default)]
     pub process: CaseProcess,
     /// The parent first. In a container, without any, the runtime's processes on the host.
     #[serde(default)]
     pub ancestors: Vec<CaseProcess>,
+    /// An act on a file.
     pub file: Option<CaseFile>,
+    /// An act on a socket.
     pub network: Option<CaseNetwork>,
+    /// A question to the domain name system, or its answer.
     pub dns: Option<CaseDns>,
+    /// An act on a process, the kernel or memory.
     pub system: Option<CaseSystem>,
     /// By which the domain name system told the other end's address.
     pub remote_name: Option<String>,
@@ -58,6 +64,9 @@ pub struct Case {
     /// So many seconds after the act before it.
     #[serde(default = "one")]
     pub waits: u64,
+    /// Variables, as `NAME=value`.
+    #[serde(default)]
+    pub environment: Vec<String>,
     /// The rule can hold only once the container runtime has told of the container.
     #[serde(default)]
     pub needs_metadata: bool,
@@ -200,16 +209,21 @@ impl CaseSystem {
     }
 }
 
+/// The container in which it was done.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CaseContainer {
+    /// As it was asked for, such as `docker.io/library/nginx:1.27`.
     pub image: String,
+    /// Of its pod; without one it is of no pod.
     #[serde(default)]
     pub namespace: Option<String>,
+    /// Of its pod.
     #[serde(default)]
     pub service_account: Option<String>,
 }
 
+/// A process.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[allow(clippy::struct_excessive_bools)] // Each is a fact of its own.
@@ -265,6 +279,7 @@ pub struct Scene {
     host: Host,
     remote_name: Option<String>,
     is_on_sensor: bool,
+    environment: Option<String>,
 }
 
 impl Scene {
@@ -279,15 +294,81 @@ impl Scene {
             host: &self.host,
             remote_name: self.remote_name.as_deref(),
             is_on_sensor: self.is_on_sensor,
+            environment: self.environment.as_deref(),
+            login_name: None,
+            group_name: None,
         })
     }
 }
 
 impl Case {
     /// The same case with other arguments.
+    #[must_use]
     pub fn with_arguments(&self, arguments: &[String]) -> Self {
         let process = CaseProcess { arguments: Some(arguments.to_vec()), ..self.process.clone() };
         Self { process, ..self.clone() }
+    }
+
+    /// The names of the rules whose conditions it matches. Where `metadata_known` is false, nothing but the id of
+    /// its container is known.
+    pub fn matches(&self, engine: &Engine, metadata_known: bool) -> BTreeSet<String> {
+        if let Some(request) = &self.audit {
+            return request.matches(engine);
+        }
+        self.scene().with_act(metadata_known, |act| {
+            engine.evaluate(act).map(|matched| matched.rule().name().to_owned()).collect()
+        })
+    }
+
+    /// The names of the rules of which it makes an alert after the acts before it.
+    pub fn alerts_in_order(&self, engine: &Engine, metadata_known: bool) -> BTreeSet<String> {
+        let (mut tally, mut seconds, mut raised) = (Tally::default(), 0, BTreeSet::new());
+        for act in self.before.iter().chain([self]) {
+            seconds += act.waits;
+            raised = match &act.audit {
+                Some(request) => request.alerts(engine, &mut tally, seconds),
+                None => act.scene_after(seconds).with_act(metadata_known, |act| {
+                    let matches = engine.detect(act, &mut tally);
+                    matches.iter().map(|matched| matched.rule().name().to_owned()).collect()
+                }),
+            };
+        }
+        raised
+    }
+
+    /// Why a rule matches it, or does not; None where there is no such rule.
+    pub fn why(&self, engine: &Engine, rule: &str, metadata_known: bool) -> Option<Why> {
+        if let Some(request) = &self.audit {
+            let (event, host) = (request.event(0), Host::default());
+            return engine.why_audit(rule, &AuditAct { event: &event, host: &host });
+        }
+        self.scene().with_act(metadata_known, |act| engine.why(rule, act))
+    }
+
+    /// How far it is from matching a rule, as [`Why::distance`] tells; None where there is no such rule.
+    pub fn distance(&self, engine: &Engine, rule: &str) -> Option<u64> {
+        if let Some(request) = &self.audit {
+            let (event, host) = (request.event(0), Host::default());
+            return engine.distance_audit(rule, &AuditAct { event: &event, host: &host });
+        }
+        self.scene().with_act(true, |act| engine.distance(rule, act))
+    }
+
+    /// What keeps it from being an act or a request, and the way out.
+    pub(crate) fn problem(&self) -> Option<(&'static str, &'static str)> {
+        let acts = [self.file.is_some(), self.network.is_some(), self.dns.is_some()];
+        let acts = [&acts[..], &[self.system.is_some(), self.audit.is_some()]].concat();
+        if acts.iter().filter(|is_there| **is_there).count() > 1 {
+            let problem =
+                "a case is one act: of `file`, `network`, `dns`, `system` and `audit` at most one";
+            return Some((problem, "write a case for each"));
+        }
+        let mut processes = self.ancestors.iter().chain([&self.process]);
+        if self.audit.is_none() && processes.any(|process| process.path.is_empty()) {
+            let problem = "a process of a case needs the path of its program";
+            return Some((problem, "write it as `process: { path: /usr/bin/curl }`"));
+        }
+        None
     }
 
     fn kind(&self) -> EventKind {
@@ -298,6 +379,7 @@ impl Case {
         file.or_else(network).or_else(dns).or_else(system).unwrap_or(EventKind::Exec)
     }
 
+    /// The act, with everything that it refers to.
     pub fn scene(&self) -> Scene {
         self.scene_after(0)
     }
@@ -327,12 +409,13 @@ impl Case {
             host: Host { hostname: "worker-1".to_owned(), ..Host::default() },
             remote_name: self.remote_name.clone(),
             is_on_sensor: self.on_sensor,
+            environment: (!self.environment.is_empty()).then(|| self.environment.join("\0")),
         }
     }
 }
 
 /// When cases happen.
-fn time_after(seconds: u64) -> Timestamp {
+pub(crate) fn time_after(seconds: u64) -> Timestamp {
     Timestamp((1_800_000_000 + seconds) * 1_000_000_000)
 }
 
@@ -364,7 +447,6 @@ impl CaseContainer {
 
 impl CaseProcess {
     fn process(&self, pid: u32, container: Option<&ContainerId>) -> Process {
-        assert!(!self.path.is_empty(), "a process of a case needs a path: {self:?}");
         let name = self.name.clone().unwrap_or_else(|| {
             // The kernel keeps 15 bytes.
             self.path.rsplit('/').next().unwrap_or_default().chars().take(15).collect()

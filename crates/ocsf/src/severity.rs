@@ -1,0 +1,14 @@
+use crate::object::Choice;
+use event_model::Priority;
+
+/// The severity of a finding. The schema has fewer than syslog.
+pub const fn severity(priority: Priority) -> Choice {
+    match priority {
+        Priority::Emergency => (6, "Fatal"),
+        Priority::Alert | Priority::Critical => (5, "Critical"),
+        Priority::Error => (4, "High"),
+        Priority::Warning => (3, "Medium"),
+        Priority::Notice => (2, "Low"),
+        Priority::Informational | Priority::Debug => (1, "Informational"),
+    }
+}
