@@ -229,6 +229,9 @@ mod tests {
             host: &host,
             remote_name: None,
             is_on_sensor: false,
+            environment: None,
+            login_name: None,
+            group_name: None,
         };
         !rules.matches(&act, &mut memory.tally).is_empty()
     }

@@ -65,6 +65,9 @@ impl Written {
             host: &host,
             remote_name: Some("pool.example"),
             is_on_sensor: true,
+            environment: None,
+            login_name: Some("ann"),
+            group_name: None,
         };
         let ancestors = chain[1..].iter().copied();
         self.encoder.act(&act, chain[0], ancestors, container, &mut self.bytes);
@@ -119,6 +122,7 @@ fn what_is_written_is_read_again() {
     assert_eq!((&*act.process, &*act.ancestors[0]), (&*cat, &*shell));
     assert_eq!(act.container.as_deref(), Some(&container));
     assert_eq!((act.remote_name.as_deref(), act.is_on_sensor), (Some("pool.example"), true));
+    assert_eq!((act.login_name.as_deref(), act.group_name.as_deref()), (Some("ann"), None));
     assert_eq!((&**raised, &*asked.event), (&alert, &request));
 }
 

@@ -1,9 +1,7 @@
 //! Functions of fields: transformers, `concat`, `join`, `getopt`, `val`, arguments by their place.
 
-mod cases;
-
-use cases::Case;
 use detection::{Engine, RuleSet, SourceFile};
+use rule_cases::Case;
 use std::collections::BTreeSet;
 
 fn load(condition: &str, output: &str) -> Result<Engine, String> {

@@ -1,10 +1,8 @@
 //! Which alerts suppressions take, and what is said of files of them that are wrong.
 
-mod cases;
-
-use cases::Case;
-use detection::{AuditAct, Engine, LoadError, RuleSet, SourceFile, Tally};
+use detection::{AuditAct, Engine, LoadError, RuleSet, SourceFile, Sources, Tally};
 use event_model::{AuditEvent, AuditUser, Host, Timestamp};
+use rule_cases::Case;
 
 const RULES: &str = "
 - macro: backup

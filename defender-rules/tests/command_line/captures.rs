@@ -84,6 +84,9 @@ impl Recording {
             host: &self.host,
             remote_name: None,
             is_on_sensor: false,
+            environment: None,
+            login_name: None,
+            group_name: None,
         };
         let matches = self.engine.detect(&act, &mut self.tally).into_iter();
         let alerts: Vec<_> =

@@ -17,7 +17,7 @@ mod rules;
 pub type Reader = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const READERS: [Reader; 9] = [
+pub const READERS: [Reader; 10] = [
     ("audit_line", audit::lines),
     ("capture", capture::file),
     ("cgroup_path", cgroup_path::path),

@@ -1,6 +1,6 @@
 //! Files of rules, and of suppressions of their alerts.
 
-use detection::{Act, Engine, LoadError, RuleSet, SourceFile};
+use detection::{Act, Engine, LoadError, RuleSet, SourceFile, Sources};
 use event_model::{Alert, Event, EventKind, Host, Process, Timestamp};
 
 /// A rule that suppressions can name.

@@ -42,13 +42,15 @@ fn rules_that_are_exchanged_are_asked_of_the_next_request() {
     };
     let shared = Arc::new(ArcSwap::from_pointee(rules("list")));
     let (host, memory) = (Host::default(), RuleMemory::default());
-    let mut detection = Detection::new(Arc::clone(&shared), memory, host, log.alerts.clone());
+    let gate = AlertGate::new(&AlertsConfig::default(), log.alerts.clone());
+    let mut detection = Detection::new(Arc::clone(&shared), memory, host, gate);
+    let now = Instant::now();
     let event = kubernetes_audit::parse(line("a").as_bytes()).expect("an event");
-    detection.look(&event, &log.sent);
-    assert_eq!(log.alerts.total(), 0, "it is a get");
+    detection.look(&event, now, &log.sent);
+    assert_eq!(log.alerts.total_sent(), 0, "it is a get");
     shared.store(Arc::new(rules("get")));
-    detection.look(&event, &log.sent);
-    assert_eq!(log.alerts.total(), 1);
+    detection.look(&event, now, &log.sent);
+    assert_eq!(log.alerts.total_sent(), 1);
 }
 
 #[test]

@@ -101,6 +101,9 @@ impl Node {
             host: &Host::default(),
             remote_name: None,
             is_on_sensor: false,
+            environment: None,
+            login_name: None,
+            group_name: None,
         };
         let matches = self.engine.detect(&act, &mut self.tally).into_iter();
         let raised = |matched: detection::Match<'_>| Raised {
