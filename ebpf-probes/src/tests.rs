@@ -291,7 +291,7 @@ fn the_object_holds_each_program_and_map_by_its_name() {
         maps::CALL_DISPATCHER.0,
         maps::PROCESS_LIST.0,
         maps::WAKEUP_BYTES,
-        maps::ENVIRONMENT_IS_WANTED,
+        maps::ENVIRONMENT_WANTED,
         maps::NETWORK_SETTINGS,
         maps::IGNORED_NETWORKS,
         maps::NETWORK_PORTS,

@@ -17,7 +17,7 @@ pub(crate) use sequence::{Evidence, Sequence, Step};
 pub use stored::BaselinesError;
 
 use crate::engine::Engine;
-use crate::field::Facts;
+use crate::field::{Facts, FieldUse};
 use baseline::Known;
 use burst::Count;
 use foldhash::quality::{FixedState, RandomState};
@@ -36,6 +36,19 @@ pub(crate) enum Stateful {
 }
 
 impl Stateful {
+    /// The fields that tell its memories apart, or are remembered.
+    pub fn fields(&self) -> impl Iterator<Item = &FieldUse> {
+        let (keys, distinct) = match self {
+            Self::Burst(burst) => (vec![&burst.by], burst.distinct.as_ref()),
+            Self::FirstSeen(baseline) => (vec![&baseline.values, &baseline.by], None),
+            Self::Sequence(sequence) => {
+                let of_steps = sequence.steps.iter().filter_map(|step| step.by.as_ref());
+                (of_steps.chain([&sequence.by]).collect(), None)
+            }
+        };
+        keys.into_iter().flat_map(|key| &key.fields).chain(distinct)
+    }
+
     /// The acts that must come before.
     pub fn steps(&self) -> &[Step] {
         match self {

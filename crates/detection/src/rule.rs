@@ -61,7 +61,10 @@ impl Rule {
     /// Whether it compares or prints the environment of programs.
     pub fn wants_environment(&self) -> bool {
         const NAME: &str = "proc.env";
-        self.fields.iter().any(|field| field.name == NAME) || self.output.prints(NAME)
+        let mut remembered = self.stateful.iter().flat_map(Stateful::fields);
+        self.fields.iter().any(|field| field.name == NAME)
+            || remembered.any(|field| field.field.name == NAME)
+            || self.output.prints(NAME)
     }
 
     /// The fields that its condition compares.

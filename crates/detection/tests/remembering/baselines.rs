@@ -86,6 +86,13 @@ fn baselines_outlast_a_restart_and_their_rule_does_not_outlast_a_change() {
 }
 
 #[test]
+fn the_environment_of_programs_is_wanted_where_it_is_learnt() {
+    let wants = |defender: &str| load(&rule(defender)).expect("a rule").wants_environment();
+    assert!(!wants(LEARNS));
+    assert!(wants(&LEARNS.replace("proc.exepath", "\"proc.env[PATH]\"")));
+}
+
+#[test]
 fn damaged_baselines_are_refused() {
     let mut node = Node::with(&rule(LEARNS));
     for second in 0..20 {
