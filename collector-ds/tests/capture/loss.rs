@@ -1,8 +1,8 @@
 //! A ring that is too small: what is lost is counted, to the record.
 
 use crate::acts::{TRUE, run};
-use crate::recorder::load;
-use collector_ds::kernel::{KernelRecord, RecordKind, Sensor};
+use crate::recorder::load_as;
+use collector_ds::kernel::{KernelConfig, KernelRecord, RecordKind, Sensor};
 use std::process::Command;
 
 /// Holds one or two of the records that are thrown at it.
@@ -35,8 +35,13 @@ fn execs_between(records: &[(RecordKind, u32)], first: u32, last: u32) -> usize 
 /// Throws more at the small ring than it holds. Returns how many execs happened meanwhile, by the large ring, which
 /// loses none; how many of them the small ring told; and how many it says it lost.
 fn flood() -> (usize, usize, usize) {
+    // Environments of what else runs on the machine would fill the small ring.
+    let load =
+        |bytes| load_as(&KernelConfig { environment: false, ..KernelConfig::everything(bytes) });
     let (mut small, mut large) = (load(SMALL_RING), load(LARGE_RING));
     let long = "x".repeat(30_000);
+    // What others did while the large one was loaded.
+    drain(&mut small);
     let first = run(&mut Command::new(TRUE));
     let mut told = drain(&mut small);
     for _ in 0..FLOOD {

