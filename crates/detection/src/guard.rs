@@ -2,7 +2,7 @@
 //! most rules without asking any of them.
 
 use crate::condition::Transformer;
-use crate::field::FieldUse;
+use crate::field::{Access, FieldUse};
 use crate::graph::{Check, Graph, Node, NodeId};
 use crate::test::{Test, TextTest};
 use regex_syntax::hir::literal::{Extractor, Literal};
@@ -101,6 +101,10 @@ impl Guard {
     }
 
     fn of_check(check: &Check) -> Option<Self> {
+        // To search all of an environment for what many conditions ask for costs more than what else they ask.
+        if matches!(check.field.access, Access::Environment(_)) {
+            return None;
+        }
         let subject =
             Subject { field: check.field.clone(), transformers: check.transformers.clone() };
         Self::of_test(&check.test, &subject)
