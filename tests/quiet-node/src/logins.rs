@@ -46,18 +46,15 @@ impl SshServer {
         Ok(Self { server, port, key })
     }
 
-    fn options(&self) -> [String; 10] {
-        let option = |text: &str| ["-o".to_owned(), text.to_owned()];
-        let identity = format!("IdentityFile={}", self.key.display());
-        let [a, b, c, d, e] = [
-            option(&format!("Port={}", self.port)),
-            option(&identity),
-            option("StrictHostKeyChecking=no"),
-            option("UserKnownHostsFile=/dev/null"),
-            option("LogLevel=ERROR"),
+    fn options(&self) -> Vec<String> {
+        let options = [
+            format!("Port={}", self.port),
+            format!("IdentityFile={}", self.key.display()),
+            "StrictHostKeyChecking=no".to_owned(),
+            "UserKnownHostsFile=/dev/null".to_owned(),
+            "LogLevel=ERROR".to_owned(),
         ];
-        let mut all = [a, b, c, d, e].into_iter().flatten();
-        std::array::from_fn(|_| all.next().unwrap_or_default())
+        options.into_iter().flat_map(|option| ["-o".to_owned(), option]).collect()
     }
 }
 

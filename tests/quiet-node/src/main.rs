@@ -87,8 +87,8 @@ impl Seen {
         let outcome = attack::perform(closing, &ground.container, &ground.api)?;
         let alerts = ground.api.all("/api/v1/alerts?minimum_priority=notice")?;
         // Several rules may match it.
-        let begin = outcome.alert["time"].to_string();
-        let others = alerts.into_iter().filter(|alert| alert["time"].to_string() < begin);
+        let begin = outcome.alert["time"].as_str();
+        let others = alerts.into_iter().filter(|alert| alert["time"].as_str() < begin);
         let programs = work::WORKS.iter().flat_map(|work| work.programs);
         let mut unseen = vec![];
         for program in programs {

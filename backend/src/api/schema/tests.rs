@@ -2,7 +2,7 @@
 
 use super::{Alert, AlertPage};
 use crate::alerts::CompleteAlert;
-use crate::store::Publisher;
+use crate::store::{HeldCounts, Publisher};
 use event_model as model;
 use event_model::{
     AlertSubject, Argument, AuditEvent, AuditObject, AuditUser, Container, ContainerId,
@@ -179,7 +179,8 @@ fn alert(number: i64, subject: AlertSubject) -> Alert {
         matched_fields: vec![MatchedField { field: "proc.name".into(), value: "cat".into() }],
     };
     let publisher = Publisher { cluster: "edge".into(), node: "worker-1".into() };
-    CompleteAlert { number, received_at: NOON, publisher, alert }.into()
+    let held = HeldCounts::default();
+    CompleteAlert { number, received_at: NOON, publisher, alert, held }.into()
 }
 
 /// `defender-rules why` reads alerts as the API gives them: it is tested by this page.
