@@ -154,6 +154,7 @@ impl Enricher {
             credentials: record.credentials,
             user_name,
             namespace_pid: record.namespace_pid,
+            process_group: record.process_group,
             terminal: record.terminal,
             container,
             started_at: self.clock.timestamp(record.time),

@@ -134,6 +134,7 @@ int process_exec(u64 *context)
 	read_file(record, program->file);
 	read_credentials(record, task, task->cred);
 	record->namespace_pid = read_namespace_pid(task);
+	record->process_group = read_process_group(task);
 	bpf_probe_read_kernel(record->name, sizeof(record->name), &task->comm);
 	append_paths(draft, task, program->file, append_exec_path);
 	record->invoked_length = append_string(draft, program->filename, PATH_LIMIT);

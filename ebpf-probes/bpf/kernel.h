@@ -198,8 +198,11 @@ struct tty_struct {
 	char name[64];
 };
 
+struct pid;
+
 struct signal_struct {
 	atomic_t live;
+	struct pid *pids[4]; /* By enum pid_type. */
 	int nr_threads;
 	int group_exit_code;
 	unsigned int flags;

@@ -74,6 +74,7 @@ static __always_inline void describe(struct exec_draft *draft, struct task_struc
 	read_file(record, file);
 	read_credentials(record, task, task->real_cred);
 	record->namespace_pid = read_namespace_pid(task);
+	record->process_group = read_process_group(task);
 	bpf_probe_read_kernel(record->name, sizeof(record->name), &task->comm);
 	append_paths(draft, task, file, append_list_path);
 	record->invoked_length = 0;

@@ -118,7 +118,7 @@ struct exec_record {
 	u16 terminal_length;  /* With its NUL; 0 without a terminal. */
 	u32 arguments_length; /* Each argument with its NUL. */
 	u32 environment_length; /* Each variable with its NUL; 0 where nobody asks for it. */
-	u32 reserved;
+	u32 process_group; /* As the process itself sees it; 0 where it sees none. */
 };
 
 struct fork_record {

@@ -58,6 +58,29 @@ static __always_inline u32 read_namespace_pid(struct task_struct *task)
 	return number;
 }
 
+#define PIDTYPE_PGID 2 /* enum pid_type of include/linux/pid_types.h */
+
+/* The id of the process group as the process itself sees it; 0 where it sees none, as of a group that came from outside. */
+static __always_inline u32 read_process_group(struct task_struct *task)
+{
+	struct signal_struct *signal = NULL;
+	struct pid *group = NULL;
+	struct pid *pid = NULL;
+	u32 groups_level = 0;
+	u32 level = 0;
+	u32 number = 0;
+
+	read_field(signal, task->signal);
+	read_field(group, signal->pids[PIDTYPE_PGID]);
+	read_field(pid, task->thread_pid);
+	read_field(level, pid->level);
+	read_field(groups_level, group->level);
+	if (groups_level < level)
+		return 0;
+	bpf_probe_read_kernel(&number, sizeof(number), (void *)&group->numbers + level * type_size(struct upid));
+	return number;
+}
+
 /* The cgroup of one controller. False where the controller is not on a v1 hierarchy, and at such a hierarchy's root. */
 static __always_inline int read_controller_cgroup(struct cgroup_key *key, struct css_set *set, u64 controller)
 {

@@ -138,6 +138,7 @@ fn exec(header: &Header, fields: &mut Fields<'_>) -> Result<ExecRecord, DecodeEr
             .then(|| text(parts.terminal, "terminal"))
             .transpose()?,
         namespace_pid,
+        process_group: parts.process_group,
         cgroup,
     })
 }
@@ -194,6 +195,7 @@ struct Parts<'record> {
     terminal: &'record [u8],
     arguments: &'record [u8],
     environment: &'record [u8],
+    process_group: u32,
 }
 
 impl<'record> Parts<'record> {
@@ -204,13 +206,14 @@ impl<'record> Parts<'record> {
         let terminal_length = fields.u16()?;
         let arguments_length = fields.u32()?;
         let environment_length = fields.u32()?;
-        let _reserved = fields.u32()?;
+        let process_group = fields.u32()?;
         Ok(Self {
             path: fields.take(usize::from(path_length))?,
             directory: fields.take(usize::from(directory_length))?,
             invoked: fields.take(usize::from(invoked_length))?,
             terminal: fields.take(usize::from(terminal_length))?,
             arguments: fields.take(usize::try_from(arguments_length).unwrap_or(usize::MAX))?,
+            process_group,
             environment: fields.take(usize::try_from(environment_length).unwrap_or(usize::MAX))?,
         })
     }

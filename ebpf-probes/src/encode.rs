@@ -125,7 +125,7 @@ fn exec_body(exec: &ExecRecord) -> Body {
         environment => body.part(&terminated(environment)),
     };
     body.u32(arguments_length.try_into().unwrap());
-    body.u32(environment_length.try_into().unwrap()).u32(0);
+    body.u32(environment_length.try_into().unwrap()).u32(exec.process_group);
     body
 }
 

@@ -87,6 +87,8 @@ pub struct ExecRecord {
     pub terminal: Option<String>,
     /// Process id in the innermost pid namespace.
     pub namespace_pid: u32,
+    /// Id of the process group in that namespace; 0 where it has none there.
+    pub process_group: u32,
     /// The cgroup that tells the container.
     pub cgroup: CgroupKey,
 }

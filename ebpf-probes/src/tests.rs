@@ -96,6 +96,7 @@ fn execs() -> impl Strategy<Value = ExecRecord> {
             credentials,
             terminal,
             namespace_pid,
+            process_group: namespace_pid / 2,
             cgroup,
         },
     )

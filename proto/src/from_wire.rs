@@ -123,6 +123,7 @@ impl TryFrom<wire::Process> for model::Process {
             credentials: required(raw.credentials, "process.credentials")?.into(),
             user_name: raw.user_name,
             namespace_pid: raw.namespace_pid,
+            process_group: 0,
             terminal: raw.terminal,
             container: raw.container_id.as_deref().map(Into::into),
             started_at: model::Timestamp(raw.started_at),

@@ -76,7 +76,7 @@ prop_compose! {
         let container = container.as_deref().map(Into::into);
         Process {
             reference, parent, name, executable, arguments, arguments_truncated, working_directory,
-            credentials, user_name, namespace_pid, terminal, container, started_at,
+            credentials, user_name, namespace_pid, process_group: 0, terminal, container, started_at,
         }
     }
 }

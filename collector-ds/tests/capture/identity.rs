@@ -197,3 +197,13 @@ fn an_act_tells_as_whom_it_was_done_whoever_began_the_program() {
     });
     assert_eq!(identity, Identity { uid: 1003, euid: NOBODY, gid: 1001, egid: 1002 });
 }
+
+#[test]
+fn a_process_tells_whether_it_leads_its_group() {
+    let recorder = recorder();
+    let leader = recorder.exec_of(run(Command::new(TRUE).process_group(0)));
+    assert_eq!(leader.process_group, leader.namespace_pid);
+    let member = recorder.exec_of(run(&mut Command::new(TRUE)));
+    assert_eq!(member.process_group, nix::unistd::getpgrp().as_raw().cast_unsigned());
+    assert_ne!(member.process_group, member.namespace_pid);
+}

@@ -236,7 +236,7 @@ fn system_calls_are_told_with_their_arguments() {
 #[test]
 fn what_nobody_tells_blinds_a_rule_and_never_matches() {
     for condition in
-        ["fd.nameraw contains ../", "evt.buffer bcontains cafebabe", "proc.is_vpgid_leader = true"]
+        ["fd.nameraw contains ../", "evt.buffer bcontains cafebabe", "proc.sname = bash"]
     {
         assert!(!matches(condition, OPEN) && !matches(condition, ""), "{condition}");
         let blind = engine(condition).blind_rules(EventType::is_seen);
@@ -338,4 +338,21 @@ fn the_values_of_an_environment_are_no_evidence() {
         format!("{:?}", matched.matched_fields())
     });
     assert!(evidence.contains("TOKEN PATH") && !evidence.contains("secret"), "{evidence}");
+}
+
+#[test]
+fn a_process_group_is_compared_with_the_process() {
+    let act = |group| {
+        let case: Case =
+            serde_saphyr::from_str("{what: a test, process: {path: /bin/a}}").expect("a case");
+        case.scene().with_act(true, |act| {
+            let process = event_model::Process { process_group: group, ..act.process.clone() };
+            let act = detection::Act { process: &process, ..*act };
+            ["proc.is_vpgid_leader = true", "proc.vpgid = 42", "proc.vpgid exists"]
+                .map(|condition| engine(condition).evaluate(&act).next().is_some())
+        })
+    };
+    assert_eq!(act(42), [true, true, true], "its own id is 42");
+    assert_eq!(act(7), [false, false, true]);
+    assert_eq!(act(0), [false, false, false], "it is not known");
 }

@@ -107,6 +107,9 @@ pub struct Process {
     pub user_name: Option<String>,
     /// Process id in its innermost pid namespace.
     pub namespace_pid: u32,
+    /// Id of its process group in that namespace when it began its program; 0 where it is not known. Known on its node alone, to rules.
+    #[serde(skip)]
+    pub process_group: u32,
     /// Controlling terminal, such as `pts0`. None without one.
     pub terminal: Option<String>,
     /// The container that it began this program in. None for a process of the host.

@@ -93,6 +93,7 @@ impl Reader<'_> {
             },
             terminal: stat.terminal(),
             namespace_pid: status.namespace_pid,
+            process_group: status.process_group,
             cgroup: self.hierarchies.of_process(&read("cgroup")),
             ..ExecRecord::default()
         }

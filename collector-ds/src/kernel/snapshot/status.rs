@@ -7,6 +7,8 @@ pub struct Status {
     pub credentials: Credentials,
     /// The process id in the innermost pid namespace.
     pub namespace_pid: u32,
+    /// The id of the process group in that namespace; 0 where it has none there.
+    pub process_group: u32,
 }
 
 impl Status {
@@ -21,6 +23,7 @@ impl Status {
                 "CapPrm" => credentials.capabilities_permitted = hexadecimal(value),
                 "CapEff" => credentials.capabilities_effective = hexadecimal(value),
                 "NSpid" => status.namespace_pid = last_number(value),
+                "NSpgid" => status.process_group = last_number(value),
                 _ => {}
             }
         }

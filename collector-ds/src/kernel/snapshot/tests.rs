@@ -34,14 +34,14 @@ fn a_first_thread_that_ended_does_not_end_the_process() {
 
 #[test]
 fn a_status_file_tells_real_and_effective_ids() {
-    let text = "Name:\tpasswd\nUid:\t1000\t0\t0\t0\nGid:\t100\t50\t50\t50\nNSpid:\t812\t44\t7\n\
+    let text = "Name:\tpasswd\nUid:\t1000\t0\t0\t0\nGid:\t100\t50\t50\t50\nNSpid:\t812\t44\t7\nNSpgid:\t800\t40\t0\n\
                 CapPrm:\t000001ffffffffff\nCapEff:\t0000000000200000\n";
     let status = Status::parse(text);
     assert_eq!((status.credentials.uid, status.credentials.euid), (1000, 0));
     assert_eq!((status.credentials.gid, status.credentials.egid), (100, 50));
     assert_eq!(status.credentials.capabilities_permitted, 0x1ff_ffff_ffff);
     assert_eq!(status.credentials.capabilities_effective, 1 << 21);
-    assert_eq!(status.namespace_pid, 7);
+    assert_eq!((status.namespace_pid, status.process_group), (7, 0));
 }
 
 #[test]

@@ -156,6 +156,8 @@ pub(crate) enum ProcessField {
     Pid,
     ParentPid,
     NamespacePid,
+    ProcessGroup,
+    LeadsProcessGroup,
     TerminalNumber,
     Terminal,
     UpperLayer,
@@ -630,6 +632,16 @@ fn process_value(field: ProcessField, process: &Process) -> Option<Value<'_>> {
         // 0 is nobody's id: the sensor could not learn it.
         ProcessField::NamespacePid if process.namespace_pid == 0 => return None,
         ProcessField::NamespacePid => Value::Number(process.namespace_pid.into()),
+        // As well.
+        ProcessField::ProcessGroup | ProcessField::LeadsProcessGroup
+            if process.process_group == 0 =>
+        {
+            return None;
+        }
+        ProcessField::ProcessGroup => Value::Number(process.process_group.into()),
+        ProcessField::LeadsProcessGroup => {
+            Value::Boolean(process.process_group == process.namespace_pid)
+        }
         ProcessField::TerminalNumber => {
             Value::Number(text::terminal_number(process.terminal.as_deref()))
         }
