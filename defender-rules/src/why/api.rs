@@ -205,6 +205,8 @@ fn process(value: &Value) -> anyhow::Result<Process> {
         },
         user_name: read(user["name"].clone()).context("user.name")?,
         namespace_pid: number(&value["namespace_pid"]).context("namespace_pid")?,
+        // Only rules on the node know it.
+        process_group: 0,
         terminal: read(value["terminal"].clone()).context("terminal")?,
         container: read(value["container_id"].clone()).context("container_id")?,
         started_at: moment(&value["started_at"])?,
