@@ -39,7 +39,7 @@ use watch::{Beside, Told, Watch};
 /// Runs the sensor until the service is to end.
 pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     metrics::describe();
-    let reload = Reload::of(config.rule_paths());
+    let reload = Reload::of(config.rule_paths()).context("listening to SIGHUP")?;
     let rules = load_rules(&config, &service)?;
     let host = host::gather(&config.host_root, &config.node)?;
     tracing::info!(node = host.node, kernel = host.kernel, "this node");
@@ -159,7 +159,11 @@ fn reload_rules(
         Ok(rules.with_matching(matching))
     };
     let (hand_on, reloaded) = mpsc::channel(1);
-    service.spawn("rules", reload.run(load, hand_on, service.shutdown()));
+    let reloading = reload.run(load, hand_on, service.shutdown());
+    service.spawn("rules", async move {
+        reloading.await;
+        anyhow::Ok(())
+    });
     reloaded
 }
 

@@ -5,7 +5,7 @@
 
 use rule_files::{RulePaths, Stamp};
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -20,34 +20,35 @@ pub type Reloaded<T> = Result<T, String>;
 pub struct Reload {
     paths: RulePaths,
     loaded: Stamp,
+    hangups: Signal,
 }
 
 impl Reload {
     /// Of these files and folders. To be made before they are read for the first time: what changes meanwhile is read again.
-    pub fn of(paths: RulePaths) -> Self {
+    /// From now on no SIGHUP ends the program. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// The signal can't be listened to.
+    pub fn of(paths: RulePaths) -> std::io::Result<Self> {
         let loaded = Stamp::of(&paths);
-        Self { paths, loaded }
+        Ok(Self { paths, loaded, hangups: signal(SignalKind::hangup())? })
     }
 
     /// Hands on what `load` reads, after each change and each SIGHUP, until `shutdown`. `load` runs on a thread of its own: compiling
     /// takes its time.
-    ///
-    /// # Errors
-    /// The signal can't be listened to.
     pub async fn run<T: Send + 'static>(
         mut self,
         load: impl Fn() -> Reloaded<T> + Clone + Send + 'static,
         hand_on: mpsc::Sender<Reloaded<T>>,
         shutdown: CancellationToken,
-    ) -> std::io::Result<()> {
-        let mut hangups = signal(SignalKind::hangup())?;
+    ) {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut seen = self.loaded.clone();
         loop {
             let is_asked_for = tokio::select! {
-                () = shutdown.cancelled() => return Ok(()),
-                _ = hangups.recv() => true,
+                () = shutdown.cancelled() => return,
+                _ = self.hangups.recv() => true,
                 _ = looks.tick() => false,
             };
             let now = Stamp::of(&self.paths);
@@ -57,7 +58,7 @@ impl Reload {
             }
             self.loaded = now;
             if hand_on.send(on_a_thread(load.clone()).await).await.is_err() {
-                return Ok(());
+                return;
             }
         }
     }
