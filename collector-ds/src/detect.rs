@@ -166,7 +166,7 @@ pub fn event_types_of(kind: RecordKind) -> impl Iterator<Item = EventType> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use event_model::{FileAct, SystemAct};
+    use event_model::{Event, FileAct, Process, SystemAct};
 
     fn rules(condition: &str) -> Rules {
         let folder = tempfile::tempdir().expect("a directory");
@@ -189,6 +189,70 @@ mod tests {
             wanted("evt.arg.request = PTRACE_ATTACH and evt.type = ptrace"),
             [RecordKind::System(SystemAct::Ptrace)].into()
         );
+    }
+
+    /// The rules whose alerts the start of a program raises.
+    fn alerts(rules: &Rules, arguments: &[&str]) -> Vec<String> {
+        let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        let process = Process { name: "nc".to_owned(), arguments, ..Process::default() };
+        let event = Event {
+            time: Timestamp(1),
+            process: process.reference,
+            container: None,
+            kind: EventKind::Exec,
+        };
+        let act = Act {
+            event: &event,
+            process: &process,
+            ancestors: &[],
+            container: None,
+            host: &Host::default(),
+            remote_name: None,
+            is_on_sensor: false,
+            environment: None,
+            login_name: None,
+            group_name: None,
+        };
+        let alerts = rules.alerts(&act, &mut Tally::default());
+        alerts.into_iter().map(|alert| alert.rule).collect()
+    }
+
+    #[test]
+    fn all_rules_raise_their_alerts_unless_the_first_is_asked_for() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let rule = |name: &str| {
+            format!(
+                "- rule: {name}\n  desc: D.\n  condition: proc.name = nc\n  output: O\n  priority: NOTICE\n"
+            )
+        };
+        std::fs::write(folder.path().join("a.yaml"), rule("B") + &rule("A")).expect("rules");
+        let load = || Rules::load(&[folder.path().to_owned()]).expect("rules");
+        assert_eq!(alerts(&load(), &["nc"]), ["B", "A"]);
+        assert_eq!(alerts(&load().with_matching(RuleMatching::First), &["nc"]), ["B"]);
+    }
+
+    #[test]
+    fn threat_intelligence_adds_to_the_lists_and_says_what_it_can_t() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let rules = "- {list: malicious_domains, items: []}\n- {rule: R, desc: D., condition: 'proc.args mentions (malicious_domains)', output: O, priority: INFO}\n";
+        std::fs::write(folder.path().join("rules.yaml"), rules).expect("rules");
+        let feed = folder.path().join("malicious_domains.txt");
+        std::fs::write(&feed, "evil.example\nnot a domain\n").expect("a feed");
+        let other = folder.path().join("nobodys.txt");
+        std::fs::write(&other, "x\n").expect("another");
+        let rules = Rules::load_with(&[folder.path().join("rules.yaml")], &[feed, other]);
+        let rules = rules.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(alerts(&rules, &["nc", "a.evil.example"]), ["R"]);
+        assert_eq!(alerts(&rules, &["nc", "evil.example.org"]), [] as [&str; 0]);
+        let told = rules.warnings().join("\n");
+        assert!(told.contains("malicious_domains.txt:2: `not a domain` is no domain"), "{told}");
+        assert!(told.contains("the list `nobodys` is not used"), "{told}");
+    }
+
+    #[test]
+    fn the_environment_is_wanted_where_a_rule_asks_for_it() {
+        assert!(rules("proc.env contains x").want_environment());
+        assert!(!rules("proc.name = x").want_environment());
     }
 
     #[test]

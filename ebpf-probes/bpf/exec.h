@@ -9,7 +9,7 @@
 
 #define TERMINAL_LIMIT 64     /* tty_struct.name */
 #define ARGUMENTS_LIMIT 32768
-#define ENVIRONMENT_LIMIT 16384
+#define ENVIRONMENT_LIMIT 4096 /* It is scanned by rules at every start: a longer one costs more than it tells. */
 
 /* A path may pass its limit by the component that ends it. */
 #define PARTS_LIMIT (2 * (PATH_LIMIT + COMPONENT_LIMIT) + PATH_LIMIT + TERMINAL_LIMIT + \

@@ -77,7 +77,7 @@ pub struct ExecRecord {
     pub arguments_length: u32,
     /// [`Self::arguments`] is not all of it.
     pub arguments_truncated: bool,
-    /// The environment, variables as `NAME=value` with a NUL between them, up to 16 KiB; empty unless the programs were told to read it.
+    /// The environment, variables as `NAME=value` with a NUL between them, up to 4 KiB; empty unless the programs were told to read it.
     pub environment: Box<str>,
     /// Working directory, in the same form as the program's path.
     pub working_directory: String,

@@ -74,13 +74,13 @@ fn the_environment_arrives_with_the_arguments() {
 }
 
 #[test]
-fn an_environment_beyond_16_kib_is_cut_behind_whole_arguments() {
+fn an_environment_beyond_4_kib_is_cut_behind_whole_arguments() {
     let recorder = recorder();
     let argument = "y".repeat(999);
     let mut command = Command::new(TRUE);
     command.env_clear().env("LONG", "x".repeat(40_000)).args(vec![&argument; 100]);
     let exec = recorder.exec_of(run(&mut command));
-    assert_eq!(exec.environment.len(), 16 << 10);
+    assert_eq!(exec.environment.len(), 4 << 10);
     assert!(exec.environment.starts_with("LONG=xxx"));
     assert_eq!(exec.arguments[32], argument);
 }

@@ -372,7 +372,7 @@ fn of_acts() -> Vec<Field> {
         new("proc.duration", Duration, Exec, itself(P::Duration),
             "From the start of the program to the act."),
         new("proc.env", Text, Exec, Access::Environment(Box::default()),
-            "Of the start of a program: its environment, `NAME=value` separated by spaces, up to 16 KiB; `[NAME]` is the value of one variable. Read where a rule asks for it, and kept nowhere: alerts show the names alone, unless the output prints it.").with_optional_key(),
+            "Of the start of a program: its environment, `NAME=value` separated by spaces, up to 4 KiB; `[NAME]` is the value of one variable. Read where a rule asks for it, and kept nowhere: alerts show the names alone, unless the output prints it.").with_optional_key(),
         never("proc.sname", Text,
             "The name of the session's leader."),
         never("proc.sid", Number,
