@@ -17,8 +17,16 @@ use suite::configuration::Places;
 use suite::{Machine, Options};
 use tempfile::TempDir;
 
-/// A benchmark: its name, and what runs it with the folder of the binaries.
-type Benchmark = (&'static str, fn(&Path) -> Result<Report>);
+/// What a benchmark finds.
+struct Setting {
+    /// The folder of the programs.
+    binaries: PathBuf,
+    /// How often work is done bare and not, where it is done in turns.
+    turns: usize,
+}
+
+/// A benchmark: its name, and what runs it.
+type Benchmark = (&'static str, fn(&Setting) -> Result<Report>);
 
 const BENCHMARKS: [Benchmark; 4] = [
     ("sensor", sensor::run),
@@ -32,15 +40,19 @@ pub struct Arguments {
     /// Which one; all without it.
     #[arg(value_parser = BENCHMARKS.map(|(name, _)| name))]
     name: Option<String>,
+    /// How often the sensor's works are done bare and sensed. Medians of fewer turns than ten say less.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
+    turns: u16,
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     ensure!(Uid::effective().is_root(), "measuring inside cgroup limits takes root");
     let binaries = binaries::build(Profile::Release)?;
+    let setting = Setting { binaries, turns: arguments.turns.into() };
     for (name, benchmark) in BENCHMARKS {
         if arguments.name.as_deref().is_none_or(|wanted| wanted == name) {
             println!("\n{name}");
-            benchmark(&binaries)?.publish(name)?;
+            benchmark(&setting)?.publish(name)?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -1,10 +1,10 @@
 //! What rules cost: rule sets over a million events of a real load.
 
+use super::Setting;
 use super::report::{Goal, Report};
 use crate::folders;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// A folder of rule files of others, which are not ours to keep here.
@@ -13,7 +13,8 @@ const OTHERS: &str = "DEFENDER_STOCK_RULES";
 /// The goal of a thousand rules.
 const NANOSECONDS: f64 = 1000.0;
 
-pub fn run(binaries: &Path) -> Result<Report> {
+pub fn run(setting: &Setting) -> Result<Report> {
+    let binaries = &setting.binaries;
     let mut command = Command::new(binaries.join("rule-load"));
     command.arg("--rules").arg(folders::repository().join("rules"));
     command.arg("--acts").arg(binaries.join("acts"));

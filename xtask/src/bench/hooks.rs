@@ -1,11 +1,11 @@
 //! What the sensor's programs cost by the hooks that a kernel offers: instructions of an emulated machine.
 
+use super::Setting;
 use super::report::{Goal, Report};
 use crate::folders;
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// The kernels of Debian's releases.
@@ -30,7 +30,8 @@ const ACTS: [(&str, &str, Goal, Goal); 7] = [
 type Costs = BTreeMap<[String; 4], f64>;
 
 /// Boots each kernel once for each set of hooks.
-pub fn run(binaries: &Path) -> Result<Report> {
+pub fn run(setting: &Setting) -> Result<Report> {
+    let binaries = &setting.binaries;
     let mut script = Command::new("bash")
         .arg(folders::repository().join("tests/kernel-matrix/hooks.sh"))
         .arg(binaries)

@@ -1,5 +1,6 @@
 //! How many events the publisher makes durable and delivers over mutual TLS, inside its limits.
 
+use super::Setting;
 use super::report::{Goal, Report};
 use crate::step;
 use anyhow::{Result, ensure};
@@ -19,7 +20,8 @@ const RATE: u64 = 50_000;
 const DELIVERED_WITHIN: Duration = Duration::from_mins(2);
 
 /// A steady load, from the socket to the backend's acknowledgement.
-pub fn run(binaries: &Path) -> Result<Report> {
+pub fn run(setting: &Setting) -> Result<Report> {
+    let binaries = &setting.binaries;
     let limits =
         Cgroup::limited(&format!("defender-bench-{}", std::process::id()), MILLICORES, BYTES)?;
     let report = measure(binaries, &limits);

@@ -5,20 +5,19 @@ mod peers;
 mod sustained;
 mod work;
 
+use super::Setting;
 use super::report::{Goal, Report};
 use anyhow::{Context, Result};
 use files::WatchedFiles;
 use peers::Peers;
 use serde_json::{Value, json};
 use std::fs;
-use std::path::Path;
 use std::time::{Duration, Instant};
 use suite::cgroup::Cgroup;
 use suite::program::{Launch, Name, Program};
 use tempfile::TempDir;
 use work::{Bench, WORKS, Work};
 
-const PAIRS: usize = 10;
 const READY_WITHIN: Duration = Duration::from_mins(1);
 
 /// What the sensor does by itself, such as its first inventory, is over when it uses no more than this of a CPU.
@@ -32,7 +31,8 @@ const MILLICORES: u64 = 360;
 const BYTES: u64 = 296 << 20;
 
 /// Measures every work with the rules that we ship.
-pub fn run(binaries: &Path) -> Result<Report> {
+pub fn run(setting: &Setting) -> Result<Report> {
+    let Setting { binaries, turns } = setting;
     let folder = TempDir::new()?;
     let mut machine = super::prepare(binaries, &folder)?;
     for name in [Name::Backend, Name::PublisherDs] {
@@ -44,7 +44,7 @@ pub fn run(binaries: &Path) -> Result<Report> {
     let launch = Launch { cgroup: Some(limits.clone()), ..machine.launch(Name::CollectorDs)? };
     let bench = Bench { binaries: binaries.to_owned(), files: WatchedFiles::make()? };
     let mut peers = Peers::find()?;
-    let rounds = measure(&launch, &bench, &mut peers);
+    let rounds = measure(&launch, &bench, &mut peers, *turns);
     let sustained = rounds.and_then(|rounds| Ok((rounds, sustained::measure(&launch, &bench)?)));
     machine.stop()?;
     limits.remove()?;
@@ -78,13 +78,13 @@ struct Measured {
     cpu: f64,
 }
 
-fn measure(launch: &Launch, bench: &Bench, peers: &mut Peers) -> Result<Vec<Round>> {
+fn measure(launch: &Launch, bench: &Bench, peers: &mut Peers, turns: usize) -> Result<Vec<Round>> {
     let hooked = with_one_call(launch)?;
     all_works(bench)?; // warms the caches
     let mut bare = all_works(bench)?;
     let mut rounds = vec![];
-    for pair in 1..=PAIRS {
-        println!("pair {pair} of {PAIRS}");
+    for turn in 1..=turns {
+        println!("turn {turn} of {turns}");
         peers.round(&bare, bench)?;
         let hooked = under(&hooked, bench)?;
         let sensed = under(launch, bench)?;
