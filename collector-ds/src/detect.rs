@@ -166,7 +166,7 @@ pub fn event_types_of(kind: RecordKind) -> impl Iterator<Item = EventType> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use event_model::{Event, FileAct, Process, SystemAct};
+    use event_model::{Event, FileAct, Host, Process, SystemAct, Timestamp};
 
     fn rules(condition: &str) -> Rules {
         let folder = tempfile::tempdir().expect("a directory");
@@ -213,8 +213,8 @@ mod tests {
             login_name: None,
             group_name: None,
         };
-        let alerts = rules.alerts(&act, &mut Tally::default());
-        alerts.into_iter().map(|alert| alert.rule).collect()
+        let matches = rules.matches(&act, &mut Tally::default());
+        matches.iter().map(|matched| matched.rule().name().to_owned()).collect()
     }
 
     #[test]
@@ -240,8 +240,12 @@ mod tests {
         std::fs::write(&feed, "evil.example\nnot a domain\n").expect("a feed");
         let other = folder.path().join("nobodys.txt");
         std::fs::write(&other, "x\n").expect("another");
-        let rules = Rules::load_with(&[folder.path().join("rules.yaml")], &[feed, other]);
-        let rules = rules.unwrap_or_else(|error| panic!("{error}"));
+        let paths = RulePaths {
+            rules: vec![folder.path().join("rules.yaml")],
+            threat_intelligence: vec![feed, other],
+            ..RulePaths::default()
+        };
+        let rules = Rules::load_from(&paths).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(alerts(&rules, &["nc", "a.evil.example"]), ["R"]);
         assert_eq!(alerts(&rules, &["nc", "evil.example.org"]), [] as [&str; 0]);
         let told = rules.warnings().join("\n");
