@@ -6,7 +6,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+/// The lists of packages, which a machine may not have had for a while, and what is rotated.
 pub fn prepare(folder: &Path) -> Result<()> {
+    run(Command::new("apt-get").args(["update", "--quiet"]))?;
     fs::write(folder.join("application.log"), "a line\n".repeat(1000))?;
     let rotation = format!(
         "{}/application.log {{\n    rotate 3\n    compress\n    missingok\n    su root root\n    create 0640 root root\n}}\n",
