@@ -95,6 +95,10 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     let beside = Beside { metadata, inventory, audit, last_run: Rc::clone(&last_run) };
     let watch = Watch::new(sensor, coverage, pipeline, beside, status, config);
     let watched = Box::pin(watch.run(told, service.shutdown())).await;
+    if watched.is_err() {
+        // The follower of the audit file ends with the service.
+        service.shutdown().cancel();
+    }
     // Its last lines are to be on their way before the link ends.
     following.await.context("following the audit file")?;
     if let Some(recorder) = recorder {

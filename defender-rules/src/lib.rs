@@ -59,9 +59,8 @@ struct Files {
     /// Files of suppressions, and folders of them, which are checked against the rules.
     #[arg(long, value_name = "PATH")]
     suppressions: Vec<PathBuf>,
-    /// Files of threat intelligence, and folders of them, which feed the lists of the rules.
-    #[arg(long, value_name = "PATH")]
-    threat_intelligence: Vec<PathBuf>,
+    #[command(flatten)]
+    feeds: Feeds,
 }
 
 /// Does what the command line asks for. What was found goes to standard output, errors to standard error.
@@ -99,12 +98,28 @@ impl Command {
     }
 }
 
+/// What rules compare with beside their own lists.
+#[derive(Debug, Args)]
+struct Feeds {
+    /// Files of threat intelligence, and folders of them, which feed the lists of the rules that are named.
+    #[arg(long, value_name = "PATH")]
+    threat_intelligence: Vec<PathBuf>,
+}
+
+impl Feeds {
+    fn load(&self, rules: &[PathBuf]) -> Result<Engine, RulesError> {
+        let threat_intelligence = self.threat_intelligence.clone();
+        let paths = RulePaths { threat_intelligence, ..RulePaths::of_rules(rules) };
+        Ok(Engine::compile(rule_files::load_from(&paths)?.rules))
+    }
+}
+
 impl Files {
     fn load(&self) -> Result<LoadedRules, RulesError> {
         rule_files::load_from(&RulePaths {
             rules: self.paths.clone(),
             suppressions: self.suppressions.clone(),
-            threat_intelligence: self.threat_intelligence.clone(),
+            threat_intelligence: self.feeds.threat_intelligence.clone(),
         })
     }
 }

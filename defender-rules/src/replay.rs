@@ -1,8 +1,7 @@
 use crate::printable::printable;
-use crate::{WRONG, capture_file};
+use crate::{Feeds, WRONG, capture_file};
 use capture::{Replayed, Summary, Verdict, replay};
 use clap::{Args, ValueEnum};
-use detection::Engine;
 use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
@@ -18,6 +17,8 @@ pub struct Replay {
     /// Rule files, and folders of them, to ask instead of those that stand in the capture. Can be given more than once.
     #[arg(long, value_name = "PATH")]
     rules: Vec<PathBuf>,
+    #[command(flatten)]
+    feeds: Feeds,
     /// How alerts are printed. `json`: a line for each, with the alert as a whole; the summary goes to standard error.
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -43,11 +44,8 @@ struct Line<'a> {
 impl Replay {
     pub fn run(&self, out: &mut impl Write) -> anyhow::Result<ExitCode> {
         let capture = capture_file::open(&self.capture)?;
-        let own_rules = if self.rules.is_empty() {
-            None
-        } else {
-            Some(Engine::compile(rule_files::load(&self.rules)?))
-        };
+        let own_rules =
+            if self.rules.is_empty() { None } else { Some(self.feeds.load(&self.rules)?) };
         let mut written = Ok(());
         let summary = replay(capture, own_rules, |replayed| {
             if written.is_ok() {

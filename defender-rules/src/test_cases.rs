@@ -1,7 +1,7 @@
 //! The command `test`.
 
-use crate::WRONG;
 use crate::explain::unknown;
+use crate::{Feeds, WRONG};
 use clap::Args;
 use detection::{Engine, Rule};
 use rule_cases::{Case, Failure, RuleCases, Wrong, judge, read_cases};
@@ -29,6 +29,8 @@ pub struct Test {
     /// more than once.
     #[arg(long, value_name = "PATH")]
     rules: Vec<PathBuf>,
+    #[command(flatten)]
+    feeds: Feeds,
     /// Only cases whose rule or words contain this text, in capitals or not.
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
@@ -51,7 +53,7 @@ struct Count {
 impl Test {
     pub fn run(&self, out: &mut impl Write) -> anyhow::Result<ExitCode> {
         let paths: Vec<_> = self.rules.iter().chain(&self.folders).cloned().collect();
-        let mut engine = Engine::compile(rule_files::load(&paths)?);
+        let mut engine = self.feeds.load(&paths)?;
         let files = self.read()?;
         let mut count = Count::default();
         for file in &files {

@@ -3,6 +3,7 @@
 mod api;
 mod input;
 
+use crate::Feeds;
 use crate::explain::unknown;
 use crate::occurrence::Occurrence;
 use crate::printable::printable;
@@ -30,6 +31,8 @@ pub struct WhyCommand {
     /// Rule files, and folders of them. A capture holds those that were asked then. Can be given more than once.
     #[arg(long, value_name = "PATH")]
     rules: Vec<PathBuf>,
+    #[command(flatten)]
+    feeds: Feeds,
     /// Which event: its number, counted from 1, or the id of an alert that it raised.
     #[arg(long = "event", value_name = "N|ID")]
     choice: Option<Choice>,
@@ -73,7 +76,8 @@ struct Search {
 
 impl WhyCommand {
     pub fn run(&self, out: &mut impl Write) -> anyhow::Result<ExitCode> {
-        let Input { rules, host, items } = input::read(&self.event, &self.rules, self.choice)?;
+        let Input { rules, host, items } =
+            input::read(&self.event, &self.rules, &self.feeds, self.choice)?;
         let search = self.search(rules, &host, items)?;
         let Some(chosen) = &search.chosen else {
             anyhow::bail!("{}", self.not_there(search.seen));

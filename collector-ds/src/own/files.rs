@@ -1,6 +1,7 @@
 //! The sensor's own files: its program, its configuration, its rules, its socket, its state.
 
 use crate::config::Config;
+use crate::detect::RulePaths;
 use crate::enrich::node_paths::NodePaths;
 use crate::kernel::{FileFilter, Mount, WatchedPaths};
 use event_model::{ContainerId, FileAct, FileEvent};
@@ -174,8 +175,12 @@ fn named(
 ) -> Vec<(PathBuf, bool)> {
     let mut named: Vec<_> =
         [program, config_file].into_iter().flatten().map(|path| (path.to_owned(), false)).collect();
-    let watched = config.rules.paths.iter().chain(&config.suppressions.paths);
-    named.extend(watched.map(|path| (path.clone(), path.is_dir())));
+    let RulePaths { rules, suppressions, threat_intelligence } = config.rule_paths();
+    let watched = rules.into_iter().chain(suppressions).chain(threat_intelligence);
+    named.extend(watched.map(|path| {
+        let whole = path.is_dir();
+        (path, whole)
+    }));
     let socket = &config.publisher.socket;
     named.push((socket.clone(), false));
     named.extend(socket.parent().map(|folder| (folder.to_owned(), false)));

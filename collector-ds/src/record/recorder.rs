@@ -111,7 +111,8 @@ impl Recorder {
     /// Takes the rules at these paths, which are asked from here on.
     pub fn rules(&self, paths: &[PathBuf]) {
         if let Some(recording) = self.lock().as_mut() {
-            let left = recording.maximum.saturating_sub(recording.bytes);
+            let held = recording.bytes + recording.chunk.len() as u64;
+            let left = recording.maximum.saturating_sub(held);
             record_rules(&mut recording.encoder, paths, left, &mut recording.chunk);
         }
     }
@@ -215,7 +216,7 @@ fn record_rules(encoder: &mut Encoder, paths: &[PathBuf], left: u64, chunk: &mut
     let file = |file: rule_files::RuleFile| RuleFile { name: file.name, text: file.text };
     let files: Vec<_> = files.into_iter().map(file).collect();
     let before = chunk.len();
-    if !encoder.rules(&files, chunk) || chunk.len() as u64 > left / 2 {
+    if !encoder.rules(&files, chunk) || (chunk.len() - before) as u64 > left / 2 {
         chunk.truncate(before);
         tracing::warn!("the rules are too large to be recorded: a replay has to be given them");
     }

@@ -1,6 +1,7 @@
 //! Where the events come from that a rule is asked of.
 
 use super::{Choice, api};
+use crate::Feeds;
 use crate::capture_file::{self, CaptureFile};
 use crate::occurrence::Occurrence;
 use anyhow::Context;
@@ -33,8 +34,13 @@ pub enum Item {
 }
 
 /// Reads a file of whichever kind it is.
-pub fn read(path: &Path, rules: &[PathBuf], choice: Option<Choice>) -> anyhow::Result<Input> {
-    let own = if rules.is_empty() { None } else { Some(Engine::compile(rule_files::load(rules)?)) };
+pub fn read(
+    path: &Path,
+    rules: &[PathBuf],
+    feeds: &Feeds,
+    choice: Option<Choice>,
+) -> anyhow::Result<Input> {
+    let own = if rules.is_empty() { None } else { Some(feeds.load(rules)?) };
     if capture_file::is_one(path)? {
         return of_capture(path, own, choice);
     }
