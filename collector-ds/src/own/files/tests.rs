@@ -99,6 +99,7 @@ fn the_configuration_tells_what_to_watch() {
     config.publisher.socket = folder.join("run/publisher.sock");
     config.audit.state_directory = folder.join("state");
     config.suppressions.paths = vec![folder.join("suppressions.yaml")];
+    config.threat_intelligence.paths = vec![folder.join("feed.txt")];
     let files = OwnFiles::find(&config, Some(&folder.join("sensor.yaml")), Path::new("/proc"));
     let WatchedPaths { read, write } = files.watched(Some(7));
     let text = |path: &Path| path.to_str().expect("text").to_owned();
@@ -109,6 +110,7 @@ fn the_configuration_tells_what_to_watch() {
         text(&link),
         text(&rules) + "/",
         text(&folder.join("suppressions.yaml")),
+        text(&folder.join("feed.txt")),
         text(&config.publisher.socket),
         text(&folder.join("run")),
         text(&folder.join("state")) + "/",
