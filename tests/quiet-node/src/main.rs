@@ -83,12 +83,14 @@ struct Seen {
 impl Seen {
     /// An attack closes the time: when its alert is there, so is all that came before.
     fn look(ground: &Ground<'_>) -> Result<Self> {
-        let closing = attack::ACTS[1];
+        // One that is a single act: nothing of it comes before it.
+        let closing = attack::ACTS[4];
         let outcome = attack::perform(closing, &ground.container, &ground.api)?;
         let alerts = ground.api.all("/api/v1/alerts?minimum_priority=notice")?;
         // Several rules may match it.
         let begin = outcome.alert["time"].as_str();
         let others = alerts.into_iter().filter(|alert| alert["time"].as_str() < begin);
+        let others = others.filter(is_of_this_work);
         let programs = work::WORKS.iter().flat_map(|work| work.programs);
         let mut unseen = vec![];
         for program in programs {
@@ -123,6 +125,17 @@ impl Seen {
         println!("\n{passed} passed, {failed} failed");
         if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
+}
+
+/// Whether this program or a container runtime began it. Whoever else uses the machine may do what is worth an alert.
+fn is_of_this_work(alert: &Value) -> bool {
+    let runtimes = ["dockerd", "containerd", "containerd-shim", "runc", "docker"];
+    let chain = alert["process_chain"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let is_ours = |process: &Value| {
+        process["pid"] == std::process::id()
+            || runtimes.iter().any(|runtime| process["name"] == *runtime)
+    };
+    !alert["container"].is_null() || chain.iter().any(is_ours)
 }
 
 fn is_seen(api: &Api, program: &str) -> Result<bool> {
