@@ -5,10 +5,11 @@ use protox::prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescri
 use std::error::Error;
 use std::path::Path;
 
-const DEFINITIONS: [&str; 5] = [
+const DEFINITIONS: [&str; 6] = [
     "defender/v1/envelope.proto",
     "defender/v1/node.proto",
     "defender/v1/ingest.proto",
+    "defender/v1/enrolment.proto",
     "defender/v1/record.proto",
     "defender/v1/capture.proto",
 ];

@@ -2,7 +2,9 @@
 //! must be there is asked for by name, each number is checked.
 
 mod audit;
+mod finding;
 mod inventory;
+mod kubernetes;
 
 use crate::wire;
 use event_model as model;
@@ -91,6 +93,7 @@ impl TryFrom<wire::Record> for model::Record {
             Wire::Inventory(inventory) => Self::Inventory(Box::new(inventory.try_into()?)),
             Wire::Event(event) => Self::Event(event.try_into()?),
             Wire::Audit(event) => Self::Audit(Box::new(event.try_into()?)),
+            Wire::KubernetesEvent(event) => Self::KubernetesEvent(Box::new(event.try_into()?)),
         })
     }
 }
@@ -206,35 +209,6 @@ impl TryFrom<wire::Host> for model::Host {
             operating_system: raw.operating_system,
             architecture: raw.architecture,
         })
-    }
-}
-
-impl From<wire::KubernetesObject> for model::KubernetesObject {
-    fn from(raw: wire::KubernetesObject) -> Self {
-        Self {
-            api_version: raw.api_version,
-            kind: raw.kind,
-            namespace: raw.namespace,
-            name: raw.name,
-            uid: raw.uid,
-            labels: raw.labels.into_iter().collect(),
-            node: raw.node,
-            service_account: raw.service_account,
-            containers: raw.containers.into_iter().map(Into::into).collect(),
-            attributes: raw.attributes.into_iter().collect(),
-            deleted: raw.deleted,
-        }
-    }
-}
-
-impl From<wire::KubernetesContainer> for model::KubernetesContainer {
-    fn from(raw: wire::KubernetesContainer) -> Self {
-        Self {
-            name: raw.name,
-            image: raw.image,
-            image_id: raw.image_id,
-            container_id: raw.container_id,
-        }
     }
 }
 
@@ -354,7 +328,10 @@ fn loss_reason_from_wire(reason: i32) -> Result<model::LossReason> {
         Ok(Wire::RateLimited) => Ok(model::LossReason::RateLimited),
         Ok(Wire::TooLarge) => Ok(model::LossReason::TooLarge),
         Ok(Wire::Rejected) => Ok(model::LossReason::Rejected),
-        Ok(Wire::Unspecified) | Err(_) => Err(unknown("loss.reason", reason)),
+        Ok(Wire::SpoolExpired) => Ok(model::LossReason::SpoolExpired),
+        // A newer publisher must not have its envelopes refused for a reason that is newer than we are.
+        Ok(Wire::Other) | Err(_) => Ok(model::LossReason::Other),
+        Ok(Wire::Unspecified) => Err(unknown("loss.reason", reason)),
     }
 }
 

@@ -1,7 +1,9 @@
 //! From the event model to the wire. Nothing here can fail.
 
 mod audit;
+mod finding;
 mod inventory;
+mod kubernetes;
 
 use crate::wire;
 use event_model as model;
@@ -53,6 +55,7 @@ impl From<&model::Record> for wire::Record {
             model::Record::Inventory(inventory) => Wire::Inventory(inventory.as_ref().into()),
             model::Record::Event(event) => Wire::Event(event.into()),
             model::Record::Audit(event) => Wire::Audit(event.as_ref().into()),
+            model::Record::KubernetesEvent(event) => Wire::KubernetesEvent(event.as_ref().into()),
         };
         Self { record: Some(record) }
     }
@@ -169,35 +172,6 @@ impl From<&model::Host> for wire::Host {
     }
 }
 
-impl From<&model::KubernetesObject> for wire::KubernetesObject {
-    fn from(object: &model::KubernetesObject) -> Self {
-        Self {
-            api_version: object.api_version.clone(),
-            kind: object.kind.clone(),
-            namespace: object.namespace.clone(),
-            name: object.name.clone(),
-            uid: object.uid.clone(),
-            labels: object.labels.clone().into_iter().collect(),
-            node: object.node.clone(),
-            service_account: object.service_account.clone(),
-            containers: object.containers.iter().map(Into::into).collect(),
-            attributes: object.attributes.clone().into_iter().collect(),
-            deleted: object.deleted,
-        }
-    }
-}
-
-impl From<&model::KubernetesContainer> for wire::KubernetesContainer {
-    fn from(container: &model::KubernetesContainer) -> Self {
-        Self {
-            name: container.name.clone(),
-            image: container.image.clone(),
-            image_id: container.image_id.clone(),
-            container_id: container.container_id.clone(),
-        }
-    }
-}
-
 impl From<&model::Event> for wire::Event {
     fn from(event: &model::Event) -> Self {
         Self {
@@ -292,6 +266,8 @@ const fn loss_reason_to_wire(reason: model::LossReason) -> wire::LossReason {
         model::LossReason::RateLimited => wire::LossReason::RateLimited,
         model::LossReason::TooLarge => wire::LossReason::TooLarge,
         model::LossReason::Rejected => wire::LossReason::Rejected,
+        model::LossReason::SpoolExpired => wire::LossReason::SpoolExpired,
+        model::LossReason::Other => wire::LossReason::Other,
     }
 }
 

@@ -1,11 +1,12 @@
 //! The codec gives back what it was given, and takes any bytes without a panic.
 
 use event_model::{
-    Alert, AlertSubject, Argument, AuditEvent, AuditObject, AuditUser, BlindRule, Component,
-    Container, Credentials, DnsAnswer, DnsEvent, DnsQuestion, Event, EventKind, Executable,
-    ExitStatus, FileAct, FileEvent, Flow, HeldAlerts, HeldReason, Host, Image, Inventory,
-    InventoryItem, InventoryKind, InventorySubject, KubernetesContainer, KubernetesObject, Lane,
-    ListeningPort, Loss, LossReason, MatchedField, NetworkAct, NetworkEvent, Package,
+    Alert, AlertSubject, Argument, AuditEvent, AuditObject, AuditUser, BlindRule, ClusterFacts,
+    Component, Container, Credentials, DnsAnswer, DnsEvent, DnsQuestion, Event, EventKind,
+    Executable, ExitStatus, FileAct, FileEvent, Finding, FindingSeverity, FindingSource, Flow,
+    HeldAlerts, HeldReason, Host, Image, Inventory, InventoryItem, InventoryKind, InventorySubject,
+    KubernetesContainer, KubernetesEvent, KubernetesObject, Lane, ListeningPort, Loss, LossReason,
+    MatchedField, NetworkAct, NetworkEvent, ObjectReference, OwnerReference, Package,
     PackageManager, PasswordState, PathSource, Pod, Priority, ProbeCoverage, ProbeState, Process,
     ProcessKey, ProcessRef, Record, SensorStatus, SourceDescription, SourceId, SystemAct,
     SystemEvent, Timestamp, TransportProtocol, UserAccount,
@@ -322,13 +323,72 @@ prop_compose! {
         (namespace, node, service_account) in (option::of(text()), option::of(text()), option::of(text())),
         (labels, attributes) in (btree_map(text(), text(), 0..3), btree_map(text(), text(), 0..3)),
         containers in vec((text(), text(), option::of(text()), option::of(text())), 0..3),
+        (resource_version, configuration) in (text(), option::of(text())),
+        created_at in option::of(time()),
+        owners in vec((text(), text(), text(), any::<bool>()), 0..3),
         deleted in any::<bool>(),
     ) -> KubernetesObject {
+        let owners = owners
+            .into_iter()
+            .map(|(kind, name, uid, controller)| OwnerReference { kind, name, uid, controller })
+            .collect();
         let containers = containers
             .into_iter()
             .map(|(name, image, image_id, container_id)| KubernetesContainer { name, image, image_id, container_id })
             .collect();
-        KubernetesObject { api_version, kind, namespace, name, uid, labels, node, service_account, containers, attributes, deleted }
+        KubernetesObject {
+            api_version, kind, namespace, name, uid, resource_version, created_at, owners, labels, node,
+            service_account, containers, attributes, configuration, deleted,
+        }
+    }
+}
+
+prop_compose! {
+    fn object_reference()(
+        (api_version, kind, name, uid) in (text(), text(), text(), text()),
+        namespace in option::of(text()),
+    ) -> ObjectReference {
+        ObjectReference { api_version, kind, namespace, name, uid }
+    }
+}
+
+prop_compose! {
+    fn kubernetes_event()(
+        (uid, resource_version) in (text(), text()),
+        regarding in object_reference(),
+        (reason, message, reporter) in (text(), text(), text()),
+        is_warning in any::<bool>(),
+        node in option::of(text()),
+        count in any::<u32>(),
+        (first_at, last_at) in (time(), time()),
+    ) -> Record {
+        Record::KubernetesEvent(Box::new(KubernetesEvent {
+            uid, resource_version, regarding, reason, is_warning, message, reporter, node, count, first_at, last_at,
+        }))
+    }
+}
+
+prop_compose! {
+    fn finding()(
+        source in select(FindingSource::ALL.to_vec()),
+        severity in select(FindingSeverity::ALL.to_vec()),
+        (policy, title, part, message) in (text(), text(), text(), text()),
+        object in object_reference(),
+        (evidence, tags) in (vec(text(), 0..3), vec(text(), 0..3)),
+    ) -> InventoryItem {
+        InventoryItem::Finding(Box::new(Finding {
+            source, policy, title, severity, object, part, message, evidence, tags,
+        }))
+    }
+}
+
+prop_compose! {
+    fn cluster()(
+        (uid, version, distribution) in (text(), text(), text()),
+        (cloud, told_by) in (option::of(text()), option::of(text())),
+        nodes in any::<u32>(),
+    ) -> InventoryItem {
+        InventoryItem::Cluster(ClusterFacts { uid, version, distribution, cloud, told_by, nodes })
     }
 }
 
@@ -387,6 +447,8 @@ fn items() -> impl Strategy<Value = (InventoryKind, Vec<InventoryItem>)> {
             InventoryKind::Images => image().boxed(),
             InventoryKind::ListeningPorts => listening_port().boxed(),
             InventoryKind::Users => user_account().boxed(),
+            InventoryKind::Findings => finding().boxed(),
+            InventoryKind::Cluster => cluster().boxed(),
         };
         (Just(kind), vec(item, 0..4))
     })
@@ -394,13 +456,16 @@ fn items() -> impl Strategy<Value = (InventoryKind, Vec<InventoryItem>)> {
 
 prop_compose! {
     fn inventory()(
-        image in option::of(text()),
+        subject in prop_oneof![
+            Just(InventorySubject::Node),
+            text().prop_map(InventorySubject::Image),
+            Just(InventorySubject::Cluster),
+        ],
         (kind, changed) in items(),
         scanned_at in time(),
         removed in vec(uuid(), 0..3),
         snapshot_items in any::<Option<u64>>(),
     ) -> Record {
-        let subject = image.map_or(InventorySubject::Node, InventorySubject::Image);
         Record::Inventory(Box::new(Inventory { subject, kind, scanned_at, changed, removed, snapshot_items }))
     }
 }
@@ -464,7 +529,9 @@ fn record(lane: Lane) -> BoxedStrategy<Record> {
         ]
         .boxed(),
         Lane::Inventory => inventory().boxed(),
-        Lane::Telemetry => prop_oneof![event().prop_map(Record::Event), audit()].boxed(),
+        Lane::Telemetry => {
+            prop_oneof![event().prop_map(Record::Event), audit(), kubernetes_event()].boxed()
+        }
     }
 }
 
@@ -689,6 +756,32 @@ fn a_record_in_the_wrong_lane_is_refused() {
         refusal,
         "record 0 of the batch is a host, which does not travel in the telemetry lane"
     );
+}
+
+#[test]
+fn a_loss_whose_reason_is_newer_than_its_reader_is_a_loss_all_the_same() {
+    let batch = |reason| {
+        let loss = wire::Loss {
+            lane: wire::Lane::Telemetry.into(),
+            kind: "any".into(),
+            reason,
+            count: 7,
+            ..wire::Loss::default()
+        };
+        let record = wire::Record { record: Some(wire::record::Record::Loss(loss)) };
+        let payload = wire::RecordBatch { records: vec![record] }.encode_to_vec();
+        let raw = wire::Envelope {
+            lane: wire::Lane::Alert.into(),
+            ..frame(payload, wire::Encoding::Protobuf)
+        };
+        decode_batch(&Envelope::try_from(raw).unwrap())
+    };
+    for unheard_of in [99, i32::MAX, -1] {
+        let records = batch(unheard_of).unwrap();
+        let [Record::Loss(loss)] = &records[..] else { panic!("{records:?}") };
+        assert_eq!((loss.reason, loss.count), (LossReason::Other, 7));
+    }
+    assert!(batch(0).is_err(), "none at all was taken for one");
 }
 
 #[test]

@@ -1,9 +1,9 @@
-use crate::{ContainerId, ProcessKey, Timestamp};
+use crate::{ClusterFacts, ContainerId, Finding, ProcessKey, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use uuid::Uuid;
 
-/// A change of what is there on a node or in an image: its packages, images, listening ports or users.
+/// A change of what is there on a node, in an image or in the cluster, such as packages or findings.
 ///
 /// A snapshot is a row of records of one `scanned_at` that change and remove nothing but [`Inventory::changed`]; the last
 /// of them has [`Inventory::snapshot_items`]. Whoever has taken as many items of that scan knows that it has all,
@@ -24,6 +24,20 @@ pub struct Inventory {
     pub snapshot_items: Option<u64>,
 }
 
+impl Inventory {
+    /// A change of what there is in the cluster.
+    pub fn of_cluster(
+        kind: InventoryKind,
+        scanned_at: Timestamp,
+        changed: Vec<InventoryItem>,
+        removed: Vec<Uuid>,
+        snapshot_items: Option<u64>,
+    ) -> Self {
+        let subject = InventorySubject::Cluster;
+        Self { subject, kind, scanned_at, changed, removed, snapshot_items }
+    }
+}
+
 /// What the inventory is of.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -33,6 +47,8 @@ pub enum InventorySubject {
     Node,
     /// An image that runs there, by its [`Image::key`].
     Image(String),
+    /// The cluster, whichever node tells of it.
+    Cluster,
 }
 
 /// The parts of an inventory.
@@ -47,11 +63,22 @@ pub enum InventoryKind {
     ListeningPorts,
     /// Users who can log in.
     Users,
+    /// What should not be so in the cluster.
+    Findings,
+    /// What the cluster is.
+    Cluster,
 }
 
 impl InventoryKind {
     /// All kinds.
-    pub const ALL: [Self; 4] = [Self::Packages, Self::Images, Self::ListeningPorts, Self::Users];
+    pub const ALL: [Self; 6] = [
+        Self::Packages,
+        Self::Images,
+        Self::ListeningPorts,
+        Self::Users,
+        Self::Findings,
+        Self::Cluster,
+    ];
 
     /// The name used in the store and in metrics.
     pub const fn name(self) -> &'static str {
@@ -60,6 +87,8 @@ impl InventoryKind {
             Self::Images => "images",
             Self::ListeningPorts => "listening_ports",
             Self::Users => "users",
+            Self::Findings => "findings",
+            Self::Cluster => "cluster",
         }
     }
 }
@@ -73,6 +102,8 @@ pub enum InventoryItem {
     Image(Image),
     ListeningPort(ListeningPort),
     User(UserAccount),
+    Finding(Box<Finding>),
+    Cluster(ClusterFacts),
 }
 
 impl InventoryItem {
@@ -83,11 +114,14 @@ impl InventoryItem {
             Self::Image(_) => InventoryKind::Images,
             Self::ListeningPort(_) => InventoryKind::ListeningPorts,
             Self::User(_) => InventoryKind::Users,
+            Self::Finding(_) => InventoryKind::Findings,
+            Self::Cluster(_) => InventoryKind::Cluster,
         }
     }
 
     /// Names the item within its subject: the same thing has the same id in each scan, by each sensor. A package of
-    /// another version is another item; an image that runs in other containers is the same.
+    /// another version is another item; an image that runs in other containers is the same. A finding stays the same while
+    /// its message or its evidence change.
     pub fn id(&self) -> Uuid {
         let kind = self.kind().name();
         let name = match self {
@@ -108,6 +142,21 @@ impl InventoryItem {
                 port.network_namespace
             ),
             Self::User(user) => format!("{kind}\0{}\0{}", user.uid, user.name),
+            Self::Finding(finding) => {
+                let object = &finding.object;
+                format!(
+                    "{kind}\0{}\0{}\0{}\0{}\0{}\0{}\0{}",
+                    finding.source.name(),
+                    finding.policy,
+                    object.api_version,
+                    object.kind,
+                    object.namespace.as_deref().unwrap_or_default(),
+                    object.name,
+                    finding.part,
+                )
+            }
+            // There is one.
+            Self::Cluster(_) => kind.to_owned(),
         };
         Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes())
     }

@@ -16,6 +16,7 @@ mod container;
 mod coverage;
 mod event;
 mod file;
+mod finding;
 mod held;
 mod host;
 mod inventory;
@@ -36,13 +37,16 @@ pub use container::{Container, ContainerId, Mount, Pod};
 pub use coverage::{BlindRule, ProbeCoverage, ProbeState, SensorStatus};
 pub use event::{Event, EventKind, ExitStatus};
 pub use file::{FileAct, FileEvent, PathSource};
+pub use finding::{ClusterFacts, Finding, FindingSeverity, FindingSource};
 pub use held::{HeldAlerts, HeldReason};
 pub use host::Host;
 pub use inventory::{
     Image, Inventory, InventoryItem, InventoryKind, InventorySubject, ListeningPort, Package,
     PackageManager, PasswordState, TransportProtocol, UserAccount,
 };
-pub use kubernetes::{KubernetesContainer, KubernetesObject};
+pub use kubernetes::{
+    KubernetesContainer, KubernetesEvent, KubernetesObject, ObjectReference, OwnerReference,
+};
 pub use lane::Lane;
 pub use loss::{Loss, LossReason};
 pub use network::{DnsAnswer, DnsEvent, DnsQuestion, Flow, NetworkAct, NetworkEvent};

@@ -40,11 +40,15 @@ pub enum LossReason {
     TooLarge,
     /// The receiver found the batch malformed.
     Rejected,
+    /// It lay in the spool for longer than it may.
+    SpoolExpired,
+    /// One that this version does not know: a newer program told it.
+    Other,
 }
 
 impl LossReason {
     /// All reasons.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::RingFull,
         Self::Undecodable,
         Self::QueueFull,
@@ -54,6 +58,8 @@ impl LossReason {
         Self::RateLimited,
         Self::TooLarge,
         Self::Rejected,
+        Self::SpoolExpired,
+        Self::Other,
     ];
 
     /// The value of the `reason` label in metrics.
@@ -68,6 +74,8 @@ impl LossReason {
             Self::RateLimited => "rate_limited",
             Self::TooLarge => "too_large",
             Self::Rejected => "rejected",
+            Self::SpoolExpired => "spool_expired",
+            Self::Other => "other",
         }
     }
 }

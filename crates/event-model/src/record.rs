@@ -1,6 +1,6 @@
 use crate::{
-    Alert, AuditEvent, Container, Event, HeldAlerts, Host, Inventory, KubernetesObject, Lane, Loss,
-    Process, SensorStatus,
+    Alert, AuditEvent, Container, Event, HeldAlerts, Host, Inventory, KubernetesEvent,
+    KubernetesObject, Lane, Loss, Process, SensorStatus,
 };
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,7 @@ pub enum Record {
     Inventory(Box<Inventory>),
     Event(Event),
     Audit(Box<AuditEvent>),
+    KubernetesEvent(Box<KubernetesEvent>),
 }
 
 impl Record {
@@ -33,7 +34,7 @@ impl Record {
                 Lane::Entity
             }
             Self::Inventory(_) => Lane::Inventory,
-            Self::Event(_) | Self::Audit(_) => Lane::Telemetry,
+            Self::Event(_) | Self::Audit(_) | Self::KubernetesEvent(_) => Lane::Telemetry,
         }
     }
 
@@ -51,6 +52,7 @@ impl Record {
             Self::Inventory(_) => "inventory",
             Self::Event(event) => event.kind.name(),
             Self::Audit(_) => "audit",
+            Self::KubernetesEvent(_) => "kubernetes_event",
         }
     }
 }

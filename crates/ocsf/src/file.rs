@@ -48,3 +48,8 @@ fn kind(mode: u32) -> Choice {
         _ => (0, "Unknown"),
     }
 }
+
+/// One that was acted on, of which nothing is known.
+pub fn unknown() -> Object {
+    Object::new().with("name", "unknown").with_choice("type", (0, "Unknown"))
+}

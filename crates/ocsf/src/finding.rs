@@ -1,3 +1,4 @@
+use crate::class::{Activity, DETECTION_FINDING};
 use crate::object::{Object, milliseconds};
 use crate::observable::observables;
 use crate::severity::severity;
@@ -5,12 +6,8 @@ use crate::{VERSION, attack, device, evidence, process, resource};
 use event_model::{Alert, Process, Timestamp};
 use serde_json::{Value, json};
 
-/// Detection Finding.
-const CLASS: u32 = 2004;
-/// Findings.
-const CATEGORY: u32 = 2;
 /// A finding that is told for the first time.
-const CREATE: (u32, &str) = (1, "Create");
+const CREATE: Activity<'static> = (1, "Create");
 
 /// What is known beside the alert itself.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,20 +37,9 @@ pub struct Repeats {
 
 /// The alert as a detection finding.
 pub fn detection_finding(alert: &Alert, source: &Source<'_>) -> Value {
-    let (severity_id, severity) = severity(alert.priority);
     let evidences = evidence::evidences(alert);
-    let finding = Object::new()
-        .with("category_uid", CATEGORY)
-        .with("category_name", "Findings")
-        .with("class_uid", CLASS)
-        .with("class_name", "Detection Finding")
-        .with("activity_id", CREATE.0)
-        .with("activity_name", CREATE.1)
-        .with("type_uid", CLASS * 100 + CREATE.0)
-        .with("type_name", "Detection Finding: Create")
-        .with("time", milliseconds(alert.time))
-        .with("severity_id", severity_id)
-        .with("severity", severity)
+    let finding = DETECTION_FINDING
+        .event(CREATE, alert.time, severity(alert.priority))
         .with_choice("status", (1, "New"))
         .with("is_alert", true)
         .with_choice("action", (3, "Observed"))
@@ -76,11 +62,6 @@ fn metadata(alert: &Alert, source: &Source<'_>) -> Object {
     if process::is_in_container(alert) {
         profiles.push("container");
     }
-    let product = Object::new()
-        .with("name", "Defender")
-        .with("uid", "defender")
-        .with("vendor_name", "Defender")
-        .with("version", source.version);
     let labels: Vec<&str> = alert
         .tags
         .iter()
@@ -90,7 +71,7 @@ fn metadata(alert: &Alert, source: &Source<'_>) -> Object {
     Object::new()
         .with("version", VERSION)
         .with("uid", alert.id.to_string())
-        .with("product", product)
+        .with("product", product(source.version))
         .with("profiles", profiles)
         .with("labels", labels)
         .with("event_code", alert.rule.as_str())
@@ -98,6 +79,15 @@ fn metadata(alert: &Alert, source: &Source<'_>) -> Object {
         .with("original_time", alert.time.to_string())
         .with_time("processed_time", alert.detected_at)
         .with_some("logged_time", source.received_at.map(milliseconds))
+}
+
+/// Who tells it.
+pub fn product(version: &str) -> Object {
+    Object::new()
+        .with("name", "Defender")
+        .with("uid", "defender")
+        .with("vendor_name", "Defender")
+        .with("version", version)
 }
 
 fn finding_info(alert: &Alert, source: &Source<'_>) -> Object {

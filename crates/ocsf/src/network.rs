@@ -2,8 +2,8 @@ use crate::object::{Choice, Object};
 use event_model::{DnsEvent, NetworkAct, NetworkEvent};
 use std::net::SocketAddr;
 
-const TCP: u16 = 6;
-const UDP: u16 = 17;
+pub const TCP: u16 = 6;
+pub const UDP: u16 = 17;
 
 /// A connection, its ends in the direction in which it was made.
 pub struct Connection {
@@ -43,7 +43,7 @@ pub fn of_query(event: &DnsEvent) -> Connection {
     Connection { info, source, destination }
 }
 
-fn info(direction: Choice, protocol: u16, address: Option<SocketAddr>) -> Object {
+pub fn info(direction: Choice, protocol: u16, address: Option<SocketAddr>) -> Object {
     let version = match address {
         Some(SocketAddr::V4(_)) => Some((4, "Internet Protocol version 4 (IPv4)")),
         Some(SocketAddr::V6(_)) => Some((6, "Internet Protocol version 6 (IPv6)")),
@@ -65,7 +65,7 @@ fn info(direction: Choice, protocol: u16, address: Option<SocketAddr>) -> Object
     }
 }
 
-fn endpoint(address: SocketAddr) -> Object {
+pub fn endpoint(address: SocketAddr) -> Object {
     // An address with a scope is none of the schema's.
     Object::new().with("ip", address.ip().to_canonical().to_string()).with("port", address.port())
 }

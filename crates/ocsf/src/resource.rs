@@ -3,11 +3,12 @@ use crate::finding::Source;
 use crate::object::Object;
 use event_model::{Alert, AuditObject, Container, Pod};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// What is affected.
-const AFFECTED: (u32, &str) = (3, "Affected");
+pub const AFFECTED: (u32, &str) = (3, "Affected");
 /// Where that is.
-const RELATED: (u32, &str) = (4, "Related");
+pub const RELATED: (u32, &str) = (4, "Related");
 
 /// What a finding is about: the container and its pod, or the object of a request; then the node and the cluster.
 pub fn resources(alert: &Alert, source: &Source<'_>) -> Vec<Value> {
@@ -33,7 +34,7 @@ pub fn resources(alert: &Alert, source: &Source<'_>) -> Vec<Value> {
     resources.into_iter().map(Value::from).collect()
 }
 
-fn resource(kind: &str, role: (u32, &'static str)) -> Object {
+pub fn resource(kind: &str, role: (u32, &'static str)) -> Object {
     Object::new().with("type", kind).with_choice("role", role)
 }
 
@@ -47,7 +48,7 @@ fn of_container(container: &Container) -> Object {
 }
 
 /// None where not even its uid is known.
-fn of_pod(pod: &Pod) -> Option<Object> {
+pub fn of_pod(pod: &Pod) -> Option<Object> {
     let account = pod.service_account.as_deref().filter(|name| !name.is_empty());
     let owner =
         account.map(|name| Object::new().with("name", name).with_choice("type", (4, "Service")));
@@ -61,10 +62,16 @@ fn of_pod(pod: &Pod) -> Option<Object> {
 }
 
 /// None of lists and of requests that let the server choose a name.
-fn of_object(object: &AuditObject) -> Option<Object> {
+pub fn of_object(object: &AuditObject) -> Option<Object> {
     let resource = resource(&object.resource, AFFECTED)
         .with_some("name", object.name.clone())
         .with_some("uid", object.uid.clone())
         .with_some("namespace", object.namespace.clone());
     (resource.has("uid") || resource.has("name")).then_some(resource)
+}
+
+/// Labels by name.
+pub fn labels(labels: &BTreeMap<String, String>) -> Value {
+    let labels = labels.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str())));
+    Value::Object(labels.collect())
 }

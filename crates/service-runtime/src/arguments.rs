@@ -10,16 +10,19 @@ pub(crate) struct Arguments {
     pub(crate) check_config: bool,
     /// The values of the program's own flags.
     pub(crate) flags: Vec<(Flag, String)>,
+    /// The subcommand that is to run instead of the service.
+    pub(crate) tool: Option<(String, ArgMatches)>,
 }
 
 impl Arguments {
     /// Reads the command line. Answers `--help`, `--version` and wrong arguments itself, by ending the process.
-    pub(crate) fn read(about: &About, keys: &KnownKeys) -> Self {
-        let mut matches = command(about, keys).get_matches();
+    pub(crate) fn read(about: &About, tools: Vec<Command>, keys: &KnownKeys) -> Self {
+        let mut matches = command(about, keys).subcommands(tools).get_matches();
         Self {
             config: matches.remove_one("config"),
             check_config: matches.get_flag("check-config"),
             flags: given(about.flags, &mut matches),
+            tool: matches.remove_subcommand(),
         }
     }
 }
@@ -44,6 +47,7 @@ fn command(about: &About, keys: &KnownKeys) -> Command {
                 .long("config")
                 .value_name("FILE")
                 .env(crate::config::FILE_VARIABLE)
+                .global(true)
                 .value_parser(value_parser!(PathBuf))
                 .help("YAML configuration file; without one, defaults and environment hold"),
         )

@@ -11,6 +11,7 @@
 mod about;
 mod admin;
 mod arguments;
+mod bounded_file;
 mod config;
 mod flag;
 mod logs;
@@ -23,14 +24,17 @@ mod run;
 mod service;
 mod shutdown;
 mod signals;
+mod tool;
 
 pub use about::About;
 pub use admin::AdminConfig;
+pub use bounded_file::{read_bounded, read_bounded_text};
 pub use config::{Bytes, ConfigProblem, ServiceConfig, SharedConfig};
 pub use flag::Flag;
 pub use logs::{LogConfig, LogFormat};
 pub use node::{NodeConfig, boot_id};
 pub use readiness::Part;
-pub use run::{Runtime, run};
+pub use run::{Runtime, load_config, run, run_with_tools};
 pub use service::Service;
 pub use shutdown::ShutdownConfig;
+pub use tool::Tool;

@@ -5,8 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Which parts of a service are ready. The service is when all of them are.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Readiness {
-    /// None: ready. Else why not.
-    parts: Arc<Mutex<BTreeMap<String, Option<String>>>>,
+    parts: Arc<Mutex<BTreeMap<String, State>>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum State {
+    /// As what, where there is more than one way to be ready.
+    Ready(Option<String>),
+    /// Why not.
+    NotReady(String),
 }
 
 /// A part of a service that tells whether it is ready. It begins as not ready.
@@ -19,15 +26,23 @@ pub struct Part {
 impl Part {
     /// The part does its work.
     pub fn ready(&self) {
-        if self.readiness.set(&self.name, None) {
+        if self.readiness.set(&self.name, State::Ready(None)) {
             tracing::info!(part = self.name, "ready");
+        }
+    }
+
+    /// The part does its work, which is one of several: `role` says which, for people.
+    pub fn ready_as(&self, role: impl Into<String>) {
+        let role = role.into();
+        if self.readiness.set(&self.name, State::Ready(Some(role.clone()))) {
+            tracing::info!(part = self.name, role, "ready");
         }
     }
 
     /// The part cannot do its work now. `reason` is for the person who will mend it.
     pub fn not_ready(&self, reason: impl Into<String>) {
         let reason = reason.into();
-        if self.readiness.set(&self.name, Some(reason.clone())) {
+        if self.readiness.set(&self.name, State::NotReady(reason.clone())) {
             tracing::warn!(part = self.name, reason, "not ready");
         }
     }
@@ -37,13 +52,13 @@ impl Readiness {
     /// Adds a part that has yet to become ready.
     pub(crate) fn part(&self, name: impl Into<String>) -> Part {
         let part = Part { name: name.into(), readiness: self.clone() };
-        self.set(&part.name, Some("starting".to_owned()));
+        self.set(&part.name, State::NotReady("starting".to_owned()));
         part
     }
 
     /// Notes a part's state; tells whether it is another than before.
-    fn set(&self, name: &str, state: Option<String>) -> bool {
-        let value = if state.is_none() { 1.0 } else { 0.0 };
+    fn set(&self, name: &str, state: State) -> bool {
+        let value = if state.is_ready() { 1.0 } else { 0.0 };
         metrics::gauge!("defender_part_ready", "part" => name.to_owned()).set(value);
         let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         let before = parts.insert(name.to_owned(), state.clone());
@@ -59,11 +74,18 @@ impl Readiness {
         let mut lines = String::new();
         for (name, state) in &*parts {
             let _ = match state {
-                None => writeln!(lines, "[+]{name} ready"),
-                Some(reason) => writeln!(lines, "[-]{name}: {reason}"),
+                State::Ready(None) => writeln!(lines, "[+]{name} ready"),
+                State::Ready(Some(role)) => writeln!(lines, "[+]{name} ready: {role}"),
+                State::NotReady(reason) => writeln!(lines, "[-]{name}: {reason}"),
             };
         }
-        (parts.values().all(Option::is_none), lines)
+        (parts.values().all(State::is_ready), lines)
+    }
+}
+
+impl State {
+    const fn is_ready(&self) -> bool {
+        matches!(self, Self::Ready(_))
     }
 }
 
@@ -80,6 +102,11 @@ mod tests {
         assert_eq!(readiness.report(), (false, "[-]link: starting\n[+]spool ready\n".to_owned()));
         link.ready();
         assert!(readiness.report().0);
+        link.ready_as("a standby");
+        assert_eq!(
+            readiness.report(),
+            (true, "[+]link ready: a standby\n[+]spool ready\n".to_owned())
+        );
         spool.not_ready("the disk is full");
         let (ready, lines) = readiness.report();
         assert!(!ready && lines.contains("[-]spool: the disk is full"), "{lines}");

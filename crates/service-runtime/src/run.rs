@@ -1,9 +1,10 @@
 use crate::admin::{AdminServer, Answers};
 use crate::arguments::Arguments;
 use crate::config::{self, KnownKeys, ServiceConfig};
-use crate::{About, Service, logs, metrics, panics, signals};
+use crate::{About, Service, Tool, logs, metrics, panics, signals};
 use anyhow::Context;
-use std::path::PathBuf;
+use clap::ArgMatches;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
@@ -33,17 +34,35 @@ where
     F: Future<Output = anyhow::Result<()>>,
     A: FnOnce(C, Service) -> F,
 {
+    run_with_tools(about, &[], runtime, application)
+}
+
+/// The same of a binary that is more than its service: a subcommand runs a tool instead.
+pub fn run_with_tools<C, F, A>(
+    about: About,
+    tools: &[Tool<C>],
+    runtime: Runtime,
+    application: A,
+) -> ExitCode
+where
+    C: ServiceConfig,
+    F: Future<Output = anyhow::Result<()>>,
+    A: FnOnce(C, Service) -> F,
+{
     let started = SystemTime::now();
     if runtime == Runtime::CurrentThread {
         without_huge_pages();
     }
-    let (arguments, config) = match configure::<C>(&about) {
+    let (arguments, config) = match configure::<C>(&about, tools) {
         Ok(configured) => configured,
         Err(error) => {
             complain(&about, &error);
             return ExitCode::from(WRONG_CONFIGURATION);
         }
     };
+    if let Some((name, matches)) = &arguments.tool {
+        return run_tool(&about, tools, name, matches, config);
+    }
     let outcome = if arguments.check_config {
         print_config(&config).inspect_err(|error| complain(&about, error))
     } else {
@@ -68,11 +87,37 @@ fn complain(about: &About, error: &anyhow::Error) {
     eprintln!("{}: {error:#}", about.name);
 }
 
-fn configure<C: ServiceConfig>(about: &About) -> anyhow::Result<(Arguments, C)> {
+/// A tool has no log: what it has to say goes to the terminal.
+fn run_tool<C: ServiceConfig>(
+    about: &About,
+    tools: &[Tool<C>],
+    name: &str,
+    matches: &ArgMatches,
+    config: C,
+) -> ExitCode {
+    let tool = tools.iter().find(|tool| (tool.command)().get_name() == name);
+    let outcome = match tool {
+        Some(tool) => (tool.run)(matches, config),
+        // Clap lets no other name through.
+        None => Err(anyhow::anyhow!("there is no {name}")),
+    };
+    outcome.unwrap_or_else(|error| {
+        complain(about, &error);
+        ExitCode::FAILURE
+    })
+}
+
+fn configure<C: ServiceConfig>(about: &About, tools: &[Tool<C>]) -> anyhow::Result<(Arguments, C)> {
     let keys = KnownKeys::of(&C::default())?;
-    let arguments = Arguments::read(about, &keys);
+    let commands = tools.iter().map(|tool| (tool.command)()).collect();
+    let arguments = Arguments::read(about, commands, &keys);
     let config = config::load(arguments.config.as_deref(), std::env::vars_os(), &arguments.flags)?;
     Ok((arguments, config))
+}
+
+/// Reads a configuration as [`run`] does, for a command beside the service.
+pub fn load_config<C: ServiceConfig>(file: &Path) -> anyhow::Result<C> {
+    Ok(config::load(Some(file), std::env::vars_os(), &[])?)
 }
 
 fn print_config(config: &impl ServiceConfig) -> anyhow::Result<()> {

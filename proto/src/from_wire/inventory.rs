@@ -14,15 +14,21 @@ impl TryFrom<wire::Inventory> for model::Inventory {
         }
         let removed = raw.removed.iter().map(|id| uuid(id, "inventory.removed"));
         Ok(Self {
-            subject: raw
-                .image
-                .map_or(model::InventorySubject::Node, model::InventorySubject::Image),
+            subject: subject(raw.image, raw.of_cluster),
             kind,
             scanned_at: model::Timestamp(raw.scanned_at),
             changed,
             removed: removed.collect::<Result<_>>()?,
             snapshot_items: raw.snapshot_items,
         })
+    }
+}
+
+fn subject(image: Option<String>, of_cluster: bool) -> model::InventorySubject {
+    match (image, of_cluster) {
+        (Some(image), _) => model::InventorySubject::Image(image),
+        (None, true) => model::InventorySubject::Cluster,
+        (None, false) => model::InventorySubject::Node,
     }
 }
 
@@ -33,6 +39,8 @@ fn kind_from_wire(kind: i32) -> Result<model::InventoryKind> {
         Ok(Wire::Images) => Ok(model::InventoryKind::Images),
         Ok(Wire::ListeningPorts) => Ok(model::InventoryKind::ListeningPorts),
         Ok(Wire::Users) => Ok(model::InventoryKind::Users),
+        Ok(Wire::Findings) => Ok(model::InventoryKind::Findings),
+        Ok(Wire::Cluster) => Ok(model::InventoryKind::Cluster),
         Ok(Wire::Unspecified) | Err(_) => Err(unknown("inventory.kind", kind)),
     }
 }
@@ -47,6 +55,8 @@ impl TryFrom<wire::InventoryItem> for model::InventoryItem {
             Item::Image(image) => Self::Image(image.into()),
             Item::ListeningPort(port) => Self::ListeningPort(port.try_into()?),
             Item::User(user) => Self::User(user.try_into()?),
+            Item::Finding(finding) => Self::Finding(Box::new(finding.try_into()?)),
+            Item::Cluster(facts) => Self::Cluster(facts.into()),
         })
     }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 impl From<&model::Inventory> for wire::Inventory {
     fn from(inventory: &model::Inventory) -> Self {
         let image = match &inventory.subject {
-            model::InventorySubject::Node => None,
+            model::InventorySubject::Node | model::InventorySubject::Cluster => None,
             model::InventorySubject::Image(key) => Some(key.clone()),
         };
         Self {
@@ -15,6 +15,7 @@ impl From<&model::Inventory> for wire::Inventory {
             changed: inventory.changed.iter().map(Into::into).collect(),
             removed: inventory.removed.iter().map(|id| id.as_bytes().to_vec()).collect(),
             snapshot_items: inventory.snapshot_items,
+            of_cluster: inventory.subject == model::InventorySubject::Cluster,
         }
     }
 }
@@ -25,6 +26,8 @@ const fn kind_to_wire(kind: model::InventoryKind) -> wire::InventoryKind {
         model::InventoryKind::Images => wire::InventoryKind::Images,
         model::InventoryKind::ListeningPorts => wire::InventoryKind::ListeningPorts,
         model::InventoryKind::Users => wire::InventoryKind::Users,
+        model::InventoryKind::Findings => wire::InventoryKind::Findings,
+        model::InventoryKind::Cluster => wire::InventoryKind::Cluster,
     }
 }
 
@@ -36,6 +39,8 @@ impl From<&model::InventoryItem> for wire::InventoryItem {
             model::InventoryItem::Image(image) => Item::Image(image.into()),
             model::InventoryItem::ListeningPort(port) => Item::ListeningPort(port.into()),
             model::InventoryItem::User(user) => Item::User(user.into()),
+            model::InventoryItem::Finding(finding) => Item::Finding(finding.as_ref().into()),
+            model::InventoryItem::Cluster(facts) => Item::Cluster(facts.into()),
         };
         Self { item: Some(item) }
     }

@@ -18,8 +18,7 @@ struct Look<'s> {
 
 impl Schema {
     pub fn read() -> Self {
-        let whole: Value =
-            serde_json::from_str(include_str!("detection_finding.json")).expect("the schema");
+        let whole: Value = serde_json::from_str(include_str!("classes.json")).expect("the schema");
         let types = whole["types"].as_object().expect("types");
         let pattern = |(name, kind): (&String, &Value)| {
             let text = kind["regex"].as_str()?;
@@ -33,12 +32,18 @@ impl Schema {
         self.whole["version"].as_str().expect("a version")
     }
 
-    /// What is wrong with a finding, each with its way.
+    /// What is wrong with an event, each with its way.
     pub fn problems(&self, finding: &Value) -> Vec<String> {
+        let classes = self.whole["classes"].as_object().expect("classes");
+        let Some(class) = classes.values().find(|class| class["uid"] == finding["class_uid"])
+        else {
+            return vec![format!("class_uid: {} is none that was looked at", finding["class_uid"])];
+        };
         let profiles = finding["metadata"]["profiles"].as_array().into_iter().flatten();
         let profiles = profiles.filter_map(|name| name.as_str().map(str::to_owned)).collect();
         let mut look = Look { schema: self, profiles, wrong: vec![] };
-        look.object("", finding, &self.whole["class"]);
+        look.object("", finding, class);
+        look.type_of(finding);
         look.wrong
     }
 }
@@ -63,6 +68,14 @@ impl Look<'_> {
                     self.attribute(&way, value, attribute);
                 }
             }
+        }
+    }
+
+    /// A type's number is made of its class's and its activity's.
+    fn type_of(&mut self, event: &Value) {
+        let number = |name: &str| event[name].as_u64().unwrap_or_default();
+        if number("type_uid") != number("class_uid") * 100 + number("activity_id") {
+            self.add("type_uid", format_args!("{} is not the activity's", event["type_uid"]));
         }
     }
 
@@ -156,13 +169,14 @@ impl Look<'_> {
         object: &Map<String, Value>,
         attributes: &Map<String, Value>,
     ) {
-        let number = format!("{name}_id");
+        let number = format!("{}_id", name.strip_suffix("_name").unwrap_or(name));
         let (Some(value), Some(choices)) =
             (object.get(&number), attributes.get(&number).and_then(|it| it["enum"].as_object()))
         else {
             return;
         };
-        let caption = choices.get(&text_of(value));
+        // 99 stands for what the schema has no word for.
+        let caption = choices.get(&text_of(value)).filter(|_| *value != 99);
         if caption.is_some_and(|caption| *caption != object[name]) {
             self.add(way, format_args!("{} is not the caption of {value}", object[name]));
         }

@@ -1,9 +1,9 @@
-"""Makes detection_finding.json: what the schema of OCSF says of the class Detection Finding and of every object that it
+"""Makes classes.json: what the schema of OCSF says of the classes that records become and of every object that they
 can hold, without descriptions. To be run anew for another version:
 
     git clone --branch v1.8.0 https://github.com/ocsf/ocsf-schema        # Apache-2.0
     pip install ocsf-lib==0.10.4 && python -m ocsf.compile ocsf-schema > compiled.json
-    python reduce.py compiled.json ocsf-schema > detection_finding.json
+    python reduce.py compiled.json ocsf-schema > classes.json
 
 Constraints are read from the schema's own files: the compiler gives an object those of what it extends.
 """
@@ -40,12 +40,48 @@ def reduce_object(name, whole, sources):
     return {"at_least_one": constraints(name, sources), "attributes": attributes}
 
 
+CLASSES = [
+    "file_activity",
+    "kernel_extension_activity",
+    "kernel_activity",
+    "memory_activity",
+    "process_activity",
+    "compliance_finding",
+    "detection_finding",
+    "entity_management",
+    "network_activity",
+    "dns_activity",
+    "inventory_info",
+    "user_inventory",
+    "software_info",
+    "cloud_resources_inventory_info",
+    "evidence_info",
+    "application_lifecycle",
+    "api_activity",
+    "application_error",
+]
+
+
+def reduce_class(name, whole, sources):
+    """The compiler gives an attribute to the profile that has it too; what a class requires itself, it requires always."""
+    reduced = reduce_object(name, whole, sources)
+    reduced["uid"] = whole["uid"]
+    reduced["profiles"] = whole["profiles"]
+    while name in sources:
+        for key, own in sources[name]["attributes"].items():
+            if key in reduced["attributes"] and key != "$include" and own.get("requirement") == "required":
+                reduced["attributes"][key].pop("profile", None)
+        name = sources[name].get("extends")
+    return reduced
+
+
 def main(compiled, schema):
     compiled = json.loads(pathlib.Path(compiled).read_text())
     files = [json.loads(path.read_text()) for path in pathlib.Path(schema).glob("objects/*.json")]
     sources = {one["name"]: one for one in files}
-    finding = compiled["classes"]["detection_finding"]
-    objects, waiting = {}, [finding]
+    files = [json.loads(path.read_text()) for path in pathlib.Path(schema).glob("events/**/*.json")]
+    events = {one["name"]: one for one in files if "name" in one}
+    objects, waiting = {}, [compiled["classes"][name] for name in CLASSES]
     while waiting:
         for attribute in waiting.pop()["attributes"].values():
             kind = attribute["type"]
@@ -58,9 +94,8 @@ def main(compiled, schema):
     }
     reduced = {
         "version": compiled["version"],
-        "profiles": finding["profiles"],
         "types": types,
-        "class": reduce_object("detection_finding", finding, {}),
+        "classes": {name: reduce_class(name, compiled["classes"][name], events) for name in CLASSES},
         "objects": dict(sorted(objects.items())),
     }
     print(lines(reduced))

@@ -3,11 +3,11 @@
 use super::place::Place;
 use super::problem::{LoadError, Located};
 use super::setting::{Entry, Setting, Value};
+use crate::bounded_file::read_bounded_text;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value as Json;
 use serde_saphyr::{Location, Spanned};
 use std::fmt;
-use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -35,14 +35,8 @@ pub(crate) fn read(path: &Path) -> Result<Setting, LoadError> {
 }
 
 fn read_text(path: &Path) -> Result<String, LoadError> {
-    let unreadable = |source| LoadError::Unreadable { path: path.to_owned(), source };
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    let mut text = String::new();
-    file.take(LARGEST_FILE + 1).read_to_string(&mut text).map_err(unreadable)?;
-    if text.len() as u64 > LARGEST_FILE {
-        return Err(LoadError::TooLarge { path: path.to_owned(), limit: LARGEST_FILE });
-    }
-    Ok(text)
+    read_bounded_text(path, LARGEST_FILE)
+        .map_err(|source| LoadError::Unreadable { path: path.to_owned(), source })
 }
 
 /// Reads YAML `text`; `place` turns a location in it into words for the reader.

@@ -37,11 +37,6 @@ impl fmt::Display for Located {
 pub(crate) enum LoadError {
     #[error("cannot read the configuration file {}: {source}", path.display())]
     Unreadable { path: PathBuf, source: std::io::Error },
-    #[error(
-        "the configuration file {} is larger than {limit} bytes: is it the right file?",
-        path.display()
-    )]
-    TooLarge { path: PathBuf, limit: u64 },
     #[error("wrong configuration:\n{}", lines(.0))]
     Wrong(Vec<Located>),
     #[error("the defaults cannot be serialised: {0}")]
