@@ -13,7 +13,9 @@ mod losses;
 mod pauses;
 mod publisher;
 
-pub use collector::{Link, LinkConfig, LinkError, Outbox, connect};
+pub use collector::{
+    Delivery, Link, LinkConfig, LinkError, Mark, Outbox, Outlet, connect, footprint,
+};
 pub use losses::LossLedger;
 pub use pauses::Pauses;
 pub use publisher::{

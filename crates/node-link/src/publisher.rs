@@ -1,8 +1,10 @@
 //! The publisher's side: a socket, a check of who speaks, and envelopes handed on.
 
+mod cgroup;
 mod conversation;
 mod greeting;
 mod listen;
+mod pace;
 mod peer;
 mod receiver;
 mod refusal;

@@ -1,7 +1,7 @@
 use event_model::{
     Alert, AlertSubject, AuditEvent, AuditObject, AuditUser, Container, Event, Executable,
-    HeldAlerts, HeldReason, Host, Inventory, InventoryItem, InventorySubject, KubernetesObject,
-    Loss, Pod, Process, Record, SensorStatus, SourceDescription,
+    HeldAlerts, HeldReason, Host, Inventory, InventoryItem, InventorySubject, KubernetesEvent,
+    KubernetesObject, Loss, ObjectReference, Pod, Process, Record, SensorStatus, SourceDescription,
 };
 use std::collections::BTreeMap;
 
@@ -10,7 +10,8 @@ const MAP_ENTRY_BYTES: usize = 16;
 
 /// Bytes of memory that a record holds while it waits, its own and those it points to: the measure of the
 /// outbox's bound. Allocator overhead is left out.
-pub(crate) fn footprint(record: &Record) -> u64 {
+#[must_use]
+pub fn footprint(record: &Record) -> u64 {
     let heap = match record {
         Record::Alert(alert) => size_of::<Alert>() + of_alert(alert),
         Record::HeldAlerts(held) => size_of::<HeldAlerts>() + of_held(held),
@@ -23,6 +24,7 @@ pub(crate) fn footprint(record: &Record) -> u64 {
         Record::Inventory(inventory) => size_of::<Inventory>() + of_inventory(inventory),
         Record::Event(event) => of_event(event),
         Record::Audit(event) => size_of::<AuditEvent>() + of_audit(event),
+        Record::KubernetesEvent(event) => size_of::<KubernetesEvent>() + of_note(event),
     };
     (size_of::<Record>() + heap) as u64
 }
@@ -111,11 +113,19 @@ fn of_object(object: &KubernetesObject) -> usize {
                 + of_optional(container.container_id.as_ref())
         })
         .sum();
+    let owners: usize = object
+        .owners
+        .iter()
+        .map(|owner| size_of_val(owner) + owner.kind.len() + owner.name.len() + owner.uid.len())
+        .sum();
     object.api_version.len()
         + object.kind.len()
         + of_optional(object.namespace.as_ref())
         + object.name.len()
         + object.uid.len()
+        + object.resource_version.len()
+        + owners
+        + of_optional(object.configuration.as_ref())
         + of_map(&object.labels)
         + of_optional(object.node.as_ref())
         + of_optional(object.service_account.as_ref())
@@ -123,9 +133,27 @@ fn of_object(object: &KubernetesObject) -> usize {
         + of_map(&object.attributes)
 }
 
+fn of_reference(object: &ObjectReference) -> usize {
+    object.api_version.len()
+        + object.kind.len()
+        + of_optional(object.namespace.as_ref())
+        + object.name.len()
+        + object.uid.len()
+}
+
+fn of_note(event: &KubernetesEvent) -> usize {
+    event.uid.len()
+        + event.resource_version.len()
+        + of_reference(&event.regarding)
+        + event.reason.len()
+        + event.message.len()
+        + event.reporter.len()
+        + of_optional(event.node.as_ref())
+}
+
 fn of_inventory(inventory: &Inventory) -> usize {
     let subject = match &inventory.subject {
-        InventorySubject::Node => 0,
+        InventorySubject::Node | InventorySubject::Cluster => 0,
         InventorySubject::Image(key) => key.len(),
     };
     let items: usize = inventory.changed.iter().map(|item| size_of_val(item) + of_item(item)).sum();
@@ -156,6 +184,23 @@ fn of_item(item: &InventoryItem) -> usize {
         }
         InventoryItem::User(user) => {
             user.name.len() + user.home.len() + user.shell.len() + of_texts(&user.groups)
+        }
+        InventoryItem::Finding(finding) => {
+            size_of_val(&**finding)
+                + finding.policy.len()
+                + finding.title.len()
+                + of_reference(&finding.object)
+                + finding.part.len()
+                + finding.message.len()
+                + of_texts(&finding.evidence)
+                + of_texts(&finding.tags)
+        }
+        InventoryItem::Cluster(facts) => {
+            facts.uid.len()
+                + facts.version.len()
+                + facts.distribution.len()
+                + of_optional(facts.cloud.as_ref())
+                + of_optional(facts.told_by.as_ref())
         }
     }
 }

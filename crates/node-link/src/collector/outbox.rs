@@ -1,5 +1,7 @@
+use super::deliveries::{Delivery, Mark};
 use super::queues::Queues;
-use event_model::Record;
+use event_model::{Lane, Record};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -40,11 +42,45 @@ impl Outbox {
         }
     }
 
+    /// Whether three quarters of the room are free: time to send more of what can wait, such as a snapshot, and leaves the
+    /// rest to what can't.
+    #[must_use]
+    pub fn has_room_for_snapshot(&self) -> bool {
+        self.shared.queues().has_room_for_snapshot()
+    }
+
+    /// Whether less than three quarters of the bound are taken. Who can make others wait asks before it sends: what is over
+    /// the bound is dropped.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.shared.queues().has_room()
+    }
+
+    /// This moment in what the outbox was given of a lane, to ask [`Outbox::delivery`] about later. None in
+    /// [`Lane::Alert`]: reports of loss mix in there, which nobody gave.
+    #[must_use]
+    pub fn mark(&self, lane: Lane) -> Option<Mark> {
+        self.shared.queues().deliveries().mark(lane)
+    }
+
+    /// What became of all that was given before `mark`, in its lane.
+    #[must_use]
+    pub fn delivery(&self, mark: Mark) -> Delivery {
+        self.shared.queues().deliveries().since(mark)
+    }
+
     /// Whether entities were dropped for want of room since this was last true, and there is room now
     /// to send them again. Events that refer to them stand alone until then.
     #[must_use]
     pub fn take_entity_loss(&self) -> bool {
         self.shared.queues().take_entity_loss()
+    }
+
+    /// The API version and kind of Kubernetes objects whose deletion was dropped for want of room, since this was last
+    /// asked. No snapshot brings those back: it names what exists.
+    #[must_use]
+    pub fn take_lost_deletions(&self) -> BTreeSet<(String, String)> {
+        self.shared.queues().take_deletions_lost()
     }
 
     /// Whether parts of the inventory were dropped for want of room since this was last true, and there is room now

@@ -1,7 +1,8 @@
+use super::deliveries::Deliveries;
 use super::footprint::footprint;
 use crate::LossLedger;
 use event_model::{Lane, LossReason, Record};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -72,6 +73,9 @@ pub(crate) struct Queues {
     entities_lost: bool,
     /// The same of the inventory.
     inventory_lost: bool,
+    /// The API version and kind of Kubernetes objects whose deletion was dropped for want of room.
+    deletions_lost: BTreeSet<(String, String)>,
+    deliveries: Deliveries,
 }
 
 impl Queues {
@@ -87,6 +91,8 @@ impl Queues {
             hurry: false,
             entities_lost: false,
             inventory_lost: false,
+            deletions_lost: BTreeSet::new(),
+            deliveries: Deliveries::default(),
         }
     }
 
@@ -100,6 +106,7 @@ impl Queues {
             return first;
         }
         let lane = record.lane();
+        self.deliveries.note_given(lane);
         let bytes = footprint(&record);
         let queue = &mut self.lanes[lane.index()];
         let was_idle = queue.waiting_since.is_none();
@@ -121,21 +128,42 @@ impl Queues {
             self.queued_bytes -= bytes;
             self.entities_lost |= lane == Lane::Entity;
             self.inventory_lost |= lane == Lane::Inventory;
+            self.note_lost_deletion(&record);
             self.lose(lane, record.kind(), LossReason::QueueFull, 1, now);
         }
+    }
+
+    fn note_lost_deletion(&mut self, record: &Record) {
+        if let Record::KubernetesObject(object) = record
+            && object.deleted
+        {
+            self.deletions_lost.insert((object.api_version.clone(), object.kind.clone()));
+        }
+    }
+
+    /// The API version and kind of deletions that were dropped since this was last asked.
+    pub(crate) fn take_deletions_lost(&mut self) -> BTreeSet<(String, String)> {
+        std::mem::take(&mut self.deletions_lost)
+    }
+
+    /// Whether three quarters of the room are free.
+    pub(crate) fn has_room_for_snapshot(&self) -> bool {
+        self.held_bytes() <= self.bound / 4
+    }
+
+    fn is_half_free(&self) -> bool {
+        self.held_bytes() <= self.bound / 2
     }
 
     /// Whether entities were dropped for want of room since this last was true. Told only once half of the
     /// room is free: entities that are sent again before would push each other out.
     pub(crate) fn take_entity_loss(&mut self) -> bool {
-        let has_room = self.held_bytes() <= self.bound / 2;
-        has_room && std::mem::take(&mut self.entities_lost)
+        self.is_half_free() && std::mem::take(&mut self.entities_lost)
     }
 
     /// Whether parts of the inventory were dropped for want of room since this last was true, told like the above.
     pub(crate) fn take_inventory_loss(&mut self) -> bool {
-        let has_room = self.held_bytes() <= self.bound / 2;
-        has_room && std::mem::take(&mut self.inventory_lost)
+        self.is_half_free() && std::mem::take(&mut self.inventory_lost)
     }
 
     /// Counts records that will never be sent.
@@ -148,6 +176,7 @@ impl Queues {
         now: Instant,
     ) {
         self.losses.add(lane, kind, reason, count);
+        self.deliveries.note_lost(lane, count);
         self.losses_since.get_or_insert(now);
         metrics::counter!("defender_link_dropped_total", "lane" => lane.name(), "reason" => reason.name())
             .increment(count);
@@ -244,9 +273,19 @@ impl Queues {
         self.queued_bytes + self.unacknowledged_bytes
     }
 
+    /// Whether a quarter of the bound is free.
+    pub(crate) fn has_room(&self) -> bool {
+        self.held_bytes() <= self.bound - self.bound / 4
+    }
+
     /// Tells how much the link holds beside this: it counts against the same bound.
     pub(crate) fn set_unacknowledged_bytes(&mut self, bytes: u64) {
         self.unacknowledged_bytes = bytes;
+    }
+
+    /// What became of the records of each lane.
+    pub(crate) fn deliveries(&mut self) -> &mut Deliveries {
+        &mut self.deliveries
     }
 
     /// From now on everything is due at once: the program is ending.

@@ -247,3 +247,16 @@ fn a_loss_of_events_is_none_of_entities() {
     assert_eq!(losses(&taken).iter().map(|loss| loss.count).sum::<u64>(), 1);
     assert!(!queues.take_entity_loss());
 }
+
+#[test]
+fn a_deletion_that_was_dropped_is_told_once_by_its_kind() {
+    let (now, mut queues) = (Instant::now(), Queues::new(1));
+    for deleted in [false, true] {
+        let kind = format!("Kind{deleted}");
+        let object = event_model::KubernetesObject { kind, deleted, ..Default::default() };
+        queues.push(Record::KubernetesObject(Box::new(object)), now);
+    }
+    let lost: Vec<_> = queues.take_deletions_lost().into_iter().collect();
+    assert_eq!(lost, [(String::new(), "Kindtrue".to_owned())]);
+    assert!(queues.take_deletions_lost().is_empty());
+}

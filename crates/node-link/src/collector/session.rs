@@ -2,7 +2,7 @@ use super::dial::{DialError, dial};
 use super::link::Link;
 use event_model::{Lane, LossReason};
 use proto::wire::{to_collector, to_publisher};
-use proto::{PROTOCOL_VERSION, lane_from_wire, wire};
+use proto::{NODE_VERSIONS, lane_from_wire, wire};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
@@ -116,8 +116,8 @@ async fn greet(link: &Link) -> Result<Greeted, SessionError> {
     // Unbounded in form only: the publisher's credit bounds what is in it.
     let (frames, stream) = unbounded_channel();
     let hello = wire::Hello {
-        minimum_version: PROTOCOL_VERSION,
-        maximum_version: PROTOCOL_VERSION,
+        minimum_version: *NODE_VERSIONS.start(),
+        maximum_version: *NODE_VERSIONS.end(),
         source: Some(proto::description_to_wire(&link.source)),
     };
     send(&frames, to_publisher::Message::Hello(hello))?;
@@ -132,11 +132,12 @@ async fn greet(link: &Link) -> Result<Greeted, SessionError> {
 }
 
 fn check_version(version: u32) -> Result<(), SessionError> {
-    if version == PROTOCOL_VERSION {
+    if NODE_VERSIONS.contains(&version) {
         return Ok(());
     }
+    let (minimum, maximum) = NODE_VERSIONS.into_inner();
     Err(SessionError::Protocol(format!(
-        "it chose version {version}, this collector offered {PROTOCOL_VERSION}"
+        "it chose version {version}, this collector offered {minimum} to {maximum}"
     )))
 }
 
@@ -162,9 +163,18 @@ fn acknowledge(link: &mut Link, acknowledgement: &wire::Acknowledgement) {
     metrics::counter!("defender_link_records_acknowledged_total", "lane" => lane.name())
         .increment(records);
     let mut queues = link.shared.queues();
+    queues.deliveries().note_acknowledged(lane, records);
     queues.set_unacknowledged_bytes(link.unacknowledged.bytes());
     #[allow(clippy::cast_precision_loss)] // A gauge.
     metrics::gauge!("defender_link_queue_bytes").set(queues.held_bytes() as f64);
+}
+
+fn drop_rejected(link: &mut Link, rejection: &wire::Rejection) {
+    let Ok(lane) = lane_from_wire(rejection.lane) else { return };
+    let Some(batch) = link.unacknowledged.drop_one(lane, rejection.first_sequence) else { return };
+    let reason = rejection.reason.as_str();
+    tracing::error!(%lane, records = batch.count(), reason, "the publisher will never take a batch; it is dropped and counted");
+    link.lose(lane, LossReason::Rejected, u64::from(batch.count()));
 }
 
 fn send(
@@ -269,6 +279,7 @@ impl Session {
             Some(to_collector::Message::Credit(more)) => {
                 self.credit = self.credit.saturating_add(more.bytes).min(self.granted);
             }
+            Some(to_collector::Message::Rejection(it)) => drop_rejected(link, &it),
             Some(to_collector::Message::Welcome(_)) => {
                 return Err(SessionError::Protocol("it sent a second Welcome".into()));
             }

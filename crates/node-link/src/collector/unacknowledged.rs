@@ -91,6 +91,17 @@ impl Unacknowledged {
         self.drop_front(lane)
     }
 
+    /// Forgets one batch.
+    pub(crate) fn drop_one(&mut self, lane: Lane, first_sequence: u64) -> Option<Envelope> {
+        let kept = &mut self.lanes[lane.index()];
+        let is_it = |it: &Batch| it.envelope.first_sequence() == first_sequence;
+        let place = kept.batches.iter().position(is_it)?;
+        let envelope = kept.batches.remove(place)?.envelope;
+        kept.sent -= usize::from(place < kept.sent);
+        self.bytes -= cost(&envelope);
+        Some(envelope)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.lanes.iter().all(|kept| kept.batches.is_empty())
     }
@@ -151,6 +162,21 @@ mod tests {
     fn batch(first: u64, count: usize) -> Envelope {
         let records = vec![Record::Host(Host::default()); count];
         proto::encode_batch(SourceId::generate(), Lane::Entity, first, &records).unwrap()
+    }
+
+    #[test]
+    fn a_batch_that_is_dropped_leaves_the_others_where_they_were() {
+        let mut kept = Unacknowledged::default();
+        for first in [1, 11, 21] {
+            kept.push(batch(first, 10));
+        }
+        kept.mark_sent(Lane::Entity);
+        kept.mark_sent(Lane::Entity);
+        assert_eq!(kept.drop_one(Lane::Entity, 11).map(|it| it.first_sequence()), Some(11));
+        assert_eq!(kept.drop_one(Lane::Entity, 11), None);
+        assert_eq!(kept.next_unsent(Lane::Entity).map(Envelope::first_sequence), Some(21));
+        assert_eq!(kept.acknowledge(Lane::Entity, 30), 20);
+        assert_eq!(kept.bytes(), 0);
     }
 
     #[test]

@@ -1,3 +1,4 @@
+use super::pace::Pace;
 use super::receiver::{ReceiveError, Receiver};
 use super::refusal::Refusal;
 use super::service::{Limits, sort_out};
@@ -5,7 +6,7 @@ use event_model::{Lane, SourceId};
 use futures::future::FutureExt;
 use futures::stream::{FuturesOrdered, StreamExt};
 use proto::wire::{to_collector, to_publisher};
-use proto::{Envelope, lane_to_wire, wire};
+use proto::{Envelope, lane_from_wire, lane_to_wire, wire};
 use std::future::Future;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -18,10 +19,28 @@ const ENVELOPES_UNDER_WAY: usize = 1024;
 /// What one collector says after the greeting, and what it is answered.
 pub(crate) struct Conversation {
     pub(crate) source: SourceId,
+    /// Of the protocol.
+    pub(crate) version: u32,
     pub(crate) frames: Streaming<wire::ToPublisher>,
     pub(crate) answers: mpsc::Sender<Result<wire::ToCollector, Status>>,
     pub(crate) limits: Limits,
     pub(crate) credit: u64,
+    pub(crate) pace: Pace,
+    /// Envelopes that were not taken over this connection.
+    pub(crate) rejections: u32,
+}
+
+/// From this version on, an envelope that is not taken leaves the connection standing.
+const VERSION_WITH_REJECTIONS: u32 = 2;
+
+/// A collector of which so many envelopes are not taken over one connection is cut off.
+const MOST_REJECTIONS: u32 = 64;
+
+/// What one message of a collector comes to.
+enum Taken {
+    Envelope(Envelope),
+    /// Nothing of it is kept, and the collector is told.
+    Rejected(Vec<to_collector::Message>),
 }
 
 /// An envelope that became durable, or did not.
@@ -111,11 +130,13 @@ impl Conversation {
                 biased;
                 settled = under_way.next() => self.answer(settled, &mut under_way).await,
                 () = shutdown.cancelled() => Err(End::Told(ending())),
-                frame = self.frames.message(), if under_way.len() < ENVELOPES_UNDER_WAY => match self.read(frame) {
-                    Ok(envelope) => {
+                () = self.pace.wait(), if self.pace.is_spent() => Ok(()),
+                frame = self.frames.message(), if under_way.len() < ENVELOPES_UNDER_WAY && !self.pace.is_spent() => match self.read(frame) {
+                    Ok(Taken::Envelope(envelope)) => {
                         under_way.lanes[envelope.lane().index()].push_back(accept(receiver, envelope));
                         Ok(())
                     }
+                    Ok(Taken::Rejected(answer)) => self.send(answer).await,
                     Err(end) => Err(end),
                 },
                 // Only where nothing is read: what a collector sent before it died is to be kept.
@@ -135,20 +156,66 @@ impl Conversation {
     }
 
     /// Checks one message.
-    fn read(&mut self, frame: Result<Option<wire::ToPublisher>, Status>) -> Result<Envelope, End> {
+    fn read(&mut self, frame: Result<Option<wire::ToPublisher>, Status>) -> Result<Taken, End> {
         let maximum = self.limits.maximum_envelope_bytes;
         let message = match frame {
             Ok(Some(frame)) => frame.message,
             Ok(None) => return Err(End::Gone),
             Err(status) => return Err(End::Told(sort_out(&status, maximum))),
         };
-        self.check(message).map_err(|refusal| End::Told(refusal.into_status()))
+        let Some(to_publisher::Message::Envelope(raw)) = message else {
+            let refusal = Refusal::Malformed("after the greeting only envelopes may come".into());
+            return Err(End::Told(refusal.into_status()));
+        };
+        let rejection = self.rejection_of(&raw);
+        self.pace.spend(raw.payload.len() as u64);
+        match (self.check(raw), rejection) {
+            (Ok(envelope), _) => Ok(Taken::Envelope(envelope)),
+            (Err(refusal), Some(rejection)) if refusal.is_of_one_envelope() => {
+                Ok(Taken::Rejected(self.reject(refusal, rejection)))
+            }
+            (Err(refusal), _) => Err(End::Told(refusal.into_status())),
+        }
     }
 
-    fn check(&mut self, message: Option<to_publisher::Message>) -> Result<Envelope, Refusal> {
-        let Some(to_publisher::Message::Envelope(raw)) = message else {
-            return Err(Refusal::Malformed("after the greeting only envelopes may come".into()));
-        };
+    /// How an envelope is named to its sender, with what it took of the credit; None where the sender would not
+    /// understand, or has had its share.
+    fn rejection_of(&self, raw: &wire::Envelope) -> Option<(wire::Rejection, u64)> {
+        let is_told = self.version >= VERSION_WITH_REJECTIONS && self.rejections < MOST_REJECTIONS;
+        let is_its_own = raw.source_id == self.source.0.as_bytes();
+        let is_named = is_its_own && lane_from_wire(raw.lane).is_ok();
+        let bytes = raw.payload.len() as u64;
+        (is_told && is_named && bytes <= self.credit).then(|| {
+            let rejection = wire::Rejection {
+                source_id: raw.source_id.clone(),
+                lane: raw.lane,
+                first_sequence: raw.first_sequence,
+                reason: String::new(),
+            };
+            (rejection, bytes)
+        })
+    }
+
+    fn reject(
+        &mut self,
+        refusal: Refusal,
+        (mut rejection, bytes): (wire::Rejection, u64),
+    ) -> Vec<to_collector::Message> {
+        self.rejections += 1;
+        refusal.into_status().message().clone_into(&mut rejection.reason);
+        let credit = wire::Credit { bytes };
+        vec![to_collector::Message::Rejection(rejection), to_collector::Message::Credit(credit)]
+    }
+
+    async fn send(&self, messages: Vec<to_collector::Message>) -> Result<(), End> {
+        for message in messages {
+            let message = wire::ToCollector { message: Some(message) };
+            self.answers.send(Ok(message)).await.map_err(|_| End::Gone)?;
+        }
+        Ok(())
+    }
+
+    fn check(&mut self, raw: wire::Envelope) -> Result<Envelope, Refusal> {
         let bytes = raw.payload.len();
         if bytes > self.limits.maximum_envelope_bytes {
             let maximum = self.limits.maximum_envelope_bytes;
@@ -183,10 +250,7 @@ impl Conversation {
             next = under_way.next().now_or_never();
         }
         self.credit += answer.bytes;
-        for message in answer.into_messages(self.source) {
-            let message = wire::ToCollector { message: Some(message) };
-            self.answers.send(Ok(message)).await.map_err(|_| End::Gone)?;
-        }
+        self.send(answer.into_messages(self.source)).await?;
         failure.map_or(Ok(()), |error| Err(End::Told(failed(&error))))
     }
 

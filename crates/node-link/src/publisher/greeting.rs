@@ -1,20 +1,27 @@
 use super::refusal::Refusal;
 use event_model::SourceDescription;
 use proto::wire::to_publisher;
-use proto::{PROTOCOL_VERSION, description_from_wire, wire};
+use proto::{NODE_VERSIONS, common_version, description_from_wire, wire};
 
 /// The name of a node is a DNS name of at most 253 bytes (RFC 1123); a version is shorter.
 const MAXIMUM_NAME_BYTES: usize = 253;
 
+/// What a collector's greeting comes to.
+#[derive(Debug)]
+pub(crate) struct Greeting {
+    pub(crate) source: SourceDescription,
+    /// The highest version that both speak.
+    pub(crate) version: u32,
+}
+
 /// Reads a collector's greeting: a version that both speak, and who it is.
-pub(crate) fn read_hello(message: Option<wire::ToPublisher>) -> Result<SourceDescription, Refusal> {
+pub(crate) fn read_hello(message: Option<wire::ToPublisher>) -> Result<Greeting, Refusal> {
     let Some(to_publisher::Message::Hello(hello)) = message.and_then(|it| it.message) else {
         return Err(Refusal::NoGreeting);
     };
-    if !(hello.minimum_version..=hello.maximum_version).contains(&PROTOCOL_VERSION) {
-        let (minimum, maximum) = (hello.minimum_version, hello.maximum_version);
-        return Err(Refusal::Version { minimum, maximum });
-    }
+    let (minimum, maximum) = (hello.minimum_version, hello.maximum_version);
+    let version = common_version(&NODE_VERSIONS, &(minimum..=maximum))
+        .ok_or(Refusal::Version { minimum, maximum })?;
     let source = description_from_wire(hello.source.ok_or(Refusal::NoGreeting)?);
     let source = source.map_err(Refusal::Source)?;
     for (field, name) in [("node", &source.node), ("version", &source.version)] {
@@ -23,7 +30,7 @@ pub(crate) fn read_hello(message: Option<wire::ToPublisher>) -> Result<SourceDes
             return Err(Refusal::LongName { field, bytes: name.len(), maximum });
         }
     }
-    Ok(source)
+    Ok(Greeting { source, version })
 }
 
 #[cfg(test)]
@@ -44,15 +51,22 @@ mod tests {
 
     #[test]
     fn a_collector_that_also_speaks_later_versions_is_understood() {
-        let source = read_hello(Some(hello(1, 9))).unwrap();
+        let greeting = read_hello(Some(hello(1, 9))).unwrap();
+        let source = greeting.source;
         assert_eq!((source.node.as_str(), source.version.as_str()), ("node-1", "1.2.3"));
+        assert_eq!(greeting.version, *NODE_VERSIONS.end());
+    }
+
+    #[test]
+    fn with_a_collector_of_the_release_before_its_version_is_spoken() {
+        assert_eq!(read_hello(Some(hello(1, 1))).unwrap().version, 1);
     }
 
     #[test]
     fn a_collector_of_another_version_is_told_both_versions() {
-        let refusal = read_hello(Some(hello(2, 3))).unwrap_err().to_string();
-        assert!(refusal.contains("versions 2 to 3"), "{refusal}");
-        assert!(refusal.contains("speaks 1"), "{refusal}");
+        let refusal = read_hello(Some(hello(7, 9))).unwrap_err().to_string();
+        assert!(refusal.contains("versions 7 to 9"), "{refusal}");
+        assert!(refusal.contains("speaks 1 to 2"), "{refusal}");
     }
 
     #[test]

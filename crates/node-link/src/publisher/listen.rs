@@ -40,6 +40,12 @@ pub struct ListenConfig {
     /// Bytes of payload that one connection may have under way. At least 8/7 of `maximum_envelope_bytes`,
     /// since collectors keep an eighth for alerts.
     pub credit_bytes: u64,
+    /// Bytes a second that one connection may send; what comes faster is read later.
+    pub bytes_per_second: u64,
+    /// Collectors of one user connected at once.
+    pub maximum_connections_per_uid: usize,
+    /// Cgroups that collectors must run in, or below; any where this is empty.
+    pub allowed_cgroups: Vec<PathBuf>,
 }
 
 impl Default for ListenConfig {
@@ -51,6 +57,9 @@ impl Default for ListenConfig {
             maximum_connections: 8,
             maximum_envelope_bytes: 1 << 20,
             credit_bytes: 2 << 20,
+            bytes_per_second: 32 << 20,
+            maximum_connections_per_uid: 4,
+            allowed_cgroups: Vec::new(),
         }
     }
 }
@@ -130,6 +139,7 @@ impl Listener {
         Limits {
             maximum_envelope_bytes: self.config.maximum_envelope_bytes,
             credit_bytes: self.config.credit_bytes,
+            bytes_per_second: self.config.bytes_per_second,
         }
     }
 }

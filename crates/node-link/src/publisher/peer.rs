@@ -1,5 +1,7 @@
+use super::cgroup;
 use super::listen::ListenConfig;
 use super::refusal::{self, Refusal};
+use connection_places::Places;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -9,7 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 use tonic::transport::server::Connected;
 
@@ -21,10 +23,9 @@ const REFUSED_AT_ONCE: usize = 4;
 
 /// Decides who may speak.
 pub(crate) struct Gate {
-    allowed_uids: Vec<u32>,
-    allowed_gids: Vec<u32>,
-    maximum_connections: usize,
+    config: ListenConfig,
     places: Arc<Semaphore>,
+    places_of_users: Places<u32>,
     refused_places: Arc<Semaphore>,
 }
 
@@ -39,51 +40,73 @@ pub(crate) struct Peer {
 enum Verdict {
     Admitted,
     WrongUid { uid: u32, gid: u32, allowed: Vec<u32> },
+    WrongCgroup { uid: u32, found: String },
+    TooManyOfUser { uid: u32, maximum: usize },
     TooMany { maximum: usize },
+}
+
+/// A connection's share of what there is: given back when it ends.
+enum Place {
+    Admitted { _of_all: OwnedSemaphorePermit, _of_user: connection_places::Place<u32> },
+    Refused { _place: OwnedSemaphorePermit },
 }
 
 impl Gate {
     pub(crate) fn new(config: &ListenConfig) -> Self {
         Self {
-            allowed_uids: config.allowed_uids.clone(),
-            allowed_gids: config.allowed_gids.clone(),
-            maximum_connections: config.maximum_connections,
             places: Arc::new(Semaphore::new(config.maximum_connections)),
+            places_of_users: Places::new(config.maximum_connections_per_uid),
             refused_places: Arc::new(Semaphore::new(REFUSED_AT_ONCE)),
+            config: config.clone(),
         }
     }
 
     /// Judges a connection. None where it is closed without a word, for too many are being refused already.
     pub(crate) fn judge(&self, stream: UnixStream) -> Option<PeerConnection> {
-        let (verdict, place) = self.place(self.verdict(&stream));
+        let verdict = match self.admit(&stream) {
+            Ok(place) => return Some(PeerConnection::new(stream, Verdict::Admitted, place)),
+            Err(verdict) => verdict,
+        };
+        let place = Arc::clone(&self.refused_places).try_acquire_owned();
         let Ok(place) = place else {
             refusal::count(verdict.reason());
             return None;
         };
-        Some(PeerConnection::new(stream, verdict, place))
+        Some(PeerConnection::new(stream, verdict, Place::Refused { _place: place }))
     }
 
-    fn place(&self, verdict: Verdict) -> (Verdict, Result<OwnedSemaphorePermit, TryAcquireError>) {
-        let take = |places: &Arc<Semaphore>| Arc::clone(places).try_acquire_owned();
-        if !matches!(verdict, Verdict::Admitted) {
-            return (verdict, take(&self.refused_places));
-        }
-        match take(&self.places) {
-            Ok(place) => (verdict, Ok(place)),
-            Err(_) => {
-                (Verdict::TooMany { maximum: self.maximum_connections }, take(&self.refused_places))
-            }
-        }
+    fn admit(&self, stream: &UnixStream) -> Result<Place, Verdict> {
+        let uid = self.check_user(stream)?;
+        self.check_cgroup(stream, uid)?;
+        let maximum = self.config.maximum_connections_per_uid;
+        let of_user = self.places_of_users.take(uid);
+        let of_user = of_user.ok_or(Verdict::TooManyOfUser { uid, maximum })?;
+        let of_all = Arc::clone(&self.places).try_acquire_owned();
+        let maximum = self.config.maximum_connections;
+        let of_all = of_all.map_err(|_| Verdict::TooMany { maximum })?;
+        Ok(Place::Admitted { _of_all: of_all, _of_user: of_user })
     }
 
-    fn verdict(&self, stream: &UnixStream) -> Verdict {
+    fn check_user(&self, stream: &UnixStream) -> Result<u32, Verdict> {
         // No credentials, no admission: uid -1 is nobody's.
         let (uid, gid) =
             stream.peer_cred().map_or((u32::MAX, u32::MAX), |peer| (peer.uid(), peer.gid()));
-        if self.allowed_uids.contains(&uid) || self.allowed_gids.contains(&gid) {
-            return Verdict::Admitted;
+        if self.config.allowed_uids.contains(&uid) || self.config.allowed_gids.contains(&gid) {
+            return Ok(uid);
         }
-        Verdict::WrongUid { uid, gid, allowed: self.allowed_uids.clone() }
+        Err(Verdict::WrongUid { uid, gid, allowed: self.config.allowed_uids.clone() })
+    }
+
+    fn check_cgroup(&self, stream: &UnixStream, uid: u32) -> Result<(), Verdict> {
+        if self.config.allowed_cgroups.is_empty() {
+            return Ok(());
+        }
+        let found = match cgroup::of_peer(stream) {
+            Ok(found) if cgroup::is_allowed(&found, &self.config.allowed_cgroups) => return Ok(()),
+            Ok(found) => format!("it runs in {}", found.display()),
+            Err(error) => error.to_string(),
+        };
+        Err(Verdict::WrongCgroup { uid, found })
     }
 }
 
@@ -91,25 +114,29 @@ impl Verdict {
     const fn reason(&self) -> &'static str {
         match self {
             Self::Admitted | Self::TooMany { .. } => "connections",
+            Self::TooManyOfUser { .. } => "connections_of_uid",
             Self::WrongUid { .. } => "uid",
+            Self::WrongCgroup { .. } => "cgroup",
         }
+    }
+
+    fn refusal(self) -> Option<Refusal> {
+        Some(match self {
+            Self::Admitted => return None,
+            Self::WrongUid { uid, gid, allowed } => Refusal::Uid { uid, gid, allowed },
+            Self::WrongCgroup { uid, found } => Refusal::Cgroup { uid, found },
+            Self::TooManyOfUser { uid, maximum } => Refusal::ConnectionsOfUser { uid, maximum },
+            Self::TooMany { maximum } => Refusal::Connections { maximum },
+        })
     }
 }
 
 impl Peer {
     /// Whether the peer may speak.
     pub(crate) fn admission(&self) -> Result<(), Refusal> {
-        match self.verdict.clone() {
-            Verdict::Admitted => Ok(()),
-            Verdict::WrongUid { uid, gid, allowed } => {
-                self.settle();
-                Err(Refusal::Uid { uid, gid, allowed })
-            }
-            Verdict::TooMany { maximum } => {
-                self.settle();
-                Err(Refusal::Connections { maximum })
-            }
-        }
+        let Some(refusal) = self.verdict.clone().refusal() else { return Ok(()) };
+        self.settle();
+        Err(refusal)
     }
 
     /// The peer made itself understood, or was told why not.
@@ -128,11 +155,11 @@ pub(crate) struct PeerConnection {
     peer: Peer,
     deadline: Option<Pin<Box<Sleep>>>,
     has_spoken: bool,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl PeerConnection {
-    fn new(stream: UnixStream, verdict: Verdict, place: OwnedSemaphorePermit) -> Self {
+    fn new(stream: UnixStream, verdict: Verdict, place: Place) -> Self {
         let settled = Arc::new(AtomicBool::new(false));
         Self {
             stream,

@@ -1,5 +1,5 @@
 use event_model::SourceId;
-use proto::EnvelopeError;
+use proto::{EnvelopeError, NODE_VERSIONS};
 use tonic::{Code, Status};
 
 /// Why a peer, or something it sent, is refused. Each is counted, and told to the peer in words.
@@ -11,6 +11,14 @@ pub(crate) enum Refusal {
     )]
     Uid { uid: u32, gid: u32, allowed: Vec<u32> },
     #[error(
+        "the peer (uid {uid}) runs in none of listen.allowed_cgroups of the publisher: {found}"
+    )]
+    Cgroup { uid: u32, found: String },
+    #[error(
+        "{maximum} collectors of uid {uid} are connected already: raise listen.maximum_connections_per_uid of the publisher"
+    )]
+    ConnectionsOfUser { uid: u32, maximum: usize },
+    #[error(
         "{maximum} collectors are connected already: raise listen.maximum_connections of the publisher"
     )]
     Connections { maximum: usize },
@@ -21,8 +29,8 @@ pub(crate) enum Refusal {
     #[error("the source's {field} has {bytes} bytes, at most {maximum} are taken")]
     LongName { field: &'static str, bytes: usize, maximum: usize },
     #[error(
-        "the collector speaks protocol versions {minimum} to {maximum}, this publisher speaks {}: bring both to the same release",
-        proto::PROTOCOL_VERSION
+        "the collector speaks protocol versions {minimum} to {maximum}, this publisher speaks {} to {}: bring both to the same release",
+        NODE_VERSIONS.start(), NODE_VERSIONS.end()
     )]
     Version { minimum: u32, maximum: u32 },
     #[error("a message is over {maximum} bytes, the most that is taken: {detail}")]
@@ -44,6 +52,8 @@ impl Refusal {
     const fn reason(&self) -> &'static str {
         match self {
             Self::Uid { .. } => "uid",
+            Self::Cgroup { .. } => "cgroup",
+            Self::ConnectionsOfUser { .. } => "connections_of_uid",
             Self::Connections { .. } => "connections",
             Self::NoGreeting => "no_greeting",
             Self::Version { .. } => "version",
@@ -59,12 +69,17 @@ impl Refusal {
 
     const fn code(&self) -> Code {
         match self {
-            Self::Uid { .. } => Code::PermissionDenied,
-            Self::Connections { .. } => Code::ResourceExhausted,
+            Self::Uid { .. } | Self::Cgroup { .. } => Code::PermissionDenied,
+            Self::Connections { .. } | Self::ConnectionsOfUser { .. } => Code::ResourceExhausted,
             Self::NoGreeting | Self::Version { .. } => Code::FailedPrecondition,
             Self::Oversized { .. } => Code::OutOfRange,
             _ => Code::InvalidArgument,
         }
+    }
+
+    /// Whether an envelope is at fault, and not the peer: what comes behind it may be taken.
+    pub(crate) const fn is_of_one_envelope(&self) -> bool {
+        matches!(self, Self::Oversized { .. } | Self::Envelope(_))
     }
 
     /// Counts and logs the refusal, and makes the answer to the peer.

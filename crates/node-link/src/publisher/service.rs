@@ -1,11 +1,11 @@
 use super::conversation::Conversation;
-use super::greeting::read_hello;
+use super::greeting::{Greeting, read_hello};
+use super::pace::Pace;
 use super::peer::Peer;
 use super::receiver::Receiver;
 use super::refusal::Refusal;
-use event_model::SourceId;
 use proto::wire::to_collector;
-use proto::{PROTOCOL_VERSION, lane_to_wire, wire};
+use proto::{lane_to_wire, wire};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -24,6 +24,7 @@ pub(crate) const FRAME_OVERHEAD: usize = 1024;
 pub(crate) struct Limits {
     pub(crate) maximum_envelope_bytes: usize,
     pub(crate) credit_bytes: u64,
+    pub(crate) bytes_per_second: u64,
 }
 
 /// The node protocol, served to each collector.
@@ -48,30 +49,34 @@ impl<R: Receiver> wire::node_server::Node for NodeService<R> {
         let mut frames = request.into_inner();
         let greeting = frames.message().await;
         peer.settle();
-        let source = greeting
+        let greeting = greeting
             .map_err(|status| sort_out(&status, self.limits.maximum_envelope_bytes))
             .and_then(|message| read_hello(message).map_err(Refusal::into_status))?;
-        tracing::info!(component = %source.component, node = source.node, version = source.version, "a collector connected");
-        Ok(Response::new(self.converse(source.id, frames)))
+        let Greeting { source, version: protocol } = &greeting;
+        tracing::info!(component = %source.component, node = source.node, version = source.version, protocol, "a collector connected");
+        Ok(Response::new(self.converse(&greeting, frames)))
     }
 }
 
 impl<R: Receiver> NodeService<R> {
     fn converse(
         &self,
-        source: SourceId,
+        greeting: &Greeting,
         frames: Streaming<wire::ToPublisher>,
     ) -> ReceiverStream<Result<wire::ToCollector, Status>> {
         let (answers, stream) = mpsc::channel(ANSWERS);
-        let welcome = to_collector::Message::Welcome(self.welcome(source));
+        let welcome = to_collector::Message::Welcome(self.welcome(greeting));
         // The channel is new and has room.
         let _ = answers.try_send(Ok(wire::ToCollector { message: Some(welcome) }));
         let conversation = Conversation {
-            source,
+            source: greeting.source.id,
+            version: greeting.version,
             frames,
             answers,
             limits: self.limits,
             credit: self.limits.credit_bytes,
+            pace: Pace::new(self.limits.bytes_per_second, self.limits.credit_bytes),
+            rejections: 0,
         };
         let receiver = Arc::clone(&self.receiver);
         let shutdown = self.shutdown.clone();
@@ -79,14 +84,15 @@ impl<R: Receiver> NodeService<R> {
         ReceiverStream::new(stream)
     }
 
-    fn welcome(&self, source: SourceId) -> wire::Welcome {
+    fn welcome(&self, greeting: &Greeting) -> wire::Welcome {
+        let source = greeting.source.id;
         let held = self.receiver.held(source).into_iter().map(|held| wire::Acknowledgement {
             source_id: source.0.as_bytes().to_vec(),
             lane: lane_to_wire(held.lane).into(),
             through_sequence: held.through_sequence,
         });
         wire::Welcome {
-            version: PROTOCOL_VERSION,
+            version: greeting.version,
             maximum_envelope_bytes: self.limits.maximum_envelope_bytes as u64,
             initial_credit_bytes: self.limits.credit_bytes,
             already_held: held.collect(),

@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use event_model::{Lane, Loss, LossReason, Record, Timestamp};
-use node_link::{Link, LinkConfig, LinkError, Outbox, connect};
+use node_link::{Delivery, Link, LinkConfig, LinkError, Outbox, connect};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -109,6 +109,46 @@ async fn a_publisher_killed_again_and_again_loses_and_doubles_nothing() {
     collector.finish().await;
     assert_eq!(event_numbers(&shelf.records(Lane::Telemetry)), (0..total).collect::<Vec<_>>());
     assert_eq!(shelf.records(Lane::Entity).len() as u64, total / 50);
+}
+
+#[tokio::test]
+async fn what_is_told_delivered_is_on_the_publishers_disk_though_it_is_killed() {
+    let scratch = Scratch::new();
+    let shelf = Shelf::new();
+    let collector = Collector::start(scratch.socket(), ROOMY);
+    let outbox = &collector.outbox;
+    for round in 1..=10 {
+        (0..100).for_each(|number| outbox.send(entity(number)));
+        let mark = outbox.mark(Lane::Entity).unwrap();
+        // What is given later, and to other lanes, changes nothing.
+        outbox.send(entity(100));
+        outbox.send(event(round));
+        assert_eq!(outbox.delivery(mark), Delivery::Waiting);
+        let publisher = Publisher::start(listen_on(scratch.socket()), shelf.clone());
+        until("all is delivered", || outbox.delivery(mark) == Delivery::Acknowledged, || round)
+            .await;
+        let on_disk = shelf.count(Lane::Entity);
+        assert!(on_disk >= 101 * round - 1, "only {on_disk} in round {round}");
+        publisher.kill();
+    }
+}
+
+#[tokio::test]
+async fn whether_something_was_delivered_is_uncertain_after_a_loss_and_certain_again_later() {
+    let scratch = Scratch::new();
+    let shelf = Shelf::new();
+    let collector = Collector::start(scratch.socket(), 64 << 10);
+    let outbox = &collector.outbox;
+    outbox.send(entity(0));
+    let before = outbox.mark(Lane::Entity).unwrap();
+    (0..10_000).for_each(|number| outbox.send(entity(number)));
+    assert_eq!(outbox.delivery(before), Delivery::Uncertain);
+    let after = outbox.mark(Lane::Entity).unwrap();
+    assert_eq!(outbox.delivery(after), Delivery::Waiting);
+    let _publisher = Publisher::start(listen_on(scratch.socket()), shelf.clone());
+    until("the rest is delivered", || outbox.delivery(after) == Delivery::Acknowledged, || ())
+        .await;
+    assert_eq!(outbox.delivery(before), Delivery::Uncertain);
 }
 
 #[tokio::test]

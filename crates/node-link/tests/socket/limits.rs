@@ -36,6 +36,63 @@ async fn more_collectors_than_configured_are_told_which_key_to_raise() {
 }
 
 #[tokio::test]
+async fn one_user_takes_no_other_s_places() {
+    let scratch = Scratch::new();
+    let config = ListenConfig { maximum_connections_per_uid: 1, ..listen_on(scratch.socket()) };
+    let _publisher = Publisher::start(config, Shelf::new());
+    let mut first = Raw::connect(&scratch.socket()).await;
+    first.greeted(greet(1, 1)).await.unwrap();
+    let mut second = Raw::connect(&scratch.socket()).await;
+    let refused = second.greeted(greet(1, 1)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert!(refused.message().contains("listen.maximum_connections_per_uid"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_peer_that_sends_faster_than_allowed_waits_alone_and_loses_nothing() {
+    let scratch = Scratch::new();
+    let shelf = Shelf::new();
+    let config = ListenConfig { bytes_per_second: 64 << 10, ..listen_on(scratch.socket()) };
+    let _publisher = Publisher::start(config, shelf.clone());
+    let mut hasty = Raw::connect(&scratch.socket()).await;
+    let source = description();
+    hasty.greeted(crate::refusals::greet_as(&source)).await.unwrap();
+    // Each counts for half a kilobyte at least: these are more than what a rest saves up.
+    for number in 1..=4500 {
+        let batch = proto::encode_batch(source.id, Lane::Telemetry, number, &[event(number)]);
+        hasty.send_envelope(batch.unwrap().into());
+    }
+    until("it is slowed down", || counted("defender_link_throttled_total{}") > 0, all_counted)
+        .await;
+    assert!(shelf.count(Lane::Telemetry) < 4500, "all was read at once");
+    let mut honest = Raw::connect(&scratch.socket()).await;
+    honest.greeted(greet(1, 2)).await.unwrap();
+    until("all came", || shelf.count(Lane::Telemetry) == 4500, || shelf.count(Lane::Telemetry))
+        .await;
+}
+
+#[tokio::test]
+async fn a_peer_of_another_cgroup_is_refused_and_told_where_it_runs() {
+    let scratch = Scratch::new();
+    let own = std::fs::read_to_string("/proc/self/cgroup").unwrap();
+    let allow = |cgroup: &str| ListenConfig {
+        allowed_cgroups: vec![cgroup.into()],
+        ..listen_on(scratch.socket())
+    };
+    let publisher =
+        Publisher::start(allow("/system.slice/defender-collector.service"), Shelf::new());
+    let mut raw = Raw::connect(&scratch.socket()).await;
+    let refused = raw.greeted(greet(1, 2)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    let found = refused.message().rsplit(' ').next().unwrap();
+    assert!(refused.message().contains("listen.allowed_cgroups"), "{refused}");
+    assert!(own.contains(found), "{found} is none of {own}");
+    publisher.kill();
+    let _publisher = Publisher::start(allow(found), Shelf::new());
+    Raw::connect(&scratch.socket()).await.greeted(greet(1, 2)).await.unwrap();
+}
+
+#[tokio::test]
 async fn garbage_is_cut_off_counted_and_harms_nobody() {
     let scratch = Scratch::new();
     let shelf = Shelf::new();
@@ -96,7 +153,7 @@ async fn of_a_peer_that_was_refused_and_went_away_nothing_is_kept_while_the_disk
     for _ in 0..5 {
         let mut raw = Raw::connect(&scratch.socket()).await;
         let source = description();
-        raw.greeted(crate::refusals::greet_as(&source)).await.unwrap();
+        raw.greeted(crate::refusals::greet_in(&source, 1..=1)).await.unwrap();
         let batch = proto::encode_batch(source.id, Lane::Telemetry, 1, &[event(1)]).unwrap();
         let before = shelf.arrivals().len();
         raw.send_envelope(batch.into());

@@ -6,3 +6,4 @@ mod foreign;
 mod limits;
 mod refusals;
 mod support;
+mod versions;

@@ -5,7 +5,8 @@ use event_model::{Lane, SourceDescription};
 use hyper_util::rt::TokioIo;
 use node_link::ListenConfig;
 use proto::wire::{self, to_collector, to_publisher};
-use proto::{PROTOCOL_VERSION, description_to_wire, encode_batch};
+use proto::{NODE_VERSIONS, description_to_wire, encode_batch};
+use std::ops::RangeInclusive;
 use std::path::Path;
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
@@ -53,8 +54,16 @@ impl Raw {
         let _ = self.frames.as_ref().unwrap().send(wire::ToPublisher { message });
     }
 
+    /// The next that the publisher says.
+    pub async fn next(&mut self) -> to_collector::Message {
+        let answers = self.answers.as_mut().unwrap();
+        let answer = tokio::time::timeout(PATIENCE, answers.message()).await;
+        let answer = answer.expect("the publisher neither answered nor hung up");
+        answer.unwrap().and_then(|it| it.message).expect("a message")
+    }
+
     /// Everything that the publisher still says, to the status that ends it.
-    async fn rest(&mut self) -> (Vec<to_collector::Message>, Status) {
+    pub async fn rest(&mut self) -> (Vec<to_collector::Message>, Status) {
         let mut said = Vec::new();
         let answers = self.answers.as_mut().unwrap();
         loop {
@@ -75,19 +84,22 @@ pub fn greet(minimum_version: u32, maximum_version: u32) -> wire::ToPublisher {
 }
 
 pub fn greet_as(source: &SourceDescription) -> wire::ToPublisher {
-    let hello = wire::Hello {
-        minimum_version: PROTOCOL_VERSION,
-        maximum_version: PROTOCOL_VERSION,
-        source: Some(description_to_wire(source)),
-    };
+    greet_in(source, NODE_VERSIONS)
+}
+
+pub fn greet_in(source: &SourceDescription, versions: RangeInclusive<u32>) -> wire::ToPublisher {
+    let (minimum_version, maximum_version) = versions.into_inner();
+    let source = Some(description_to_wire(source));
+    let hello = wire::Hello { minimum_version, maximum_version, source };
     wire::ToPublisher { message: Some(to_publisher::Message::Hello(hello)) }
 }
 
-fn batch(source: &SourceDescription, first: u64) -> wire::Envelope {
+pub fn batch(source: &SourceDescription, first: u64) -> wire::Envelope {
     encode_batch(source.id, Lane::Telemetry, first, &[event(first)]).unwrap().into()
 }
 
-/// Sends a good batch and then one that `spoil` changed; returns what the publisher said of it.
+/// Sends a good batch and then one that `spoil` changed, in the protocol's first version; returns what the publisher
+/// said of it.
 async fn refusal_of(
     spoil: impl FnOnce(&mut wire::Envelope),
 ) -> (Vec<to_collector::Message>, Status) {
@@ -96,7 +108,7 @@ async fn refusal_of(
     let _publisher = Publisher::start(listen_on(scratch.socket()), shelf.clone());
     let source = description();
     let mut raw = Raw::connect(&scratch.socket()).await;
-    raw.greeted(greet_as(&source)).await.unwrap();
+    raw.greeted(greet_in(&source, 1..=1)).await.unwrap();
     raw.send_envelope(batch(&source, 1));
     let mut spoiled = batch(&source, 2);
     spoil(&mut spoiled);
