@@ -1,6 +1,6 @@
 //! What the publisher says of itself, through its own spool: at the start, on each change, and every half minute.
 
-use crate::spool::{Spool, SpoolState};
+use crate::spool::{BACKEND, DestinationState, Spool, SpoolState};
 use event_model::{Record, SensorStatus, SourceDescription, Timestamp};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -66,10 +66,8 @@ impl Reporter {
 
     fn status(&self, problems: &[String]) -> SensorStatus {
         let state = self.spool_state.borrow();
-        let counters = BTreeMap::from([
-            ("spool_bytes".to_owned(), state.bytes.iter().sum()),
-            ("spool_records".to_owned(), state.records.iter().sum()),
-        ]);
+        let mut counters = BTreeMap::from([("spool_bytes".to_owned(), state.bytes.iter().sum())]);
+        counters.extend(state.destinations.iter().flat_map(counters_of));
         SensorStatus {
             description: self.source.clone(),
             started_at: self.started_at,
@@ -81,4 +79,17 @@ impl Reporter {
             counters,
         }
     }
+}
+
+/// What waits for a destination in `spool_records`, which is of the backend where it has no name behind it, and what
+/// was lost to it in `spool_lost`.
+fn counters_of(destination: &DestinationState) -> [(String, u64); 2] {
+    let suffix = match destination.name.as_str() {
+        BACKEND => String::new(),
+        name => format!("_{name}"),
+    };
+    [
+        (format!("spool_records{suffix}"), destination.records.iter().sum()),
+        (format!("spool_lost{suffix}"), destination.lost.iter().sum()),
+    ]
 }

@@ -1,7 +1,9 @@
 use node_link::ListenConfig;
 use serde::{Deserialize, Serialize};
-use service_runtime::ConfigProblem;
+use service_runtime::{Bytes, ConfigProblem};
 use std::path::PathBuf;
+
+const LEAST_BYTES_PER_SECOND: u64 = 64 << 10;
 
 /// The key `listen`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -15,6 +17,13 @@ pub struct ListenSection {
     pub allowed_gids: Vec<u32>,
     /// Collectors connected at once.
     pub maximum_connections: usize,
+    /// Of them, collectors of one user.
+    pub maximum_connections_per_uid: usize,
+    /// Bytes a second that one collector may send. What comes faster waits with the collector.
+    pub maximum_bytes_per_second: Bytes,
+    /// Cgroups that collectors must run in or below, such as `/system.slice/defender-collector.service`; empty: any.
+    /// The publisher must run in the node's PID namespace to know.
+    pub allowed_cgroups: Vec<PathBuf>,
 }
 
 impl Default for ListenSection {
@@ -32,10 +41,30 @@ impl ListenSection {
             let message = "is empty, and so is listen.allowed_gids: no collector could connect";
             return Err(ConfigProblem::new("listen.allowed_uids", message));
         }
-        if (1..=1024).contains(&self.maximum_connections) {
-            return Ok(());
+        self.validate_limits()?;
+        match self.allowed_cgroups.iter().find(|path| !path.is_absolute()) {
+            None => Ok(()),
+            Some(path) => {
+                let message =
+                    format!("{} must begin with a /, as in /proc/PID/cgroup", path.display());
+                Err(ConfigProblem::new("listen.allowed_cgroups", message))
+            }
         }
-        Err(ConfigProblem::new("listen.maximum_connections", "must be from 1 to 1024"))
+    }
+
+    fn validate_limits(&self) -> Result<(), ConfigProblem> {
+        if !(1..=1024).contains(&self.maximum_connections) {
+            return Err(ConfigProblem::new("listen.maximum_connections", "must be from 1 to 1024"));
+        }
+        if self.maximum_connections_per_uid == 0 {
+            let message = "must be at least 1: no collector could connect";
+            return Err(ConfigProblem::new("listen.maximum_connections_per_uid", message));
+        }
+        if self.maximum_bytes_per_second.get() < LEAST_BYTES_PER_SECOND {
+            let message = "must be at least 64KiB: collectors would never catch up";
+            return Err(ConfigProblem::new("listen.maximum_bytes_per_second", message));
+        }
+        Ok(())
     }
 }
 
@@ -46,6 +75,9 @@ impl From<ListenConfig> for ListenSection {
             allowed_uids: config.allowed_uids,
             allowed_gids: config.allowed_gids,
             maximum_connections: config.maximum_connections,
+            maximum_connections_per_uid: config.maximum_connections_per_uid,
+            maximum_bytes_per_second: Bytes::new(config.bytes_per_second),
+            allowed_cgroups: config.allowed_cgroups,
         }
     }
 }
@@ -57,6 +89,9 @@ impl From<ListenSection> for ListenConfig {
             allowed_uids: section.allowed_uids,
             allowed_gids: section.allowed_gids,
             maximum_connections: section.maximum_connections,
+            maximum_connections_per_uid: section.maximum_connections_per_uid,
+            bytes_per_second: section.maximum_bytes_per_second.get(),
+            allowed_cgroups: section.allowed_cgroups,
             ..Self::default()
         }
     }

@@ -1,26 +1,30 @@
-use super::credentials;
+use super::credentials::{self, Credentials, Material, WasAsked};
+use super::endpoint::Endpoint;
+use super::settings::Settings;
 use super::trouble::Trouble;
-use crate::config::BackendSection;
+use crate::checked_status::CheckedStatus;
+use crate::config::{BackendSection, is_set};
+use crate::dial::{self, Hop, Stream};
 use hyper_util::rt::TokioIo;
 use proto::wire::ingest_client::IngestClient;
-use rustls::AlertDescription;
+use rustls::{AlertDescription, ClientConfig};
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
-use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tonic::transport::{Channel, Endpoint, Uri};
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::{Channel, Endpoint as TonicEndpoint, Uri};
 
+/// For TLS with the backend and the beginning of HTTP/2.
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// A connection that answers no ping for as long is dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
-
-const HTTPS_PORT: u16 = 443;
 
 /// The backend says nothing longer: acknowledgements, credit, a sentence of refusal.
 const LONGEST_ANSWER: usize = 64 << 10;
@@ -29,79 +33,128 @@ const LONGEST_ANSWER: usize = 64 << 10;
 const FIRST_WORD: Duration = Duration::from_millis(500);
 const FIRST_WORD_BYTES: usize = 256;
 
-/// What the TLS layer said last: HTTP/2 keeps only its text, and with TLS 1.3 a refusal of the client's
+type Encrypted = TlsStream<Box<dyn Stream>>;
+
+/// A connection on which nothing was said yet.
+pub(crate) struct Connection {
+    pub(crate) client: IngestClient<CheckedStatus>,
+    /// The `authorization` of each request.
+    pub(crate) bearer: Option<MetadataValue<Ascii>>,
+    pub(crate) verdict: TlsVerdict,
+    /// What it was made with.
+    pub(crate) material: Material,
+    pub(crate) hop: Hop,
+}
+
+/// What the TLS layer learnt: HTTP/2 keeps only the text of an alert, and with TLS 1.3 a refusal of the client's
 /// certificate comes after the handshake.
-#[derive(Clone, Default)]
-pub(crate) struct TlsVerdict(Arc<Mutex<Option<AlertDescription>>>);
+#[derive(Clone)]
+pub(crate) struct TlsVerdict {
+    alert: Arc<Mutex<Option<AlertDescription>>>,
+    was_asked: WasAsked,
+    proxy: Option<String>,
+}
 
 impl TlsVerdict {
+    fn new(was_asked: WasAsked, proxy: Option<String>) -> Self {
+        Self { alert: Arc::default(), was_asked, proxy }
+    }
+
     fn note(&self, error: &io::Error) {
         let error = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
         if let Some(rustls::Error::AlertReceived(alert)) = error {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(*alert);
+            *self.alert.lock().unwrap_or_else(PoisonError::into_inner) = Some(*alert);
         }
     }
 
     /// Turns trouble on an established connection into what lay under it.
     pub(crate) fn explain(&self, section: &BackendSection, trouble: Trouble) -> Trouble {
-        let alert = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let alert = *self.alert.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_certificate = is_set(&section.certificate_file);
         match alert {
-            Some(alert) if alert != AlertDescription::CloseNotify => {
+            Some(alert) if alert != AlertDescription::CloseNotify && has_certificate => {
                 Trouble::OurCertificate { certificate: section.certificate_file.clone(), alert }
             }
+            Some(AlertDescription::CertificateRequired) => Trouble::CertificateWanted,
+            _ if has_certificate && !is_set(&section.token_file) => self.blame_proxy(trouble),
             _ => trouble,
         }
     }
+
+    /// Each backend asks for a certificate. Where nobody did, it was not the backend that shook hands with us.
+    fn blame_proxy(&self, trouble: Trouble) -> Trouble {
+        if self.was_asked.load(Ordering::Relaxed) {
+            return trouble;
+        }
+        let proxy = self.proxy.clone().unwrap_or_else(|| "on the way".into());
+        Trouble::Inspected { proxy, trouble: Box::new(trouble) }
+    }
 }
 
-/// Connects to the backend: TCP, TLS 1.3 with both certificates, HTTP/2.
+/// Connects to one of the backend's addresses: TCP, by a proxy where there is one, TLS 1.3 with our certificate,
+/// HTTP/2.
 pub(crate) async fn open(
-    section: &BackendSection,
-) -> Result<(IngestClient<Channel>, TlsVerdict), Trouble> {
-    let verdict = TlsVerdict::default();
-    let opened = tokio::time::timeout(CONNECT, connect(section, &verdict)).await;
-    let timeout = Trouble::Timeout { during: "connecting", seconds: CONNECT.as_secs() };
-    let channel = opened.map_err(|_| timeout)??;
-    Ok((IngestClient::new(channel).max_decoding_message_size(LONGEST_ANSWER), verdict))
+    endpoint: &Endpoint,
+    settings: Settings<'_>,
+) -> Result<Connection, Trouble> {
+    let material = Material::read(settings)?;
+    let Credentials { tls, was_asked, bearer } = Credentials::of(&material, settings.backend)?;
+    let (channel, verdict, hop) = channel(endpoint, settings, tls, was_asked).await?;
+    let client =
+        IngestClient::new(CheckedStatus(channel)).max_decoding_message_size(LONGEST_ANSWER);
+    Ok(Connection { client, bearer, verdict, material, hop })
 }
 
-async fn connect(section: &BackendSection, verdict: &TlsVerdict) -> Result<Channel, Trouble> {
-    let tls = credentials::read(section)?;
-    let uri: Uri = section.url.parse().map_err(|_| Trouble::ServerName(section.url.clone()))?;
-    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    let name = credentials::server_name(section, host)?;
-    let stream = connect_tcp(host, uri.port_u16().unwrap_or(HTTPS_PORT)).await?;
-    let connected = TlsConnector::from(Arc::new(tls)).connect(name, stream).await;
-    let stream = connected.map_err(|error| sort_out(section, &error))?;
+/// Connects with what this client of TLS shows of itself.
+pub(crate) async fn channel(
+    endpoint: &Endpoint,
+    settings: Settings<'_>,
+    tls: ClientConfig,
+    was_asked: WasAsked,
+) -> Result<(Channel, TlsVerdict, Hop), Trouble> {
+    let dialed = dial::dial(&endpoint.host, endpoint.port, settings.proxy).await?;
+    let verdict = TlsVerdict::new(was_asked, dialed.proxy);
+    let spoken = async {
+        let name = credentials::server_name(settings.backend, &endpoint.host)?;
+        let connected = TlsConnector::from(Arc::new(tls)).connect(name, dialed.stream).await;
+        let stream = connected.map_err(|error| sort_out(settings.backend, &verdict, &error))?;
+        begin(stream, endpoint, settings.backend, &verdict).await
+    };
+    let timeout = Trouble::Timeout { during: "TLS and HTTP/2", seconds: CONNECT.as_secs() };
+    let channel = tokio::time::timeout(CONNECT, spoken).await.map_err(|_| timeout)??;
+    Ok((channel, verdict, dialed.hop))
+}
+
+async fn begin(
+    stream: Encrypted,
+    endpoint: &Endpoint,
+    section: &BackendSection,
+    verdict: &TlsVerdict,
+) -> Result<Channel, Trouble> {
     if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
         return Err(Trouble::NoHttp2);
     }
     let mut stream = WatchedStream { stream, verdict: verdict.clone(), early: Vec::new() };
     let heard = stream.hear_first_word().await;
     heard.map_err(|error| verdict.explain(section, Trouble::Transport(error.to_string())))?;
-    speak_http2(uri, stream).await
+    speak_http2(endpoint.uri.clone(), stream).await
 }
 
-async fn connect_tcp(host: &str, port: u16) -> Result<TcpStream, Trouble> {
-    let resolved = lookup_host((host, port)).await;
-    let resolved = resolved.map_err(|error| Trouble::Resolve { host: host.into(), error })?;
-    let addresses: Vec<_> = resolved.collect();
-    let connected = TcpStream::connect(addresses.as_slice()).await;
-    let address = format!("{host}:{port}");
-    let stream = connected.map_err(|error| Trouble::Connect { address, error })?;
-    stream.set_nodelay(true).map_err(|error| Trouble::Transport(error.to_string()))?;
-    Ok(stream)
-}
-
-fn sort_out(section: &BackendSection, error: &io::Error) -> Trouble {
+fn sort_out(section: &BackendSection, verdict: &TlsVerdict, error: &io::Error) -> Trouble {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match inner {
-        Some(rustls::Error::InvalidCertificate(error)) => {
-            Trouble::BackendCertificate { error: error.clone(), ca_file: section.ca_file.clone() }
-        }
+        Some(rustls::Error::InvalidCertificate(error)) => Trouble::BackendCertificate {
+            error: error.clone(),
+            ca_file: section.ca_file.clone(),
+            proxy: verdict.proxy.clone(),
+        },
         Some(rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol)) => {
             Trouble::NoHttp2
         }
+        Some(
+            rustls::Error::AlertReceived(AlertDescription::ProtocolVersion)
+            | rustls::Error::PeerIncompatible(_),
+        ) => Trouble::OldTls,
         Some(rustls::Error::InvalidMessage(_)) => {
             Trouble::Tls(format!("{error}: what listens at backend.url speaks no TLS"))
         }
@@ -113,7 +166,7 @@ fn sort_out(section: &BackendSection, error: &io::Error) -> Trouble {
 async fn speak_http2(uri: Uri, stream: WatchedStream) -> Result<Channel, Trouble> {
     let failed = |error: tonic::transport::Error| Trouble::Transport(error.to_string());
     let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
-    let plain = Endpoint::from_shared(format!("http://{authority}")).map_err(failed)?;
+    let plain = TonicEndpoint::from_shared(format!("http://{authority}")).map_err(failed)?;
     let mut stream = Some(TokioIo::new(stream));
     let connector = tower::service_fn(move |_| {
         let once = stream.take().ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected));
@@ -131,7 +184,7 @@ async fn speak_http2(uri: Uri, stream: WatchedStream) -> Result<Channel, Trouble
 
 /// A TLS stream that remembers alerts.
 struct WatchedStream {
-    stream: TlsStream<TcpStream>,
+    stream: Encrypted,
     verdict: TlsVerdict,
     /// Read before HTTP/2 began.
     early: Vec<u8>,

@@ -1,16 +1,22 @@
-use super::connection::{self, TlsVerdict};
+use super::connection::{self, Connection, TlsVerdict};
+use super::credentials::Material;
+use super::endpoint::Endpoint;
+use super::settings::Settings;
 use super::trouble::Trouble;
-use crate::config::BackendSection;
-use crate::spool::{Outgoing, Spool};
+use crate::checked_status::CheckedStatus;
+use crate::dial::Hop;
+use crate::spool::{Outgoing, Outlet};
 use event_model::{Lane, LossReason, SourceDescription, SourceId};
 use proto::wire::{to_backend, to_publisher_from_backend as from_backend};
 use proto::{PROTOCOL_VERSION, lane_from_wire, wire};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::{Status, Streaming};
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::{Request, Status, Streaming};
 use uuid::Uuid;
 
 const GREETING: Duration = Duration::from_secs(10);
@@ -18,6 +24,17 @@ const GREETING: Duration = Duration::from_secs(10);
 /// Once the program is to end, acknowledgements of what was sent are waited for this long: each spares a batch
 /// from being sent again after the restart.
 const LAST_ACKNOWLEDGEMENTS: Duration = Duration::from_secs(2);
+
+/// The same, once another connection is to take over: nothing else waits meanwhile.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// What a backend may take at most in one envelope (`ingest.maximum_envelope_bytes`). Were it less, all that is spooled
+/// would be too large, and dropped.
+const LEAST_ENVELOPE: u64 = 64 << 10;
+const MOST_ENVELOPE: u64 = proto::MAXIMUM_BATCH_BYTES as u64;
+
+/// What is under way lies in this process's memory.
+const MOST_CREDIT: u64 = 4 * MOST_ENVELOPE;
 
 /// An eighth of the credit is kept for alerts, so that they overtake when telemetry used up the rest.
 const ALERT_RESERVE: u64 = 8;
@@ -30,11 +47,11 @@ const BYTES_AT_ONCE: u64 = 1 << 20;
 
 /// One connection to the backend on which the greetings were exchanged.
 pub(crate) struct Session<'a> {
-    spool: &'a Spool,
+    outlet: &'a Outlet,
     frames: UnboundedSender<wire::ToBackend>,
     answers: Streaming<wire::ToPublisherFromBackend>,
-    verdict: TlsVerdict,
-    section: &'a BackendSection,
+    link: Arc<Link>,
+    settings: Settings<'a>,
     credit: u64,
     granted: u64,
     reserve: u64,
@@ -42,24 +59,37 @@ pub(crate) struct Session<'a> {
     was_acknowledged: bool,
 }
 
-/// Connects and greets.
+/// What a session runs over.
+pub(crate) struct Link {
+    /// Its place among the backend's addresses.
+    pub(crate) place: usize,
+    /// The files that it was made with.
+    pub(crate) material: Material,
+    pub(crate) hop: Hop,
+    verdict: TlsVerdict,
+}
+
+/// Connects to the address at `place`, and greets.
 pub(crate) async fn open<'a>(
-    section: &'a BackendSection,
+    place: usize,
+    endpoint: &Endpoint,
+    settings: Settings<'a>,
     source: &SourceDescription,
-    spool: &'a Spool,
+    outlet: &'a Outlet,
 ) -> Result<Session<'a>, Trouble> {
-    let (client, verdict) = connection::open(section).await?;
-    let greeted = tokio::time::timeout(GREETING, greet(client, source)).await;
+    let Connection { client, bearer, verdict, material, hop } =
+        connection::open(endpoint, settings).await?;
+    let greeted = tokio::time::timeout(GREETING, greet(client, bearer, source)).await;
     let timeout = Trouble::Timeout { during: "greeting", seconds: GREETING.as_secs() };
     let greeted = greeted.unwrap_or(Err(timeout));
-    let (frames, answers, welcome) = greeted.map_err(|it| verdict.explain(section, it))?;
+    let (frames, answers, welcome) = greeted.map_err(|it| verdict.explain(settings.backend, it))?;
     check(&welcome)?;
     Ok(Session {
-        spool,
+        outlet,
         frames,
         answers,
-        verdict,
-        section,
+        link: Arc::new(Link { place, material, hop, verdict }),
+        settings,
         credit: welcome.initial_credit_bytes,
         granted: welcome.initial_credit_bytes,
         reserve: welcome.initial_credit_bytes / ALERT_RESERVE,
@@ -72,7 +102,8 @@ type Greeted =
     (UnboundedSender<wire::ToBackend>, Streaming<wire::ToPublisherFromBackend>, wire::Welcome);
 
 async fn greet(
-    mut client: wire::ingest_client::IngestClient<tonic::transport::Channel>,
+    mut client: wire::ingest_client::IngestClient<CheckedStatus>,
+    bearer: Option<MetadataValue<Ascii>>,
     source: &SourceDescription,
 ) -> Result<Greeted, Trouble> {
     // Unbounded in form only: the backend's credit bounds what is in it.
@@ -84,7 +115,11 @@ async fn greet(
     };
     let hello = wire::ToBackend { message: Some(to_backend::Message::Hello(hello)) };
     frames.send(hello).map_err(|_| Trouble::Closed)?;
-    let response = client.publish(UnboundedReceiverStream::new(stream)).await;
+    let mut request = Request::new(UnboundedReceiverStream::new(stream));
+    if let Some(bearer) = bearer {
+        request.metadata_mut().insert("authorization", bearer);
+    }
+    let response = client.publish(request).await;
     let mut answers = response.map_err(refusal)?.into_inner();
     let first = answers.message().await.map_err(refusal)?;
     match first.and_then(|first| first.message) {
@@ -109,6 +144,15 @@ fn check(welcome: &wire::Welcome) -> Result<(), Trouble> {
             welcome.version
         )));
     }
+    if !(LEAST_ENVELOPE..=MOST_ENVELOPE).contains(&welcome.maximum_envelope_bytes)
+        || welcome.initial_credit_bytes > MOST_CREDIT
+    {
+        let text = format!(
+            "it takes envelopes of at most {} bytes with a credit of {}: no backend is set so",
+            welcome.maximum_envelope_bytes, welcome.initial_credit_bytes
+        );
+        return Err(Trouble::Protocol(text));
+    }
     let usable = welcome.initial_credit_bytes - welcome.initial_credit_bytes / ALERT_RESERVE;
     if usable < welcome.maximum_envelope_bytes {
         let text = "its credit does not suffice for the largest envelope it takes";
@@ -120,7 +164,7 @@ fn check(welcome: &wire::Welcome) -> Result<(), Trouble> {
 impl Session<'_> {
     /// Sends what is in the spool, as it comes, until the connection or the program ends.
     pub(crate) async fn run(&mut self, shutdown: &CancellationToken) -> Result<(), Trouble> {
-        let spooled = self.spool.spooled();
+        let spooled = self.outlet.spooled();
         // What came before this connection is notified of already.
         let mut taking = Some(self.take());
         loop {
@@ -138,6 +182,19 @@ impl Session<'_> {
         }
     }
 
+    /// What it runs over.
+    pub(crate) fn link(&self) -> Arc<Link> {
+        Arc::clone(&self.link)
+    }
+
+    /// Waits until everything that was sent is answered, for another connection goes on from there. What was taken
+    /// and not sent is for the caller to rewind.
+    pub(crate) async fn drain(&mut self) {
+        if self.await_answers(DRAIN).await.is_err() {
+            tracing::debug!("the connection ended before its last acknowledgements");
+        }
+    }
+
     /// Whether the backend stored anything over this connection.
     pub(crate) fn was_acknowledged(&self) -> bool {
         self.was_acknowledged
@@ -145,7 +202,7 @@ impl Session<'_> {
 
     fn take(&self) -> oneshot::Receiver<Vec<Outgoing>> {
         let credit = self.credit.min(self.reserve + BYTES_AT_ONCE.max(self.maximum_envelope_bytes));
-        self.spool.take(credit, self.reserve, self.maximum_envelope_bytes, ENVELOPES_AT_ONCE)
+        self.outlet.take(credit, self.reserve, self.maximum_envelope_bytes, ENVELOPES_AT_ONCE)
     }
 
     /// Sends; false where there was nothing.
@@ -172,20 +229,21 @@ impl Session<'_> {
             "an envelope is larger than the backend takes; it is dropped and counted"
         );
         let Some((lane, source)) = name(envelope.lane, &envelope.source_id) else { return };
-        self.spool.reject(lane, source, envelope.first_sequence, LossReason::TooLarge);
+        self.outlet.reject(lane, source, envelope.first_sequence, LossReason::TooLarge);
     }
 
     fn take_answer(
         &mut self,
         answer: Result<Option<wire::ToPublisherFromBackend>, Status>,
     ) -> Result<(), Trouble> {
-        let answer =
-            answer.map_err(|status| self.verdict.explain(self.section, Trouble::Ended(status)))?;
+        let answer = answer.map_err(|status| {
+            self.link.verdict.explain(self.settings.backend, Trouble::Ended(status))
+        })?;
         match answer.ok_or(Trouble::Closed)?.message {
             Some(from_backend::Message::Acknowledgement(it)) => {
                 self.was_acknowledged = true;
                 if let Some((lane, source)) = name(it.lane, &it.source_id) {
-                    self.spool.acknowledge(lane, source, it.through_sequence);
+                    self.outlet.acknowledge(lane, source, it.through_sequence);
                 }
             }
             Some(from_backend::Message::Credit(more)) => {
@@ -206,11 +264,15 @@ impl Session<'_> {
         let reason = rejection.reason.as_str();
         tracing::error!(%lane, %source, first_sequence = rejection.first_sequence, reason,
             "the backend will never take an envelope; it is dropped and counted");
-        self.spool.reject(lane, source, rejection.first_sequence, LossReason::Rejected);
+        self.outlet.reject(lane, source, rejection.first_sequence, LossReason::Rejected);
     }
 
     /// Takes the acknowledgements that are on their way.
     async fn finish(&mut self) -> Result<(), Trouble> {
+        self.await_answers(LAST_ACKNOWLEDGEMENTS).await
+    }
+
+    async fn await_answers(&mut self, patience: Duration) -> Result<(), Trouble> {
         let rest = async {
             while self.credit < self.granted {
                 let answer = self.answers.message().await;
@@ -218,7 +280,7 @@ impl Session<'_> {
             }
             Ok(())
         };
-        tokio::time::timeout(LAST_ACKNOWLEDGEMENTS, rest).await.unwrap_or(Ok(()))
+        tokio::time::timeout(patience, rest).await.unwrap_or(Ok(()))
     }
 }
 

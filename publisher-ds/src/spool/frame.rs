@@ -8,10 +8,14 @@
 
 use crc32fast::hash;
 use prost::Message;
-use proto::wire;
+use proto::{MAXIMUM_BATCH_BYTES, wire};
 
 /// Size of a frame's header.
 pub(crate) const HEADER_BYTES: usize = 16;
+
+/// A payload, and what stands around it.
+#[allow(clippy::cast_possible_truncation)] // 17 MiB.
+const LONGEST_BODY: u32 = (MAXIMUM_BATCH_BYTES + (1 << 20)) as u32;
 
 /// What a frame's header says of its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,16 +28,13 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    /// Reads a header. None where its own checksum is wrong.
+    /// Reads a header. None where its own checksum is wrong, or the body longer than any that was written.
     pub(crate) fn read(bytes: [u8; HEADER_BYTES]) -> Option<Self> {
         let number = |at: usize| {
             u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
         };
-        (hash(&bytes[..12]) == number(12)).then(|| Self {
-            length: number(0),
-            records: number(4),
-            checksum: number(8),
-        })
+        let header = Self { length: number(0), records: number(4), checksum: number(8) };
+        (hash(&bytes[..12]) == number(12) && header.length <= LONGEST_BODY).then_some(header)
     }
 
     /// Whether `body` is what was written.

@@ -1,9 +1,10 @@
 //! The spool as the asynchronous parts of the program see it.
 
+use super::destinations::Subscription;
 use super::directory::{SpoolConfig, SpoolError};
 use super::store::Store;
 use super::worker::{Command, Shared, SpoolState, Worker};
-use event_model::{Lane, LossReason, Record, SourceDescription, SourceId};
+use event_model::{Record, SourceDescription, SourceId};
 use node_link::Held;
 use proto::Envelope;
 use std::future::Future;
@@ -12,7 +13,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, PoisonError};
 use tokio::sync::{Notify, oneshot, watch};
 
-pub use super::lane_queue::Outgoing;
+use super::outlet::Outlet;
 
 /// The spool was closed: the program is ending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,26 +25,33 @@ pub struct Closed;
 pub struct Spool {
     commands: Sender<Command>,
     shared: Shared,
+    destinations: Arc<[String]>,
 }
 
 impl Spool {
-    /// Opens the spool and starts its thread. `own` is the source that losses are reported by. Blocks while
-    /// the disk is read.
-    pub fn open(config: SpoolConfig, own: &SourceDescription) -> Result<Self, SpoolError> {
+    /// Opens the spool for its destinations, by what they ask for, and starts its thread. The first destination is the one
+    /// that reports of loss are addressed to. `own` is the source that they are reported by. Blocks while the disk is
+    /// read.
+    pub fn open(
+        config: SpoolConfig,
+        own: &SourceDescription,
+        subscriptions: &[Subscription],
+    ) -> Result<Self, SpoolError> {
         let path = config.directory.clone();
-        let store = Store::open(config, own)?;
+        let store = Store::open(config, own, subscriptions)?;
         let (commands, inbox) = channel();
         let shared = Shared {
-            spooled: Arc::new(Notify::new()),
+            spooled: subscriptions.iter().map(|_| Arc::default()).collect(),
             state: watch::Sender::new(SpoolState::default()),
             sources: Arc::new(std::sync::Mutex::new(store.sources.clone())),
         };
+        let destinations = subscriptions.iter().map(|it| it.name.clone()).collect();
         let worker = Worker::new(store, inbox, shared.clone());
         let started = std::thread::Builder::new().name("spool".into()).spawn(move || worker.run());
         let failed =
             |error: io::Error| SpoolError::Io { path, action: "starting its thread", error };
         started.map_err(failed)?;
-        Ok(Self { commands, shared })
+        Ok(Self { commands, shared, destinations })
     }
 
     /// Queues an envelope. The future resolves when it is durable: on a full disk, once there is room.
@@ -68,39 +76,15 @@ impl Spool {
         sources.lanes(source).map(held).collect()
     }
 
-    /// Asks for up to `maximum` envelopes with `credit` bytes of payload, the worthiest lanes first; `reserve` of
-    /// the credit is for alerts alone. One of more than `largest` bytes is handed out whatever the credit, so that
-    /// it can be rejected. They are in flight until acknowledged, rejected or rewound.
-    pub fn take(
-        &self,
-        credit: u64,
-        reserve: u64,
-        largest: u64,
-        maximum: usize,
-    ) -> oneshot::Receiver<Vec<Outgoing>> {
-        let (reply, taken) = oneshot::channel();
-        self.tell(Command::Take { credit, reserve, largest, maximum, reply });
-        taken
+    /// The way out to a destination; None where the spool was not opened for it.
+    pub fn outlet(&self, name: &str) -> Option<Outlet> {
+        let to = self.destinations.iter().position(|destination| destination == name)?;
+        Some(Outlet { spool: self.clone(), to })
     }
 
-    /// The backend stored everything of a source's lane up to a sequence: it is deleted here.
-    pub fn acknowledge(&self, lane: Lane, source: SourceId, through_sequence: u64) {
-        self.tell(Command::Acknowledge { lane, source, through_sequence });
-    }
-
-    /// An envelope in flight will never be taken by the backend: it is dropped, counted and reported.
-    pub fn reject(&self, lane: Lane, source: SourceId, first_sequence: u64, reason: LossReason) {
-        self.tell(Command::Reject { lane, source, first_sequence, reason });
-    }
-
-    /// What is in flight is handed out again.
-    pub fn rewind(&self) {
-        self.tell(Command::Rewind);
-    }
-
-    /// Notified when there is something to take.
-    pub fn spooled(&self) -> Arc<Notify> {
-        Arc::clone(&self.shared.spooled)
+    /// Notified when there is something to take for a destination.
+    pub(super) fn spooled(&self, to: usize) -> Arc<Notify> {
+        Arc::clone(&self.shared.spooled[to])
     }
 
     /// How the spool is.
@@ -116,7 +100,7 @@ impl Spool {
     }
 
     /// After the end nobody listens; whoever waits for an answer learns it by the dropped channel.
-    fn tell(&self, command: Command) {
+    pub(super) fn tell(&self, command: Command) {
         let _ = self.commands.send(command);
     }
 }

@@ -1,65 +1,29 @@
-//! One lane of the spool: a queue of envelopes over segment files.
+//! One lane of the spool: a queue of envelopes over segment files, and each destination's way through it.
 
+mod delivery;
 mod mending;
 
+pub use delivery::Outgoing;
 pub(crate) use mending::Damage;
 
 use super::carried_losses;
+use super::clock::SpoolClock;
+use super::cursor::Age;
 use super::scan;
-use super::segment::{self, Position, ReadError, Reader, Segment, Writer};
-use bytes::Bytes;
+use super::segment::{self, Position, Segment, Writer};
+use delivery::{Delivery, Files};
 use event_model::{Lane, Loss, SourceId};
-use prost::Message;
-use proto::wire;
-use std::collections::{BTreeMap, VecDeque};
-use std::fs;
+use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
-use uuid::Uuid;
-
-/// An envelope on its way out.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Outgoing {
-    /// The envelope as it came.
-    pub envelope: wire::Envelope,
-    source: SourceId,
-    segment: u64,
-    end: u64,
-}
-
-impl Outgoing {
-    /// Bytes of payload: what credit is counted in.
-    pub fn payload_bytes(&self) -> u64 {
-        self.envelope.payload.len() as u64
-    }
-
-    fn records(&self) -> u64 {
-        u64::from(self.envelope.count)
-    }
-
-    fn end(&self) -> Position {
-        Position { segment: self.segment, offset: self.end }
-    }
-}
-
-/// A frame that was handed out and is not yet settled, in the order of the queue.
-#[derive(Debug)]
-struct InFlight {
-    source: SourceId,
-    first_sequence: u64,
-    last_sequence: u64,
-    records: u64,
-    end: Position,
-    is_done: bool,
-}
+use std::time::Duration;
 
 /// A queue of envelopes on disk.
 ///
 /// Invariants:
 /// - `segments` are in order of their numbers; a number is never used twice.
 /// - `writer`, where there is one, appends to the last segment; a segment's `bytes` and `records` are those synced.
-/// - settled ≤ each in flight, in order ≤ reading ≤ end.
-/// - A segment file exists until each of its frames is settled, or it was dropped and its loss counted.
+/// - A segment file exists until every destination settled each of its frames, or it was dropped and its loss counted.
 #[derive(Debug)]
 pub(crate) struct LaneQueue {
     pub(crate) lane: Lane,
@@ -68,16 +32,18 @@ pub(crate) struct LaneQueue {
     writer: Option<Writer>,
     next_number: u64,
     staged: Staged,
-    settled: Position,
-    reading: Position,
-    reader: Option<Reader>,
-    peeked: Option<Outgoing>,
-    in_flight: VecDeque<InFlight>,
-    /// Records of frames that were done with over a connection that is gone, though not all before them were, by
-    /// where they end. They are not handed out again.
-    done: BTreeMap<Position, u64>,
-    /// The segment that was mended last and where that left `reading`, until something is read.
-    repaired: Option<(u64, Position)>,
+    clock: SpoolClock,
+    /// One for each destination, in the order in which they were named.
+    deliveries: Vec<Delivery>,
+}
+
+/// Where a destination stood in a lane when the program ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settled {
+    /// Before it everything is settled.
+    pub(crate) place: Position,
+    /// Records before it in its segment.
+    pub(crate) records: u64,
 }
 
 /// Written and not yet synced.
@@ -88,14 +54,17 @@ struct Staged {
 }
 
 impl LaneQueue {
-    /// A queue over what recovery found.
+    /// A queue over what recovery found. `settled` tells for each destination before which place it has everything;
+    /// numbers up to `last_number` are used up.
     pub(crate) fn new(
         lane: Lane,
         directory: PathBuf,
         segments: VecDeque<Segment>,
-        settled: Position,
+        settled: &[Settled],
+        last_number: u64,
+        clock: SpoolClock,
     ) -> Self {
-        let last = segments.back().map_or(0, |segment| segment.number).max(settled.segment);
+        let last = segments.back().map_or(0, |segment| segment.number).max(last_number);
         Self {
             lane,
             directory,
@@ -103,13 +72,8 @@ impl LaneQueue {
             writer: None,
             next_number: last + 1,
             staged: Staged::default(),
-            settled,
-            reading: settled,
-            reader: None,
-            peeked: None,
-            in_flight: VecDeque::new(),
-            done: BTreeMap::new(),
-            repaired: None,
+            clock,
+            deliveries: settled.iter().map(|it| Delivery::new(it.place, it.records)).collect(),
         }
     }
 
@@ -123,14 +87,16 @@ impl LaneQueue {
         self.segments.len()
     }
 
-    /// Records that are not settled.
-    pub(crate) fn records(&self) -> u64 {
-        self.segments.iter().map(|segment| segment.records - segment.settled_records).sum()
+    /// Records that a destination has not settled.
+    pub(crate) fn records(&self, to: usize) -> u64 {
+        let delivery = &self.deliveries[to];
+        let open = |segment: &Segment| segment.records - delivery.settled_records_of(segment);
+        self.segments.iter().map(open).sum()
     }
 
-    /// Before which place everything is settled.
-    pub(crate) fn settled(&self) -> Position {
-        self.settled
+    /// Before which place a destination has settled everything.
+    pub(crate) fn settled(&self, to: usize) -> Position {
+        self.deliveries[to].settled()
     }
 
     // ── Appending ──
@@ -160,7 +126,13 @@ impl LaneQueue {
         self.next_number += 1;
         self.writer = Some(Writer::create(&self.directory, number)?);
         let bytes = scan::MAGIC.len() as u64;
-        self.segments.push_back(Segment { number, bytes, records: 0, settled_records: 0 });
+        self.segments.push_back(Segment {
+            number,
+            bytes,
+            records: 0,
+            begun_at: self.clock.now(),
+            written_at: self.clock.now(),
+        });
         Ok(())
     }
 
@@ -172,8 +144,24 @@ impl LaneQueue {
         if let Some(segment) = self.segments.back_mut() {
             segment.bytes += staged.bytes;
             segment.records += staged.records;
+            segment.written_at = self.clock.now();
         }
         Ok(())
+    }
+
+    /// Before which place all that was written is synced.
+    pub(crate) fn synced(&self) -> Position {
+        match self.segments.back() {
+            Some(last) => Position { segment: last.number, offset: last.bytes },
+            None => Position::start_of(self.next_number),
+        }
+    }
+
+    /// When each segment was written to last.
+    pub(crate) fn ages(&self) -> impl Iterator<Item = Age> {
+        let lane = self.lane;
+        let age = move |it: &Segment| Age { lane, segment: it.number, written_at: it.written_at };
+        self.segments.iter().map(age)
     }
 
     /// Forgets what was staged and not synced, after writing or syncing failed. The segment is not written to
@@ -197,140 +185,46 @@ impl LaneQueue {
         self.retire();
     }
 
-    // ── Reading ──
+    // ── Reading and settling, by destination ──
 
     /// The next envelope to hand out; [`Self::take_peeked`] takes it.
-    pub(crate) fn peek(&mut self) -> Result<Option<&Outgoing>, Damage> {
-        while self.peeked.is_none() {
-            self.peeked = self.read_next()?;
-            self.repaired = None;
-            if !self.pass_over_what_is_done() {
-                break;
-            }
-        }
-        Ok(self.peeked.as_ref())
-    }
-
-    /// Whether what was peeked at is done with already; it is peeked at no more then.
-    fn pass_over_what_is_done(&mut self) -> bool {
-        let end = self.peeked.as_ref().map(Outgoing::end);
-        if end.and_then(|end| self.done.remove(&end)).is_none() {
-            return false;
-        }
-        self.take_peeked();
-        if let Some(frame) = self.in_flight.back_mut() {
-            frame.is_done = true;
-        }
-        self.settle();
-        true
+    pub(crate) fn peek(&mut self, to: usize) -> Result<Option<&Outgoing>, Damage> {
+        let files = Files { directory: &self.directory, segments: &self.segments };
+        self.deliveries[to].peek(files)
     }
 
     /// Hands out what was peeked at: it is in flight from now on.
-    pub(crate) fn take_peeked(&mut self) -> Option<Outgoing> {
-        let outgoing = self.peeked.take()?;
-        self.reading = outgoing.end();
-        self.in_flight.push_back(InFlight {
-            source: outgoing.source,
-            first_sequence: outgoing.envelope.first_sequence,
-            last_sequence: outgoing.envelope.first_sequence + outgoing.records().saturating_sub(1),
-            records: outgoing.records(),
-            end: self.reading,
-            is_done: false,
-        });
-        Some(outgoing)
-    }
-
-    fn read_next(&mut self) -> Result<Option<Outgoing>, Damage> {
-        let Some(number) = self.segment_to_read() else { return Ok(None) };
-        let offset = self.reading.offset;
-        let damage = |error| Damage { segment: number, error };
-        let body = self.read_frame(number, offset).map_err(|error| match error {
-            ReadError::Damaged => damage(None),
-            ReadError::Disk(error) => damage(Some(error)),
-        })?;
-        let end = offset + super::frame::HEADER_BYTES as u64 + body.len() as u64;
-        let envelope = wire::Envelope::decode(body).map_err(|_| damage(None))?;
-        let source = Uuid::from_slice(&envelope.source_id).map_err(|_| damage(None))?;
-        Ok(Some(Outgoing { envelope, source: SourceId(source), segment: number, end }))
-    }
-
-    /// The segment that `reading` stands in, moved on past ends. None where nothing is left to read.
-    fn segment_to_read(&mut self) -> Option<u64> {
-        let mut index = self.segments.partition_point(|it| it.number < self.reading.segment);
-        loop {
-            let segment = self.segments.get(index)?;
-            if segment.number > self.reading.segment {
-                self.reading = Position::start_of(segment.number);
-            }
-            if self.reading.offset < segment.bytes {
-                return Some(segment.number);
-            }
-            index += 1;
-        }
-    }
-
-    fn read_frame(&mut self, number: u64, offset: u64) -> Result<Bytes, ReadError> {
-        let reader = match self.reader.take().filter(|reader| reader.number == number) {
-            Some(reader) => reader,
-            None => Reader::open(&self.directory, number).map_err(ReadError::Disk)?,
-        };
-        self.reader.insert(reader).frame(offset)
+    pub(crate) fn take_peeked(&mut self, to: usize) -> Option<Outgoing> {
+        self.deliveries[to].take_peeked()
     }
 
     /// Begins again after what is settled: another connection will carry what was in flight.
-    pub(crate) fn rewind(&mut self) {
-        let done = self.in_flight.drain(..).filter(|frame| frame.is_done);
-        self.done.extend(done.map(|frame| (frame.end, frame.records)));
-        self.peeked = None;
-        self.reader = None;
-        self.reading = self.settled;
+    pub(crate) fn rewind(&mut self, to: usize) {
+        self.deliveries[to].rewind();
     }
 
-    // ── Settling ──
-
-    /// The backend has everything of a source up to a sequence. Returns the records that this is the first to tell of.
-    pub(crate) fn acknowledge(&mut self, source: SourceId, through_sequence: u64) -> u64 {
-        // A source's frames stand in the order of their sequences.
-        let of_source = self.in_flight.iter_mut().filter(|frame| frame.source == source);
-        let reached = of_source.take_while(|frame| frame.last_sequence <= through_sequence);
-        let mut records = 0;
-        for frame in reached.filter(|frame| !frame.is_done) {
-            frame.is_done = true;
-            records += frame.records;
-        }
-        self.settle();
+    /// A destination has everything of a source up to a sequence. Returns the records that this is the first to
+    /// tell of.
+    pub(crate) fn acknowledge(&mut self, to: usize, source: SourceId, through: u64) -> u64 {
+        let records = self.deliveries[to].acknowledge(source, through);
+        self.retire();
         records
     }
 
-    /// The backend will never take an envelope that was handed out. Returns its records; None where it is not
+    /// A destination will never take an envelope that was handed out. Returns its records; None where it is not
     /// in flight.
-    pub(crate) fn reject(&mut self, source: SourceId, first_sequence: u64) -> Option<u64> {
-        let is_it = |it: &&mut InFlight| {
-            it.source == source && it.first_sequence == first_sequence && !it.is_done
-        };
-        let frame = self.in_flight.iter_mut().find(is_it)?;
-        frame.is_done = true;
-        let records = frame.records;
-        self.settle();
-        Some(records)
-    }
-
-    fn settle(&mut self) {
-        while let Some(frame) = self.in_flight.pop_front_if(|frame| frame.is_done) {
-            self.settled = self.settled.max(frame.end);
-            let segment = self.segments.iter_mut().find(|it| it.number == frame.end.segment);
-            if let Some(segment) = segment {
-                segment.settled_records += frame.records;
-            }
-        }
+    pub(crate) fn reject(&mut self, to: usize, source: SourceId, first: u64) -> Option<u64> {
+        let records = self.deliveries[to].reject(source, first);
         self.retire();
+        records
     }
 
-    /// Removes the files of segments that are settled and not written to any more.
+    /// Removes the files of segments that every destination has settled and that are not written to any more.
     pub(crate) fn retire(&mut self) {
         while let Some(segment) = self.segments.front() {
             let is_active = self.segments.len() == 1 && self.writer.is_some();
-            if is_active || segment.settled_records < segment.records {
+            let is_settled = |it: &Delivery| it.settled_records_of(segment) >= segment.records;
+            if is_active || !self.deliveries.iter().all(is_settled) {
                 return;
             }
             let number = segment.number;
@@ -340,7 +234,7 @@ impl LaneQueue {
     }
 
     fn remove_file(&mut self, number: u64) {
-        self.reader = self.reader.take().filter(|reader| reader.number != number);
+        self.deliveries.iter_mut().for_each(|delivery| delivery.close(number));
         if let Err(error) = segment::remove(&self.directory, number) {
             tracing::warn!(lane = %self.lane, number, %error, "a segment of the spool could not be removed");
         }
@@ -348,29 +242,51 @@ impl LaneQueue {
 
     // ── Losing ──
 
-    /// The segment to drop for want of room, and the records that it loses: the oldest of which nothing is in
-    /// flight, for what is in flight will be gone soon; else the very oldest.
-    pub(crate) fn victim(&self) -> Option<(u64, u64)> {
-        let in_flight = self.in_flight.back().map_or(0, |frame| frame.end.segment);
-        let untouched = self.segments.iter().find(|segment| segment.number > in_flight);
-        let victim = untouched.or(self.segments.front())?;
-        Some((victim.number, self.loss_of(victim)))
+    /// The segment to drop for want of room: the oldest of which nothing is in flight, for what is in flight will
+    /// be gone soon; else the very oldest.
+    pub(crate) fn victim(&self) -> Option<u64> {
+        let is_untouched = |segment: &&Segment| {
+            !self.deliveries.iter().any(|delivery| delivery.is_sending(segment.number))
+        };
+        let victim = self.segments.iter().find(is_untouched).or(self.segments.front())?;
+        Some(victim.number)
     }
 
-    /// The reports of loss in a segment that nobody has acknowledged. The only place where the publisher looks
-    /// into payloads: a segment of alerts is dropped only when alerts alone fill the spool.
-    pub(crate) fn unsettled_losses(&self, number: u64) -> Vec<Loss> {
-        let Ok(file) = fs::read(segment::path(&self.directory, number)) else { return Vec::new() };
-        let file = Bytes::from(file);
-        let is_settled = |end: u64| Position { segment: number, offset: end } <= self.settled;
-        let is_done = |end: u64| {
-            let place = Position { segment: number, offset: end };
-            let is_it = |frame: &InFlight| frame.is_done && frame.end == place;
-            self.done.contains_key(&place) || self.in_flight.iter().any(is_it)
+    /// The oldest segment, if nothing was written to it for longer than `maximum`. One that is written to for an
+    /// eighth of that is closed, lest what came first stay with what came last.
+    pub(crate) fn expired(&mut self, maximum: Duration) -> Option<u64> {
+        let now = self.clock.now();
+        let active = self.segments.back().filter(|segment| segment.records > 0);
+        if active.is_some_and(|segment| segment.begun_at + maximum / 8 < now) {
+            self.seal();
+        }
+        let oldest = self.segments.front()?;
+        (oldest.written_at + maximum < now).then_some(oldest.number)
+    }
+
+    /// Records that each destination would lose with a segment; 0 where it is not there.
+    pub(crate) fn losses_of(&self, number: u64) -> Vec<u64> {
+        let segment = self.segments.iter().find(|it| it.number == number);
+        let loss = |delivery: &Delivery| segment.map_or(0, |segment| delivery.loss_of(segment));
+        self.deliveries.iter().map(loss).collect()
+    }
+
+    /// The reports of loss in a segment that a destination has not settled. The only place where the publisher
+    /// looks into payloads: a segment of alerts is dropped only when alerts alone fill the spool.
+    pub(crate) fn unsettled_losses(&self, to: usize, number: u64) -> Vec<Loss> {
+        let Ok(file) = segment::read(&segment::path(&self.directory, number)) else {
+            return Vec::new();
         };
+        let delivery = &self.deliveries[to];
+        let is_done = |end: u64| delivery.is_done(Position { segment: number, offset: end });
         let frames = scan::scan(&file).frames;
-        let open = frames.iter().filter(|found| !is_settled(found.end) && !is_done(found.end));
+        let open = frames.iter().filter(|found| !is_done(found.end));
         open.flat_map(|found| carried_losses::in_frame(&file, found)).collect()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn advance(&mut self, by: Duration) {
+        self.clock.advance(by);
     }
 
     /// Drops a segment and its file.
@@ -379,27 +295,11 @@ impl LaneQueue {
         self.remove_file(number);
     }
 
-    fn loss_of(&self, segment: &Segment) -> u64 {
-        let of_it = |it: &&InFlight| it.is_done && it.end.segment == segment.number;
-        let in_flight: u64 = self.in_flight.iter().filter(of_it).map(|it| it.records).sum();
-        let of_number = |(end, _): &(&Position, &u64)| end.segment == segment.number;
-        let before: u64 = self.done.iter().filter(of_number).map(|(_, records)| records).sum();
-        segment.records.saturating_sub(segment.settled_records + in_flight + before)
-    }
-
-    /// Records that would be lost with a segment; 0 where it is not there.
-    fn loss_of_number(&self, number: u64) -> u64 {
-        let segment = self.segments.iter().find(|it| it.number == number);
-        segment.map_or(0, |segment| self.loss_of(segment))
-    }
-
     fn forget_segment(&mut self, number: u64) {
         if self.segments.back().is_some_and(|segment| segment.number == number) {
             self.writer = None;
         }
         self.segments.retain(|segment| segment.number != number);
-        self.in_flight.retain(|frame| frame.end.segment != number);
-        self.done.retain(|end, _| end.segment != number);
-        self.peeked = self.peeked.take().filter(|peeked| peeked.segment != number);
+        self.deliveries.iter_mut().for_each(|delivery| delivery.forget(number));
     }
 }

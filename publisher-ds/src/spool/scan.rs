@@ -48,7 +48,7 @@ impl Damaged {
         if offset <= self.from {
             return self.records;
         }
-        if offset == self.to {
+        if offset >= self.to {
             return 0;
         }
         let rest = told_by_headers(file, to_place(offset), to_place(self.to));
@@ -67,6 +67,24 @@ pub(crate) struct Contents {
 }
 
 impl Contents {
+    /// Whether nothing but whole frames stands there.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.damaged.is_empty() && self.unreadable_end.is_none()
+    }
+
+    /// Where the first damage at or behind an offset begins.
+    pub(crate) fn first_damage_from(&self, offset: u64) -> Option<u64> {
+        let all = self.damaged.iter().chain(&self.unreadable_end).map(|stretch| stretch.from);
+        all.filter(|from| *from >= offset).min()
+    }
+
+    /// Forgets all behind an offset, which is the end of a frame.
+    pub(crate) fn cut_off(&mut self, offset: u64) {
+        self.frames.retain(|found| found.end <= offset);
+        self.damaged.retain(|stretch| stretch.from < offset);
+        self.unreadable_end = self.unreadable_end.filter(|end| end.from < offset);
+    }
+
     /// Records in damaged stretches, of what lies behind an offset.
     pub(crate) fn damaged_records(&self, file: &Bytes, settled: u64) -> u64 {
         let open = self.damaged.iter().filter(|stretch| stretch.to > settled);
@@ -142,7 +160,7 @@ fn frame_at(file: &Bytes, at: usize) -> Option<Found> {
         end: at as u64 + header.frame_bytes(),
         source,
         first_sequence: envelope.first_sequence,
-        last_sequence: envelope.first_sequence + records.saturating_sub(1),
+        last_sequence: envelope.first_sequence.saturating_add(records.saturating_sub(1)),
         records,
     })
 }
@@ -162,7 +180,7 @@ fn next_whole(file: &Bytes, after: usize) -> Option<Found> {
 /// Where the frames before and after a damaged stretch are of one source, its sequences tell exactly.
 fn lost_between(before: Option<Found>, after: &Found) -> Option<u64> {
     let before = before.filter(|before| before.source == after.source)?;
-    after.first_sequence.checked_sub(before.last_sequence + 1).filter(|lost| *lost > 0)
+    after.first_sequence.checked_sub(before.last_sequence.checked_add(1)?).filter(|lost| *lost > 0)
 }
 
 /// Sums what readable headers in a damaged stretch say.

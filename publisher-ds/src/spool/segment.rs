@@ -3,11 +3,13 @@
 use super::frame::{HEADER_BYTES, Header};
 use super::scan::{Contents, MAGIC};
 use bytes::{Bytes, BytesMut};
+use service_runtime::read_bounded;
 use std::cmp::Ordering;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const EXTENSION: &str = "segment";
 const MENDED: &str = "mended";
@@ -16,16 +18,26 @@ const CORRUPT: &str = "corrupt";
 /// Records tell what runs on a node: only the publisher may read them.
 const FILE_MODE: u32 = 0o600;
 
+/// A segment is closed once it has `spool.segment_bytes`, of which there are at most 64 MiB, and ends with an envelope of
+/// some MiB. A larger file is none of ours, and is not read into memory.
+const LARGEST_FILE: u64 = 128 << 20;
+
+/// Nobody lives to see a lane's segments counted further.
+pub(crate) const LARGEST_NUMBER: u64 = 1 << 56;
+
 /// Damaged files kept aside, for a person to look at.
 const CORRUPT_FILES_KEPT: usize = 4;
 
-/// What is known of a segment. Its frames lie in order; `settled_records` of its first are done with.
+/// What is known of a segment.
 #[derive(Debug)]
 pub(crate) struct Segment {
     pub(crate) number: u64,
     pub(crate) bytes: u64,
     pub(crate) records: u64,
-    pub(crate) settled_records: u64,
+    /// When it was begun by this run of the program, or found; by the spool's clock.
+    pub(crate) begun_at: Duration,
+    /// When it was written to last.
+    pub(crate) written_at: Duration,
 }
 
 /// A place between two frames.
@@ -40,6 +52,9 @@ impl Position {
     pub(crate) const fn start_of(segment: u64) -> Self {
         Self { segment, offset: MAGIC.len() as u64 }
     }
+
+    /// Behind all that there will ever be: where a destination stands in a lane that it asks for nothing of.
+    pub(crate) const END: Self = Self { segment: u64::MAX, offset: u64::MAX };
 
     /// Before which offset of a segment everything is before this place.
     pub(crate) fn offset_in(self, segment: u64) -> u64 {
@@ -56,14 +71,24 @@ pub(crate) fn path(directory: &Path, number: u64) -> PathBuf {
     directory.join(format!("{number:016x}.{EXTENSION}"))
 }
 
+/// Reads a segment whole. What is no file of ours, a link or a pipe say, is an error.
+pub(crate) fn read(path: &Path) -> io::Result<Bytes> {
+    if !fs::symlink_metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is no regular file"));
+    }
+    read_bounded(path, LARGEST_FILE).map(Bytes::from)
+}
+
 /// The numbers of all segments in a directory, in order.
 pub(crate) fn numbers(directory: &Path) -> io::Result<Vec<u64>> {
     let mut numbers = Vec::new();
     for entry in fs::read_dir(directory)? {
-        let path = entry?.path();
-        let has_extension = path.extension().is_some_and(|extension| extension == EXTENSION);
-        let stem = path.file_stem().and_then(|stem| stem.to_str()).filter(|_| has_extension);
-        numbers.extend(stem.and_then(|stem| u64::from_str_radix(stem, 16).ok()));
+        let found = entry?.path();
+        let stem = found.file_stem().and_then(|stem| stem.to_str());
+        let number = stem.and_then(|stem| u64::from_str_radix(stem, 16).ok());
+        // What is named otherwise is none of ours.
+        let is_ours = |number: &u64| *number <= LARGEST_NUMBER && path(directory, *number) == found;
+        numbers.extend(number.filter(is_ours));
     }
     numbers.sort_unstable();
     Ok(numbers)

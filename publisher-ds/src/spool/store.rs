@@ -1,18 +1,21 @@
 //! The spool without threads: what each operation does to the disk.
 
+mod handing_out;
 mod room;
 
-use super::cursor::{self, Cursor};
+use super::clock::SpoolClock;
+use super::cursor::{self, Cursor, Places, Progress};
+use super::destinations::{self, Destination, Destinations, Subscription};
 use super::directory::{SpoolConfig, SpoolError, lock};
 use super::frame;
-use super::lane_queue::{Damage, LaneQueue, Outgoing};
+use super::lane_queue::{Damage, LaneQueue};
 use super::own_source::OwnSource;
 use super::recovery::recover;
 use super::segment::Position;
 use super::sources::Sources;
 use event_model::{Lane, LossReason, Record, SourceDescription, SourceId};
-use node_link::LossLedger;
 use proto::{Envelope, wire};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::time::{Duration, Instant};
@@ -20,13 +23,20 @@ use std::time::{Duration, Instant};
 /// Frames are written to the file in pieces of about this size.
 const WRITE_BYTES: usize = 256 << 10;
 
+/// The destination that reports of loss are addressed to.
+const FIRST: usize = 0;
+
 const REST: Duration = Duration::from_secs(1);
 
-/// No file or memory to be had just now (ENOMEM, ENFILE, EMFILE of errno(3)): no fault of the segment.
-const PASSING_ERRORS: [i32; 3] = [12, 23, 24];
+/// How far each destination is, by its name.
+type Standing = BTreeMap<String, Progress>;
 
-/// Before which place each lane is settled.
-type Settled = [Position; Lane::ALL.len()];
+/// What the cursor on disk tells.
+#[derive(Default, PartialEq)]
+struct Saved {
+    standing: Standing,
+    synced: Option<Places>,
+}
 
 /// How far a commit went.
 #[derive(Debug)]
@@ -48,17 +58,19 @@ enum Fate {
     NoRoom,
 }
 
-pub(crate) struct Store {
+/// The spool, for one thread.
+pub struct Store {
     config: SpoolConfig,
     pub(crate) lanes: [LaneQueue; Lane::ALL.len()],
     pub(crate) sources: Sources,
     own: OwnSource,
-    losses: LossLedger,
+    destinations: Destinations,
     /// The lanes that lost something for want of room since this commit began.
     has_lost: [bool; Lane::ALL.len()],
     /// A record of the publisher itself was written and nobody was told of it yet.
     has_reported: bool,
-    saved: Settled,
+    saved: Saved,
+    clock: SpoolClock,
     /// A disk that took no report of our own is left alone until then.
     rest_until: Option<Instant>,
     buffer: Vec<u8>,
@@ -67,38 +79,55 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens the spool, making it where it is missing. What recovery finds lost is on record, durably, before
-    /// the damaged files are touched.
-    pub(crate) fn open(config: SpoolConfig, own: &SourceDescription) -> Result<Self, SpoolError> {
+    /// Opens the spool for its destinations, making it where it is missing. What recovery finds lost is on record,
+    /// durably, before the damaged files are touched.
+    pub fn open(
+        config: SpoolConfig,
+        own: &SourceDescription,
+        subscriptions: &[Subscription],
+    ) -> Result<Self, SpoolError> {
+        destinations::check(subscriptions)?;
         let failed = |action| {
             let path = config.directory.clone();
             move |error| SpoolError::Io { path, action, error }
         };
         let lock = lock(&config.directory)?;
-        let cursor = cursor::load(&config.directory).unwrap_or_default();
-        let Cursor { settled, mut sources } = cursor;
-        let mut losses = LossLedger::new();
+        let mut cursor = cursor::load(&config.directory).unwrap_or_default();
+        let known: Vec<Progress> = subscriptions
+            .iter()
+            .map(|it| begun(it, cursor.destinations.get(&it.name).copied().unwrap_or_default()))
+            .collect();
+        let of_name = |(subscription, known): (&Subscription, &Progress)| Destination {
+            name: subscription.name.clone(),
+            lost: known.lost,
+            taken_at: None,
+        };
+        let mut destinations =
+            Destinations::new(subscriptions.iter().zip(&known).map(of_name).collect());
         let mut lanes = Vec::with_capacity(Lane::ALL.len());
         let mut damaged = Vec::with_capacity(Lane::ALL.len());
         for lane in Lane::ALL {
-            let position = settled[lane.index()];
-            let found = recover(lane, &config.directory, position, &mut sources)
+            let settled: Vec<_> = known.iter().map(|it| it.settled[lane.index()]).collect();
+            let found = recover(lane, &config.directory, &settled, &mut cursor)
                 .map_err(failed("reading what is there"))?;
-            count_lost(&mut losses, lane, LossReason::SpoolCorrupt, found.lost_records);
+            for (to, records) in found.lost_records.into_iter().enumerate() {
+                destinations.lose(to, lane, LossReason::SpoolCorrupt, records);
+            }
             lanes.push(found.queue);
             damaged.push(found.damaged);
         }
         let lanes = lanes.try_into().unwrap_or_else(|_| unreachable!("one queue was made a lane"));
         let mut store = Self {
-            saved: settled,
+            saved: Saved::default(),
+            clock: SpoolClock::continued_from(cursor.clock),
             rest_until: None,
             own: OwnSource::new(own),
             buffer: Vec::new(),
             _lock: lock,
             config,
             lanes,
-            sources,
-            losses,
+            sources: cursor.sources,
+            destinations,
             has_lost: [false; Lane::ALL.len()],
             has_reported: false,
         };
@@ -110,7 +139,7 @@ impl Store {
         self.report_losses();
         for (lane, numbers) in Lane::ALL.into_iter().zip(damaged) {
             for number in numbers {
-                self.mend(lane, &Damage { segment: *number, error: None });
+                self.mend(FIRST, lane, &Damage { segment: *number, error: None });
             }
             self.queue(lane).retire();
         }
@@ -119,29 +148,69 @@ impl Store {
         self.save_cursor();
     }
 
-    /// Mends a segment, or gives it up, and counts what is lost by it.
-    fn mend(&mut self, lane: Lane, damage: &Damage) {
+    /// Mends a segment that a destination can't read on, or gives it up, and counts what is lost by it.
+    fn mend(&mut self, to: usize, lane: Lane, damage: &Damage) {
         let prepared = self.prepare_mend(lane, damage.segment);
-        let lost = self.queue(lane).repair(damage, prepared);
-        self.lose(lane, LossReason::SpoolCorrupt, lost);
+        // The loss is on record before the file is mended, as after a crash nothing would tell of it any more; and not
+        // in the very segment that is mended.
+        let told = self.queue(lane).losses_by_damage(damage.segment);
+        self.lose(lane, LossReason::SpoolCorrupt, &told);
+        self.report_losses();
+        let lost = self.queue(lane).repair(to, damage, prepared);
+        let rest: Vec<u64> =
+            lost.iter().zip(told).map(|(lost, told)| lost.saturating_sub(told)).collect();
+        self.lose(lane, LossReason::SpoolCorrupt, &rest);
     }
 
     /// A mend moves frames, so a cursor that tells of a place in the file as it was could take frames for settled
     /// that are not. The one on disk must tell of the segment's beginning, then, or of nothing at all: after a crash
     /// before the next is saved, frames are sent twice.
     fn prepare_mend(&mut self, lane: Lane, number: u64) -> io::Result<()> {
-        let mut settled = self.settled();
-        let place = &mut settled[lane.index()];
-        *place = Position::start_of(number).min(*place);
-        let cursor = Cursor { settled, sources: self.sources.clone() };
+        let mut standing = self.standing();
+        for progress in standing.values_mut() {
+            let place = &mut progress.settled[lane.index()];
+            *place = Position::start_of(number).min(*place);
+        }
+        let mut saved = Saved { standing, synced: Some(self.synced()) };
+        for place in saved.synced.iter_mut().map(|synced| &mut synced[lane.index()]) {
+            *place = Position::start_of(number).min(*place);
+        }
         let directory = &self.config.directory;
-        cursor::save_durably(directory, &cursor).or_else(|_| cursor::remove_durably(directory))?;
-        self.saved = settled;
+        let cursor = self.cursor(&saved);
+        cursor::save(directory, &cursor).or_else(|_| cursor::remove_durably(directory))?;
+        self.saved = saved;
         Ok(())
     }
 
-    fn settled(&self) -> Settled {
-        std::array::from_fn(|index| self.lanes[index].settled())
+    fn standing(&self) -> Standing {
+        let progress = |(to, destination): (usize, &Destination)| {
+            // Should it ask for more one day, it begins at the oldest that is kept.
+            let settled = std::array::from_fn(|index| match self.lanes[index].settled(to) {
+                Position::END => Position::default(),
+                place => place,
+            });
+            (destination.name.clone(), Progress { settled, lost: destination.lost })
+        };
+        self.destinations.all().iter().enumerate().map(progress).collect()
+    }
+
+    fn synced(&self) -> Places {
+        std::array::from_fn(|index| self.lanes[index].synced())
+    }
+
+    fn cursor(&self, saved: &Saved) -> Cursor {
+        Cursor {
+            destinations: saved.standing.clone(),
+            synced: saved.synced,
+            clock: self.clock.now(),
+            ages: self.lanes.iter().flat_map(LaneQueue::ages).collect(),
+            sources: self.sources.clone(),
+        }
+    }
+
+    /// The destinations, in the order in which they were named.
+    pub(crate) fn destinations(&self) -> &[Destination] {
+        self.destinations.all()
     }
 
     fn queue(&mut self, lane: Lane) -> &mut LaneQueue {
@@ -149,7 +218,7 @@ impl Store {
     }
 
     /// Bytes of all segments.
-    pub(crate) fn bytes(&self) -> u64 {
+    pub fn bytes(&self) -> u64 {
         self.lanes.iter().map(LaneQueue::bytes).sum()
     }
 
@@ -161,17 +230,23 @@ impl Store {
         let fates = self.decide(lane, envelopes);
         self.report_losses();
         let mut settled = 0;
+        let mut has_no_room = false;
         let outcome = self.write(lane, envelopes, &fates, &mut settled);
         if outcome.is_err() {
             self.queue(lane).roll_back();
         }
         for (envelope, fate) in envelopes.iter().zip(&fates).take(settled) {
             if matches!(fate, Fate::NoRoom) {
-                self.lose(lane, LossReason::SpoolFull, u64::from(envelope.count()));
+                let lost = self.losses_of(lane, envelope);
+                self.lose(lane, LossReason::SpoolFull, &lost);
+                has_no_room = true;
             }
             self.sources.note(envelope.source(), lane, envelope.last_sequence());
         }
         self.report_losses();
+        if has_no_room && self.destinations.count() > 1 {
+            self.save_cursor();
+        }
         Committed { settled, failure: outcome.err(), has_lost: self.has_lost }
     }
 
@@ -188,7 +263,7 @@ impl Store {
             }
             came.retain(|it| it.0 != envelope.source());
             came.push((envelope.source(), last));
-            let bytes = frame::frame_bytes(&envelope.clone().into());
+            let bytes = bytes_of(envelope);
             if self.make_room(lane, reserved + bytes) {
                 reserved += bytes;
                 fates.push(Fate::Write);
@@ -239,24 +314,35 @@ impl Store {
         Ok(())
     }
 
-    fn lose(&mut self, lane: Lane, reason: LossReason, records: u64) {
-        self.has_lost[lane.index()] |= reason == LossReason::SpoolFull && records > 0;
-        count_lost(&mut self.losses, lane, reason, records);
+    /// What each destination loses with an envelope that is not kept.
+    fn losses_of(&self, lane: Lane, envelope: &Envelope) -> Vec<u64> {
+        let queue = &self.lanes[lane.index()];
+        let is_unwanted = |to: usize| queue.settled(to) == Position::END;
+        let loss = |to| if is_unwanted(to) { 0 } else { u64::from(envelope.count()) };
+        (0..self.destinations.count()).map(loss).collect()
+    }
+
+    /// Counts what each destination loses.
+    fn lose(&mut self, lane: Lane, reason: LossReason, records: &[u64]) {
+        for (to, records) in records.iter().enumerate() {
+            self.has_lost[lane.index()] |= reason == LossReason::SpoolFull && *records > 0;
+            self.destinations.lose(to, lane, reason, *records);
+        }
     }
 
     // ── The publisher's own records ──
 
     /// Writes what was lost into the alert lane. What can't be written stays in the ledger for the next time.
     pub(crate) fn report_losses(&mut self) {
-        if self.losses.is_empty() || self.is_resting() {
+        if self.destinations.untold.is_empty() || self.is_resting() {
             return;
         }
-        let losses = self.losses.take();
+        let losses = self.destinations.untold.take();
         let records: Vec<_> = losses.iter().cloned().map(Record::Loss).collect();
         if let Err(error) = self.report(&records) {
             tracing::debug!(%error, "a report of loss waits for the disk");
             for loss in losses {
-                self.losses.merge(loss);
+                self.destinations.untold.merge(loss);
             }
         }
     }
@@ -298,99 +384,31 @@ impl Store {
         std::mem::take(&mut self.has_reported)
     }
 
-    // ── Out ──
-
-    /// Hands out envelopes, the worthiest lanes first, as far as the credit goes. Of the credit, `reserve` is
-    /// for alerts alone. An envelope with more payload than `largest` bytes costs no credit, and is the last
-    /// that is handed out: it will not be sent, and must not stop what is behind it.
-    pub(crate) fn take(
-        &mut self,
-        credit: u64,
-        reserve: u64,
-        largest: u64,
-        maximum: usize,
-    ) -> Vec<Outgoing> {
-        let mut credit = credit;
-        let mut taken = Vec::new();
-        for lane in Lane::ALL {
-            let kept_back = if lane == Lane::Alert { 0 } else { reserve };
-            while taken.len() < maximum {
-                let Some(bytes) = self.peek_bytes(lane) else { break };
-                if bytes > largest {
-                    taken.extend(self.queue(lane).take_peeked());
-                    return taken;
-                }
-                if bytes > credit.saturating_sub(kept_back) {
-                    return taken;
-                }
-                credit -= bytes;
-                taken.extend(self.queue(lane).take_peeked());
-            }
-        }
-        taken
-    }
-
-    /// Payload bytes of a lane's next envelope; damage on the way there is mended and counted.
-    fn peek_bytes(&mut self, lane: Lane) -> Option<u64> {
-        loop {
-            let damage = match self.queue(lane).peek() {
-                Ok(next) => return next.map(Outgoing::payload_bytes),
-                Err(damage) if damage.error.as_ref().is_some_and(is_passing) => return None,
-                Err(damage) => damage,
-            };
-            tracing::error!(%lane, error = ?damage.error, "a segment of the spool is damaged");
-            self.mend(lane, &damage);
-            self.save_cursor();
-            self.report_losses();
-        }
-    }
-
-    /// The backend has everything of a source's lane up to a sequence.
-    pub(crate) fn acknowledge(&mut self, lane: Lane, source: SourceId, through_sequence: u64) {
-        let records = self.queue(lane).acknowledge(source, through_sequence);
-        metrics::counter!("defender_records_delivered_total", "lane" => lane.name())
-            .increment(records);
-    }
-
-    /// The backend will never take an envelope.
-    pub(crate) fn reject(&mut self, lane: Lane, source: SourceId, first: u64, reason: LossReason) {
-        if let Some(records) = self.queue(lane).reject(source, first) {
-            self.lose(lane, reason, records);
-            self.report_losses();
-        }
-    }
-
-    /// The connection is gone: what it had not acknowledged is handed out again.
-    pub(crate) fn rewind(&mut self) {
-        self.lanes.iter_mut().for_each(LaneQueue::rewind);
-    }
-
     /// Saves where the lanes stand, if that changed.
-    pub(crate) fn save_cursor(&mut self) {
-        let settled = self.settled();
-        if settled == self.saved {
+    pub fn save_cursor(&mut self) {
+        let now = Saved { standing: self.standing(), synced: Some(self.synced()) };
+        if now == self.saved {
             return;
         }
-        let cursor = Cursor { settled, sources: self.sources.clone() };
-        match cursor::save(&self.config.directory, &cursor) {
-            Ok(()) => self.saved = settled,
+        match cursor::save(&self.config.directory, &self.cursor(&now)) {
+            Ok(()) => self.saved = now,
             Err(error) => tracing::debug!(%error, "the spool's cursor could not be saved"),
         }
     }
 }
 
-fn is_passing(error: &io::Error) -> bool {
-    error.raw_os_error().is_some_and(|number| PASSING_ERRORS.contains(&number))
+/// Bytes that an envelope takes on disk.
+fn bytes_of(envelope: &Envelope) -> u64 {
+    frame::frame_bytes(&envelope.clone().into())
 }
 
-fn count_lost(losses: &mut LossLedger, lane: Lane, reason: LossReason, records: u64) {
-    if records == 0 {
-        return;
-    }
-    losses.add(lane, "any", reason, records);
-    metrics::counter!("defender_spool_dropped_total", "lane" => lane.name(), "reason" => reason.name())
-        .increment(records);
-    tracing::warn!(%lane, reason = reason.name(), records, "records are lost; the loss is reported to the backend");
+/// Where a destination begins that stood so when the program ended.
+fn begun(subscription: &Subscription, before: Progress) -> Progress {
+    let settled = std::array::from_fn(|index| {
+        let is_wanted = subscription.lanes.contains(&Lane::ALL[index]);
+        if is_wanted { before.settled[index] } else { Position::END }
+    });
+    Progress { settled, ..before }
 }
 
 #[cfg(test)]

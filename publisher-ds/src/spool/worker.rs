@@ -1,28 +1,31 @@
 //! The thread that owns the disk: gathers what came, commits it with one sync a lane, answers.
+//!
+//! What comes while a sync is under way is committed by the next: the slower the disk and the more there is to do, the
+//! more shares a sync. A pause before each, so that still more might come, was not worth its delay: collectors send
+//! batches, of up to 4096 records, so 50,000 events a second are some dozens of syncs, not thousands.
 
+mod waiting;
+
+use super::destinations::Destination;
 use super::lane_queue::Outgoing;
 use super::sources::Sources;
 use super::store::Store;
 use event_model::{Lane, LossReason, Record, SourceId};
 use proto::Envelope;
-use std::collections::VecDeque;
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot, watch};
+use waiting::{Waiting, be_patient};
 
 /// What does not hurry is done this often: saving the cursor, trying a failing disk again.
 const TICK: Duration = Duration::from_secs(1);
 
+/// Whether a destination made room is looked at this often.
+const GLANCE: Duration = Duration::from_millis(20);
+
 const CURSOR_INTERVAL: Duration = Duration::from_secs(5);
-
-/// Memory that envelopes of one lane may take while they wait for a disk and nobody waits for them: of the 200 MiB
-/// that the publisher has, credit bounds the rest.
-const MOST_WAITING_BYTES: usize = 8 << 20;
-
-/// What an envelope that waits costs beside its payload.
-const ENVELOPE_OVERHEAD_BYTES: usize = 256;
 
 /// Commands taken up before the next commit.
 const COMMANDS_AT_ONCE: usize = 1024;
@@ -35,7 +38,9 @@ pub(crate) enum Command {
     },
     /// A record of the publisher itself. Only the newest waits for a failing disk.
     Report(Box<Record>),
+    /// `to` is the place of a destination among those that the spool was opened for.
     Take {
+        to: usize,
         credit: u64,
         reserve: u64,
         largest: u64,
@@ -43,17 +48,27 @@ pub(crate) enum Command {
         reply: oneshot::Sender<Vec<Outgoing>>,
     },
     Acknowledge {
+        to: usize,
         lane: Lane,
         source: SourceId,
         through_sequence: u64,
     },
     Reject {
+        to: usize,
         lane: Lane,
         source: SourceId,
         first_sequence: u64,
         reason: LossReason,
     },
-    Rewind,
+    Lose {
+        to: usize,
+        lane: Lane,
+        records: u64,
+        reason: LossReason,
+    },
+    Rewind {
+        to: usize,
+    },
     Close(oneshot::Sender<()>),
 }
 
@@ -62,63 +77,37 @@ pub(crate) enum Command {
 pub struct SpoolState {
     /// Bytes on disk, by lane.
     pub bytes: [u64; Lane::ALL.len()],
-    /// Records that the backend has not acknowledged, by lane.
-    pub records: [u64; Lane::ALL.len()],
+    /// What each destination has not got, in the order in which they were named.
+    pub destinations: Vec<DestinationState>,
     /// Why nothing is taken now, and the way out. None while all is well.
     pub problem: Option<String>,
 }
 
-/// Envelopes of one lane that came and are not durable yet.
-#[derive(Default)]
-struct Waiting {
-    envelopes: VecDeque<Envelope>,
-    /// Who is to be told, for each of them.
-    done: VecDeque<oneshot::Sender<()>>,
-    /// They rest until then.
-    retry_at: Option<Instant>,
-    /// For the disk did not take them.
-    is_stuck: bool,
-}
-
-impl Waiting {
-    fn push(&mut self, envelope: Envelope, done: oneshot::Sender<()>) {
-        self.envelopes.push_back(envelope);
-        self.done.push_back(done);
-    }
-
-    /// Where too much waits for a disk, lets go of what came over connections that are gone: a collector that
-    /// connects again and again sends it again, and would fill the memory. Until then it is kept, for its collector
-    /// may be gone, too.
-    fn forget_abandoned(&mut self) {
-        let cost = |envelope: &Envelope| envelope.payload().len() + ENVELOPE_OVERHEAD_BYTES;
-        if !self.is_stuck || self.envelopes.iter().map(cost).sum::<usize>() <= MOST_WAITING_BYTES {
-            return;
-        }
-        // Asked once: a connection may end between the one queue and the other.
-        let is_gone: Vec<bool> = self.done.iter().map(oneshot::Sender::is_closed).collect();
-        if !is_gone.contains(&true) {
-            return;
-        }
-        let mut gone = is_gone.iter();
-        self.envelopes.retain(|_| gone.next() == Some(&false));
-        let mut gone = is_gone.iter();
-        self.done.retain(|_| gone.next() == Some(&false));
-    }
-
-    /// Whether there is something to commit now.
-    fn is_due(&self) -> bool {
-        !self.envelopes.is_empty() && self.retry_at.is_none_or(|at| at <= Instant::now())
-    }
+/// What a destination has not got.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DestinationState {
+    /// Its name.
+    pub name: String,
+    /// Records that it has not acknowledged, by lane.
+    pub records: [u64; Lane::ALL.len()],
+    /// Records that it will never get, by lane, since the spool knows it.
+    pub lost: [u64; Lane::ALL.len()],
 }
 
 /// What the thread shares with the rest of the program.
 #[derive(Clone)]
 pub(crate) struct Shared {
-    /// Something was made durable.
-    pub(crate) spooled: Arc<Notify>,
+    /// For each destination: something was made durable.
+    pub(crate) spooled: Arc<[Arc<Notify>]>,
     pub(crate) state: watch::Sender<SpoolState>,
     /// A copy for greetings: what is durable of which source.
     pub(crate) sources: Arc<Mutex<Sources>>,
+}
+
+impl Shared {
+    fn notify(&self) {
+        self.spooled.iter().for_each(|spooled| spooled.notify_one());
+    }
 }
 
 pub(crate) struct Worker {
@@ -149,7 +138,9 @@ impl Worker {
         let _fuse = Fuse;
         self.publish();
         loop {
-            let closing = match self.commands.recv_timeout(TICK) {
+            let is_patient = self.waiting.iter().any(|waiting| waiting.patient_since.is_some());
+            let pause = if is_patient { GLANCE } else { TICK };
+            let closing = match self.commands.recv_timeout(pause) {
                 Ok(first) => self.take_up(first),
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return self.store.save_cursor(),
@@ -183,16 +174,19 @@ impl Worker {
                 self.waiting[envelope.lane().index()].push(envelope, done);
             }
             Command::Report(record) => self.report = Some(record),
-            Command::Take { credit, reserve, largest, maximum, reply } => {
-                let _ = reply.send(self.store.take(credit, reserve, largest, maximum));
+            Command::Take { to, credit, reserve, largest, maximum, reply } => {
+                let _ = reply.send(self.store.take(to, credit, reserve, largest, maximum));
             }
-            Command::Acknowledge { lane, source, through_sequence } => {
-                self.store.acknowledge(lane, source, through_sequence);
+            Command::Acknowledge { to, lane, source, through_sequence } => {
+                self.store.acknowledge(to, lane, source, through_sequence);
             }
-            Command::Reject { lane, source, first_sequence, reason } => {
-                self.store.reject(lane, source, first_sequence, reason);
+            Command::Reject { to, lane, source, first_sequence, reason } => {
+                self.store.reject(to, lane, source, first_sequence, reason);
             }
-            Command::Rewind => self.store.rewind(),
+            Command::Lose { to, lane, records, reason } => {
+                self.store.count_lost(to, lane, records, reason);
+            }
+            Command::Rewind { to } => self.store.rewind(to),
             Command::Close(closed) => return Some(closed),
         }
         None
@@ -210,7 +204,7 @@ impl Worker {
             self.problem = None;
         }
         if has_new {
-            self.shared.spooled.notify_one();
+            self.shared.notify();
         }
     }
 
@@ -232,7 +226,11 @@ impl Worker {
         if !waiting.is_due() {
             return false;
         }
-        let mut committed = self.store.commit(lane, waiting.envelopes.make_contiguous());
+        let now = be_patient(waiting, &self.store, lane);
+        if now == 0 {
+            return false;
+        }
+        let mut committed = self.store.commit(lane, &waiting.envelopes.make_contiguous()[..now]);
         while committed.settled < waiting.envelopes.len()
             && committed.failure.as_ref().is_some_and(is_full)
             && self.store.sacrifice_for(lane)
@@ -242,7 +240,11 @@ impl Worker {
         }
         settle(waiting, committed.settled, &self.shared, lane);
         waiting.is_stuck = committed.failure.is_some();
-        waiting.retry_at = waiting.is_stuck.then(|| Instant::now() + TICK);
+        waiting.retry_at = match (waiting.is_stuck, waiting.patient_since) {
+            (true, _) => Some(Instant::now() + TICK),
+            (false, Some(_)) => Some(Instant::now() + GLANCE),
+            (false, None) => None,
+        };
         self.rest_what_lost(&committed.has_lost);
         if let Some(error) = &committed.failure {
             self.note_failure(error);
@@ -266,7 +268,7 @@ impl Worker {
     fn keep_house(&mut self, is_closing: bool) {
         self.store.keep_house();
         if self.store.take_reported() {
-            self.shared.spooled.notify_one();
+            self.shared.notify();
         }
         if is_closing || self.cursor_saved.elapsed() >= CURSOR_INTERVAL {
             self.store.save_cursor();
@@ -274,10 +276,20 @@ impl Worker {
         }
     }
 
+    fn destinations(&self) -> Vec<DestinationState> {
+        let records = |to| std::array::from_fn(|index| self.store.lanes[index].records(to));
+        let state = |(to, it): (usize, &Destination)| DestinationState {
+            name: it.name.clone(),
+            records: records(to),
+            lost: it.lost,
+        };
+        self.store.destinations().iter().enumerate().map(state).collect()
+    }
+
     fn publish(&self) {
         let state = SpoolState {
             bytes: std::array::from_fn(|index| self.store.lanes[index].bytes()),
-            records: std::array::from_fn(|index| self.store.lanes[index].records()),
+            destinations: self.destinations(),
             problem: self.problem.clone(),
         };
         show(&state);
@@ -337,8 +349,11 @@ fn show(state: &SpoolState) {
         let index = lane.index();
         metrics::gauge!("defender_spool_bytes", "lane" => lane.name())
             .set(state.bytes[index] as f64);
-        metrics::gauge!("defender_spool_records", "lane" => lane.name())
-            .set(state.records[index] as f64);
+        for destination in &state.destinations {
+            let name = destination.name.clone();
+            metrics::gauge!("defender_spool_records", "lane" => lane.name(), "destination" => name)
+                .set(destination.records[index] as f64);
+        }
     }
 }
 

@@ -24,6 +24,7 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::{ReceiverStream, UnboundedReceiverStream};
+use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Server;
 use tonic::transport::server::Connected;
 use tonic::{Request, Response, Status, Streaming};
@@ -47,6 +48,9 @@ pub struct Vault {
     reject: Mutex<Option<Lane>>,
     is_full: AtomicBool,
     welcomes: AtomicU64,
+    failed_handshakes: AtomicU64,
+    /// Whoever comes without a certificate must show it.
+    token: Mutex<Option<String>>,
 }
 
 impl Vault {
@@ -58,6 +62,8 @@ impl Vault {
             reject: Mutex::default(),
             is_full: AtomicBool::new(false),
             welcomes: AtomicU64::new(0),
+            failed_handshakes: AtomicU64::new(0),
+            token: Mutex::default(),
         })
     }
 
@@ -76,9 +82,28 @@ impl Vault {
         self.is_full.store(true, Ordering::SeqCst);
     }
 
+    /// From now on a certificate is not needed where this token is shown. Counts for backends that start later.
+    pub fn take_token(&self, token: &str) {
+        *self.token.lock().unwrap() = Some(token.to_owned());
+    }
+
+    /// How many TLS handshakes failed.
+    pub fn failed_handshakes(&self) -> u64 {
+        self.failed_handshakes.load(Ordering::SeqCst)
+    }
+
     /// How many connections were welcomed.
     pub fn welcomes(&self) -> u64 {
         self.welcomes.load(Ordering::SeqCst)
+    }
+
+    fn takes_token(&self) -> bool {
+        self.token.lock().unwrap().is_some()
+    }
+
+    fn is_token(&self, authorization: Option<&MetadataValue<Ascii>>) -> bool {
+        let expected = self.token.lock().unwrap().as_ref().map(|token| format!("Bearer {token}"));
+        expected.is_some() && expected.as_deref() == authorization.and_then(|it| it.to_str().ok())
     }
 
     /// Stores what it does not hold yet, as the real backend does.
@@ -123,8 +148,13 @@ impl Vault {
 /// A backend that can be killed.
 pub struct Backend {
     pub address: SocketAddr,
+    vault: Arc<Vault>,
+    tls: Tls,
     server: Killable,
 }
+
+/// What the next handshake is done with.
+type Tls = Arc<Mutex<Arc<ServerConfig>>>;
 
 impl Backend {
     /// Starts on a free port.
@@ -139,14 +169,22 @@ impl Backend {
         clients: &Authority,
     ) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let acceptor = TlsAcceptor::from(Arc::new(tls(certificate, clients)));
+        let config = tls(certificate, &[clients], vault.takes_token());
+        let tls = Arc::new(Mutex::new(Arc::new(config)));
         let vault = Arc::clone(vault);
+        let (its_tls, its_vault) = (Arc::clone(&tls), Arc::clone(&vault));
         let (server, address) = Killable::start(move |ready| async move {
             let listener = bind(address).await;
             ready.send(listener.local_addr().unwrap()).unwrap();
-            serve(listener, acceptor, vault).await;
+            serve(listener, its_tls, its_vault).await;
         });
-        Self { address, server }
+        Self { address, vault, tls, server }
+    }
+
+    /// From the next handshake on: this certificate, and clients of these authorities.
+    pub fn renew(&self, certificate: &Pair, clients: &[&Authority]) {
+        let config = tls(certificate, clients, self.vault.takes_token());
+        *self.tls.lock().unwrap() = Arc::new(config);
     }
 
     /// Ends it without a word.
@@ -156,7 +194,7 @@ impl Backend {
 }
 
 /// A port that was in use a moment ago may take a while to be free.
-async fn bind(address: SocketAddr) -> TcpListener {
+pub async fn bind(address: SocketAddr) -> TcpListener {
     let deadline = std::time::Instant::now() + crate::waiting::PATIENCE;
     loop {
         match TcpListener::bind(address).await {
@@ -167,11 +205,15 @@ async fn bind(address: SocketAddr) -> TcpListener {
     }
 }
 
-fn tls(certificate: &Pair, clients: &Authority) -> ServerConfig {
+pub fn tls(certificate: &Pair, clients: &[&Authority], takes_token: bool) -> ServerConfig {
     let mut authorities = RootCertStore::empty();
-    let authority = CertificateDer::from_pem_slice(clients.certificate().as_bytes()).unwrap();
-    authorities.add(authority).unwrap();
-    let verifier = WebPkiClientVerifier::builder(Arc::new(authorities)).build().unwrap();
+    for authority in clients {
+        let authority = CertificateDer::from_pem_slice(authority.certificate().as_bytes()).unwrap();
+        authorities.add(authority).unwrap();
+    }
+    let verifier = WebPkiClientVerifier::builder(Arc::new(authorities));
+    let verifier = if takes_token { verifier.allow_unauthenticated() } else { verifier };
+    let verifier = verifier.build().unwrap();
     let chain = vec![CertificateDer::from_pem_slice(certificate.certificate.as_bytes()).unwrap()];
     let key = PrivateKeyDer::from_pem_slice(certificate.key.as_bytes()).unwrap();
     let config = ServerConfig::builder().with_client_cert_verifier(verifier);
@@ -180,15 +222,19 @@ fn tls(certificate: &Pair, clients: &Authority) -> ServerConfig {
     config
 }
 
-async fn serve(listener: TcpListener, acceptor: TlsAcceptor, vault: Arc<Vault>) {
+async fn serve(listener: TcpListener, tls: Tls, vault: Arc<Vault>) {
     let (accepted, incoming) = mpsc::channel::<io::Result<TlsPeer>>(16);
+    let watched = Arc::clone(&vault);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let (acceptor, accepted) = (acceptor.clone(), accepted.clone());
+            let acceptor = TlsAcceptor::from(Arc::clone(&tls.lock().unwrap()));
+            let (watched, accepted) = (Arc::clone(&watched), accepted.clone());
             tokio::spawn(async move {
                 // A handshake that fails is the publisher's to tell of.
                 if let Ok(stream) = acceptor.accept(stream).await {
                     let _ = accepted.send(Ok(TlsPeer(stream))).await;
+                } else {
+                    watched.failed_handshakes.fetch_add(1, Ordering::SeqCst);
                 }
             });
         }
@@ -200,12 +246,17 @@ async fn serve(listener: TcpListener, acceptor: TlsAcceptor, vault: Arc<Vault>) 
     served.unwrap();
 }
 
-struct TlsPeer(TlsStream<TcpStream>);
+pub struct TlsPeer(pub TlsStream<TcpStream>);
+
+#[derive(Clone, Copy)]
+pub struct HasCertificate(bool);
 
 impl Connected for TlsPeer {
-    type ConnectInfo = ();
+    type ConnectInfo = HasCertificate;
 
-    fn connect_info(&self) {}
+    fn connect_info(&self) -> HasCertificate {
+        HasCertificate(self.0.get_ref().1.peer_certificates().is_some())
+    }
 }
 
 impl AsyncRead for TlsPeer {
@@ -248,6 +299,10 @@ impl Ingest for Door {
         &self,
         request: Request<Streaming<wire::ToBackend>>,
     ) -> Result<Response<Self::PublishStream>, Status> {
+        let has_certificate = request.extensions().get::<HasCertificate>().unwrap().0;
+        if !has_certificate && !self.0.is_token(request.metadata().get("authorization")) {
+            return Err(Status::unauthenticated("neither a certificate nor the token came"));
+        }
         let mut frames = request.into_inner();
         let first = frames.message().await?.and_then(|first| first.message);
         let Some(to_backend::Message::Hello(_)) = first else {

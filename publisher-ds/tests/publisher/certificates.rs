@@ -40,6 +40,13 @@ impl Authority {
         self.sign(&params)
     }
 
+    /// The same, believed until a year begins.
+    pub fn server_until(&self, name: &str, year: i32) -> Pair {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.not_after = date_time_ymd(year, 1, 1);
+        self.sign(&params)
+    }
+
     pub fn expired_server(&self, name: &str) -> Pair {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.not_after = date_time_ymd(2020, 1, 1);
@@ -54,6 +61,12 @@ impl Authority {
     pub fn expired_client(&self) -> Pair {
         let mut params = client_params();
         params.not_after = date_time_ymd(2020, 1, 1);
+        self.sign(&params)
+    }
+
+    pub fn later_client(&self) -> Pair {
+        let mut params = client_params();
+        params.not_before = date_time_ymd(3000, 1, 1);
         self.sign(&params)
     }
 

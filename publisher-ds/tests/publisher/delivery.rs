@@ -53,11 +53,18 @@ async fn records_travel_from_the_socket_over_mutual_tls_and_leave_the_spool() {
     publisher.wait_until_ready();
     until(
         "the spool is empty",
-        || publisher.metric("defender_spool_records{lane=\"telemetry\"}") == 0,
+        || {
+            publisher.metric("defender_spool_records{lane=\"telemetry\",destination=\"backend\"}")
+                == 0
+        },
         || stage.home.log(),
     );
     assert_eq!(publisher.metric("defender_records_received_total{lane=\"telemetry\"}"), 5000);
-    assert_eq!(publisher.metric("defender_records_delivered_total{lane=\"telemetry\"}"), 5000);
+    assert_eq!(
+        publisher
+            .metric("defender_records_delivered_total{lane=\"telemetry\",destination=\"backend\"}"),
+        5000
+    );
     assert_eq!(publisher.metric("defender_egress_connected"), 1);
     publisher.stop();
     assert!(!stage.home.socket().exists(), "the socket was left behind");
@@ -193,9 +200,12 @@ async fn an_envelope_that_the_backend_rejects_is_counted_reported_and_holds_noth
     stage.wait_for_events(8 * 4096 - usize::try_from(loss.count).unwrap());
     until(
         "the spool is empty",
-        || publisher.metric("defender_spool_records{lane=\"telemetry\"}") == 0,
+        || {
+            publisher.metric("defender_spool_records{lane=\"telemetry\",destination=\"backend\"}")
+                == 0
+        },
         || stage.home.log(),
     );
-    let metric = "defender_spool_dropped_total{lane=\"telemetry\",reason=\"rejected\"}";
+    let metric = "defender_spool_dropped_total{lane=\"telemetry\",reason=\"rejected\",destination=\"backend\"}";
     assert_eq!(publisher.metric(metric), loss.count);
 }

@@ -81,7 +81,7 @@ async fn on_a_full_disk_what_is_worthier_takes_the_room_of_telemetry_and_the_los
         "telemetry made room",
         || {
             publisher
-                .metric("defender_spool_dropped_total{lane=\"telemetry\",reason=\"disk_error\"}")
+                .metric("defender_spool_dropped_total{lane=\"telemetry\",reason=\"disk_error\",destination=\"backend\"}")
                 > 0
         },
         || home.log(),

@@ -4,7 +4,7 @@ use crate::certificates::{Authority, Pair};
 use crate::waiting::until;
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -17,8 +17,7 @@ pub struct Home {
 
 impl Home {
     pub fn new() -> Self {
-        // The port is free again when the publisher wants it; nobody else is likely to take it in between.
-        let admin = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let admin = SocketAddr::from(([127, 0, 0, 1], free_ports::free_port()));
         Self { directory: tempfile::tempdir().unwrap(), admin }
     }
 
@@ -42,26 +41,92 @@ impl Home {
     }
 
     pub fn configure(&self, backend: &str, spool_bytes: &str) {
+        self.write_configuration(&self.way_to(backend), spool_bytes, "");
+    }
+
+    /// With more keys of `backend` (each `, key: value`) and more sections.
+    pub fn configure_further(&self, backend: &str, keys: &str, sections: &str) {
+        self.write_configuration(&format!("{}{keys}", self.way_to(backend)), "64MiB", sections);
+    }
+
+    /// With a token in the file `token`, and no certificate.
+    pub fn configure_token(&self, backend: &str, sections: &str) {
+        let (ca, token) = (self.path("ca.crt"), self.path("token"));
+        let way = format!(
+            "url: \"{backend}\", ca_file: {}, token_file: {}, certificate_file: '', key_file: ''",
+            ca.display(),
+            token.display()
+        );
+        self.write_configuration(&way, "64MiB", sections);
+    }
+
+    /// `backend` is a URL, or several with `", "` between them.
+    fn way_to(&self, backend: &str) -> String {
+        format!(
+            "url: [\"{backend}\"], ca_file: {ca}, certificate_file: {certificate}, key_file: {key}",
+            ca = self.path("ca.crt").display(),
+            certificate = self.path("tls.crt").display(),
+            key = self.path("tls.key").display(),
+        )
+    }
+
+    fn write_configuration(&self, way: &str, spool_bytes: &str, sections: &str) {
         let text = format!(
             "node: {{ name: node-1 }}\n\
              admin: {{ listen: \"{admin}\" }}\n\
              listen: {{ socket: {socket}, allowed_uids: [0, {uid}] }}\n\
              spool: {{ directory: {spool}, maximum_bytes: {spool_bytes}, segment_bytes: 1MiB }}\n\
-             backend: {{ url: \"{backend}\", ca_file: {ca}, certificate_file: {certificate}, key_file: {key} }}\n",
+             backend: {{ {way} }}\n{sections}\n",
             admin = self.admin,
             socket = self.socket().display(),
             uid = nix::unistd::geteuid(),
             spool = self.spool().display(),
-            ca = self.path("ca.crt").display(),
-            certificate = self.path("tls.crt").display(),
-            key = self.path("tls.key").display(),
         );
         fs::write(self.path("publisher-ds.yaml"), text).unwrap();
     }
 
+    /// Adds to what was configured.
+    pub fn configure_besides(&self, text: &str) {
+        let path = self.path("publisher-ds.yaml");
+        let mut configured = fs::read_to_string(&path).unwrap();
+        configured.push_str(text);
+        fs::write(path, configured).unwrap();
+    }
+
     pub fn start(&self) -> Publisher<'_> {
+        self.start_with(|_| ())
+    }
+
+    /// Starts it by a command that the caller changed. It names no proxy.
+    pub fn start_with(&self, change: impl FnOnce(&mut Command)) -> Publisher<'_> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_publisher-ds"));
+        for name in ["HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"] {
+            command.env_remove(name).env_remove(name.to_lowercase());
+        }
+        change(&mut command);
+        self.run(command)
+    }
+
+    /// Starts it with these variables.
+    pub fn start_in(&self, environment: &[(&str, &str)]) -> Publisher<'_> {
+        self.start_with(|command| _ = command.envs(environment.iter().copied()))
+    }
+
+    /// Starts it where names are looked up in this file, which may change.
+    pub fn start_with_hosts(&self, hosts: &Path) -> Publisher<'_> {
+        let script = "mount --bind \"$0\" /etc/hosts && exec \"$@\"";
+        let mut command = Command::new("unshare");
+        if !nix::unistd::geteuid().is_root() {
+            command.arg("--map-root-user");
+        }
+        command.args(["--mount", "sh", "-c", script]).arg(hosts);
+        command.arg(env!("CARGO_BIN_EXE_publisher-ds"));
+        self.run(command)
+    }
+
+    fn run(&self, mut command: Command) -> Publisher<'_> {
         let log = File::options().create(true).append(true).open(self.path("log")).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_publisher-ds"))
+        let child = command
             .arg("--config")
             .arg(self.path("publisher-ds.yaml"))
             .stdin(Stdio::null())
@@ -77,6 +142,11 @@ impl Home {
         let log = fs::read_to_string(self.path("log")).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(30)..].join("\n")
+    }
+
+    /// All that the publisher logged.
+    pub fn whole_log(&self) -> String {
+        fs::read_to_string(self.path("log")).unwrap_or_default()
     }
 
     /// All segment files of a lane.
@@ -153,6 +223,13 @@ impl Publisher<'_> {
             },
             || (self.readiness(), self.home.log()),
         );
+    }
+
+    /// The sum of the metric lines that begin with `name`.
+    pub fn metric_sum(&self, name: &str) -> u64 {
+        let metrics = self.get("/metrics");
+        let lines = metrics.lines().filter(|line| line.starts_with(name));
+        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
     }
 
     /// The value of a metric line that begins with `name`; 0 where it is not there yet.

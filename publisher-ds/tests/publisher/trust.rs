@@ -5,6 +5,7 @@ use crate::certificates::{Authority, Pair};
 use crate::process::Home;
 use std::fs;
 use std::net::TcpListener;
+use std::process::{Command, Stdio};
 
 /// Starts a publisher that trusts `authority` and has the `client` certificate, against a backend with `server`'s
 /// certificate that takes clients of `clients`. Expects the words in `/readyz`; then puts things right under the
@@ -118,6 +119,17 @@ fn an_expired_client_certificate_is_called_expired() {
 }
 
 #[test]
+fn a_client_certificate_that_is_not_valid_yet_points_to_the_clocks() {
+    expect(
+        &["refused backend.certificate_file", "not valid yet", "compare the clocks"],
+        |home, authority| {
+            home.trust(authority, &authority.later_client());
+            None
+        },
+    );
+}
+
+#[test]
 fn something_that_is_no_backend_is_told_apart() {
     let (home, authority) = (Home::new(), Authority::new());
     home.trust(&authority, &authority.client());
@@ -135,6 +147,37 @@ fn something_that_is_no_backend_is_told_apart() {
     let publisher = home.start();
     publisher.wait_until_not_ready(&["[-]backend", "speaks no TLS"]);
     serving.join().unwrap();
+}
+
+#[test]
+fn a_backend_that_offers_nothing_newer_than_tls_1_2_is_refused() {
+    let (home, authority) = (Home::new(), Authority::new());
+    home.trust(&authority, &authority.client());
+    let server = authority.server("localhost");
+    fs::write(home.path("server.pem"), format!("{}{}", server.certificate, server.key)).unwrap();
+    let port = free_ports::free_port();
+    let mut openssl = Command::new("openssl")
+        .args([
+            "s_server",
+            "-tls1_2",
+            "-alpn",
+            "h2",
+            "-quiet",
+            "-accept",
+            &port.to_string(),
+            "-cert",
+        ])
+        .arg(home.path("server.pem"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    home.configure(&format!("https://localhost:{port}"), "16MiB");
+    let publisher = home.start();
+    publisher.wait_until_not_ready(&["[-]backend", "offers no TLS 1.3", "upgrade it"]);
+    openssl.kill().unwrap();
+    openssl.wait().unwrap();
 }
 
 #[test]

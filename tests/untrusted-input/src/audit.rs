@@ -1,7 +1,8 @@
-//! Lines of a Kubernetes audit file: clients of the API server choose much of what is in them.
+//! Lines of a Kubernetes audit file, and bodies of its webhook: clients of the API server choose much of what is in them.
 
 use collector_ds::audit::{Line, Lines};
 use event_model::AuditEvent;
+use kubernetes_audit::{EventList, Item, ListError};
 use serde_json::Value;
 
 /// The longest line that is kept here, in the manner of the first byte.
@@ -21,6 +22,69 @@ pub fn lines(bytes: &[u8]) {
             is_bounded(&event);
             holds_no_secret(&event);
         }
+    }
+}
+
+/// The first byte says how large an event may be, the second how the body comes in pieces; the rest is the body.
+pub fn list(bytes: &[u8]) {
+    let [most, piece, body @ ..] = bytes else { return };
+    let most = LONGEST[usize::from(*most) % LONGEST.len()];
+    let (items, outcome) = items(body, usize::from(*piece) + 1, most);
+    let whole = self::items(body, usize::MAX, most);
+    assert_eq!((&items, &outcome), (&whole.0, &whole.1), "pieces change nothing");
+    if let Ok(list) = serde_json::from_slice::<Value>(body) {
+        is_as_a_parser_finds(&list, &items, outcome.is_ok(), most);
+    }
+    for item in items.into_iter().flatten() {
+        if let Ok(event) = kubernetes_audit::parse_item(&item) {
+            is_bounded(&event);
+            holds_no_secret(&event);
+        }
+    }
+}
+
+/// The items as the receiver finds them, None for one that is too large, and what is wrong with the list.
+fn items(body: &[u8], piece: usize, most: usize) -> (Vec<Option<Vec<u8>>>, Result<(), ListError>) {
+    let mut list = EventList::new(most);
+    let mut items = vec![];
+    for mut piece in body.chunks(piece) {
+        while !piece.is_empty() {
+            let (taken, item) = match list.push(piece) {
+                Ok(taken) => taken,
+                Err(error) => return (items, Err(error)),
+            };
+            assert!(taken > 0 || item.is_some(), "it goes on");
+            items.extend(item.map(|item| match item {
+                Item::Whole(json) => Some(json.to_vec()),
+                Item::TooLarge => None,
+            }));
+            piece = &piece[taken..];
+        }
+        assert!(list.held_bytes() <= most, "{} bytes are held", list.held_bytes());
+    }
+    let outcome = list.end();
+    (items, outcome)
+}
+
+/// A body that is JSON is a list where a parser says so, and has the same items.
+fn is_as_a_parser_finds(list: &Value, items: &[Option<Vec<u8>>], is_list: bool, most: usize) {
+    let is_named = list["kind"] == "EventList" && list["apiVersion"] == "audit.k8s.io/v1";
+    let none = vec![];
+    let expected = match &list["items"] {
+        Value::Array(expected) => expected,
+        _ => &none,
+    };
+    if !is_list {
+        return;
+    }
+    assert!(is_named, "{list}");
+    assert_eq!(items.len(), expected.len());
+    for (item, expected) in items.iter().zip(expected) {
+        let Some(item) = item else {
+            assert!(most < LONGEST[0]);
+            continue;
+        };
+        assert_eq!(&serde_json::from_slice::<Value>(item).expect("JSON"), expected);
     }
 }
 

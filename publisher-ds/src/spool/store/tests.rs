@@ -1,11 +1,13 @@
 //! Each invariant of the spool, by example.
 
+mod age;
 mod damage;
 mod delivery;
+mod destinations;
 mod room;
 
 use super::*;
-use crate::spool::{scan, segment};
+use crate::spool::{BACKEND, Outgoing, scan, segment};
 use event_model::{Loss, Timestamp};
 use proto::decode_batch;
 use stand_ins::description;
@@ -16,10 +18,31 @@ use std::path::Path;
 pub(crate) const ROOMY: u64 = 1 << 30;
 pub(crate) const SEGMENT: u64 = 4 << 10;
 
+pub(crate) fn config(directory: &Path, maximum_bytes: u64) -> SpoolConfig {
+    SpoolConfig {
+        directory: directory.to_owned(),
+        maximum_bytes,
+        segment_bytes: SEGMENT,
+        maximum_age: Duration::ZERO,
+        patience: Duration::ZERO,
+    }
+}
+
 pub(crate) fn open(directory: &Path, maximum_bytes: u64) -> Store {
-    let config =
-        SpoolConfig { directory: directory.to_owned(), maximum_bytes, segment_bytes: SEGMENT };
-    Store::open(config, &description()).unwrap()
+    let config = config(directory, maximum_bytes);
+    Store::open(config, &description(), &[BACKEND.into()]).unwrap()
+}
+
+impl Store {
+    pub(crate) fn set_patience(&mut self, patience: Duration) {
+        self.config.patience = patience;
+    }
+
+    /// Lets time pass that nobody waits for.
+    pub(crate) fn advance(&mut self, by: Duration) {
+        self.clock.advance(by);
+        self.lanes.iter_mut().for_each(|lane| lane.advance(by));
+    }
 }
 
 /// An envelope that the spool can't tell from a real one: it does not look into payloads.
@@ -51,7 +74,7 @@ pub(crate) fn commit(store: &mut Store, envelopes: &[Envelope]) {
 }
 
 pub(crate) fn take_all(store: &mut Store) -> Vec<Envelope> {
-    let all = store.take(u64::MAX, 0, u64::MAX, usize::MAX);
+    let all = store.take(0, u64::MAX, 0, u64::MAX, usize::MAX);
     all.into_iter().map(|outgoing| outgoing.envelope.try_into().unwrap()).collect()
 }
 

@@ -1,3 +1,4 @@
+use super::waiting::MOST_WAITING_BYTES;
 use super::*;
 use crate::spool::store::tests::{ROOMY, envelope, losses, open, take_all};
 use std::path::Path;
@@ -6,7 +7,7 @@ use std::sync::mpsc::channel;
 /// A worker that a test drives by hand.
 fn worker(directory: &Path, maximum_bytes: u64) -> Worker {
     let shared = Shared {
-        spooled: Arc::new(Notify::new()),
+        spooled: Arc::new([Arc::default()]),
         state: watch::Sender::new(SpoolState::default()),
         sources: Arc::default(),
     };
@@ -57,6 +58,69 @@ fn a_spool_full_of_worthier_lanes_reports_what_it_drops_once_a_tick_and_counts_i
         let lost = losses(&handed_out, source).into_iter().filter(|loss| loss.lane == lane);
         assert_eq!(left + lost.map(|loss| loss.count).sum::<u64>(), sent, "in the {lane} lane");
     }
+}
+
+/// A worker whose spool is full of telemetry that a destination may take.
+fn full_worker(directory: &Path, source: SourceId, patience: Duration) -> (Worker, u64) {
+    let mut worker = worker(directory, 20_000);
+    worker.store.set_patience(patience);
+    let mut count = 0;
+    loop {
+        let next = batch(source, Lane::Telemetry, count);
+        if worker.store.fitting(Lane::Telemetry, std::slice::from_ref(&next)) == 0 {
+            break;
+        }
+        assert_eq!(append(&mut worker, next).try_recv(), Ok(()));
+        count += 1;
+    }
+    (worker, count)
+}
+
+#[test]
+fn while_a_destination_takes_what_there_is_collectors_wait_and_nothing_is_dropped() {
+    let directory = tempfile::tempdir().unwrap();
+    let source = SourceId::generate();
+    let (mut worker, count) = full_worker(directory.path(), source, 1000 * TICK);
+    assert_eq!(worker.store.take(0, u64::MAX, 0, u64::MAX, 99).len() as u64, count);
+    worker.store.acknowledge(0, Lane::Telemetry, source, 10);
+    let mut waits = append(&mut worker, batch(source, Lane::Telemetry, count));
+    assert!(waits.try_recv().is_err(), "it was answered though there is no room");
+    // A segment's worth is taken, and there is room.
+    worker.store.acknowledge(0, Lane::Telemetry, source, 80);
+    worker.waiting[Lane::Telemetry.index()].retry_at = None;
+    worker.commit_all();
+    assert_eq!(waits.try_recv(), Ok(()));
+    assert_eq!(worker.store.destinations()[0].lost, [0; Lane::ALL.len()]);
+}
+
+#[test]
+fn patience_ends_and_the_oldest_is_dropped_and_reported() {
+    let directory = tempfile::tempdir().unwrap();
+    let source = SourceId::generate();
+    let (mut worker, count) = full_worker(directory.path(), source, Duration::ZERO);
+    worker.store.take(0, u64::MAX, 0, u64::MAX, 1);
+    worker.store.acknowledge(0, Lane::Telemetry, source, 10);
+    assert_eq!(append(&mut worker, batch(source, Lane::Telemetry, count)).try_recv(), Ok(()));
+    assert!(worker.store.destinations()[0].lost[Lane::Telemetry.index()] > 0);
+}
+
+#[test]
+fn where_nothing_drains_nobody_waits() {
+    let directory = tempfile::tempdir().unwrap();
+    let source = SourceId::generate();
+    let (mut worker, count) = full_worker(directory.path(), source, 1000 * TICK);
+    assert_eq!(append(&mut worker, batch(source, Lane::Telemetry, count)).try_recv(), Ok(()));
+    assert!(worker.store.destinations()[0].lost[Lane::Telemetry.index()] > 0);
+}
+
+#[test]
+fn alerts_wait_for_nobody() {
+    let directory = tempfile::tempdir().unwrap();
+    let source = SourceId::generate();
+    let (mut worker, _) = full_worker(directory.path(), source, 1000 * TICK);
+    worker.store.take(0, u64::MAX, 0, u64::MAX, 1);
+    worker.store.acknowledge(0, Lane::Telemetry, source, 10);
+    assert_eq!(append(&mut worker, batch(source, Lane::Alert, 0)).try_recv(), Ok(()));
 }
 
 /// As if a full disk had not taken what comes next.

@@ -37,7 +37,7 @@ fn with_five_in_flight() -> (Scene, Vec<Envelope>) {
     let mut store = Scene::new(ROOMY);
     let sent = uneven_batches(store.source);
     commit(&mut store, &sent);
-    assert_eq!(store.take(1100, 0, u64::MAX, 5).len(), 5);
+    assert_eq!(store.take(0, 1100, 0, u64::MAX, 5).len(), 5);
     (store, sent)
 }
 
@@ -45,8 +45,8 @@ fn with_five_in_flight() -> (Scene, Vec<Envelope>) {
 fn with_five_settled() -> (Scene, Vec<Envelope>) {
     let (mut store, sent) = with_five_in_flight();
     let source = store.source;
-    store.acknowledge(Lane::Telemetry, source, 50);
-    assert_eq!(store.lanes[Lane::Telemetry.index()].records(), 90);
+    store.acknowledge(0, Lane::Telemetry, source, 50);
+    assert_eq!(store.lanes[Lane::Telemetry.index()].records(0), 90);
     (store, sent)
 }
 
@@ -82,6 +82,34 @@ fn wherever_the_last_write_was_torn_all_before_it_is_there_and_no_loss_is_report
     }
 }
 
+/// A spool of which three batches are synced and three more were written when the power was cut, with a hole in the
+/// first of those.
+fn with_a_hole_in_what_was_not_synced() -> (Scene, Vec<Envelope>) {
+    let mut store = Scene::new(ROOMY);
+    let source = store.source;
+    let sent = batches(source, Lane::Telemetry, 6);
+    commit(&mut store, &sent[..3]);
+    store.save_cursor();
+    commit(&mut store, &sent[3..]);
+    store.store = None;
+    damage(store.directory(), Lane::Telemetry, &sent[0], 3);
+    (store, sent)
+}
+
+#[test]
+fn what_stands_whole_behind_a_hole_that_a_power_cut_left_is_cut_off_with_it() {
+    let (mut store, sent) = with_a_hole_in_what_was_not_synced();
+    let source = store.source;
+    store.reopen();
+    let handed_out = take_all(&mut store);
+    assert_eq!(firsts(&handed_out, source, Lane::Telemetry), [1, 11, 21]);
+    assert!(losses(&handed_out, source).is_empty());
+    assert_eq!(corrupt_files(store.directory(), Lane::Telemetry), 0);
+    // None of the three was acknowledged, so they come again, and none may be taken for known.
+    commit(&mut store, &sent[3..]);
+    assert_eq!(firsts(&take_all(&mut store), source, Lane::Telemetry), [31, 41, 51]);
+}
+
 #[test]
 fn damage_found_at_the_start_costs_only_the_damaged_batch_and_is_reported_once() {
     let mut store = Scene::new(ROOMY);
@@ -89,7 +117,7 @@ fn damage_found_at_the_start_costs_only_the_damaged_batch_and_is_reported_once()
     let sent = batches(source, Lane::Entity, 20);
     commit(&mut store, &sent);
     take_all(&mut store);
-    store.acknowledge(Lane::Entity, source, 10);
+    store.acknowledge(0, Lane::Entity, source, 10);
     store.save_cursor();
     damage(store.directory(), Lane::Entity, &sent[0], 3);
     for start in 0..3 {
@@ -111,16 +139,34 @@ fn damage_found_while_running_costs_only_the_damaged_batch() {
     let source = store.source;
     let sent = batches(source, Lane::Telemetry, 20);
     commit(&mut store, &sent);
-    store.take(500, 0, u64::MAX, 1);
+    store.take(0, 500, 0, u64::MAX, 1);
     damage(store.directory(), Lane::Telemetry, &sent[0], 3);
     let mut handed_out = take_all(&mut store);
     assert_eq!(handed_out.len(), 18);
-    store.acknowledge(Lane::Telemetry, source, 200);
-    assert_eq!(store.lanes[Lane::Telemetry.index()].records(), 0);
+    store.acknowledge(0, Lane::Telemetry, source, 200);
+    assert_eq!(store.lanes[Lane::Telemetry.index()].records(0), 0);
     handed_out.extend(take_all(&mut store));
     let expected = BTreeMap::from([((Lane::Telemetry, LossReason::SpoolCorrupt), 10)]);
     assert_eq!(lost(&handed_out, source), expected);
     assert_eq!(corrupt_files(store.directory(), Lane::Telemetry), 1);
+}
+
+#[test]
+fn damage_that_can_not_be_mended_counts_the_whole_segment_once() {
+    let mut store = Scene::new(ROOMY);
+    let source = store.source;
+    let sent = batches(source, Lane::Telemetry, 6);
+    commit(&mut store, &sent);
+    damage(store.directory(), Lane::Telemetry, &sent[0], 3);
+    // No mended copy can be written there.
+    let copy = segment::path(&store.directory().join("telemetry"), 1).with_extension("mended");
+    fs::create_dir(copy).unwrap();
+    let mut handed_out = take_all(&mut store);
+    handed_out.extend(take_all(&mut store));
+    let before = firsts(&handed_out, source, Lane::Telemetry);
+    assert_eq!(before, [1, 11, 21], "what was read before the damage was found");
+    let expected = BTreeMap::from([((Lane::Telemetry, LossReason::SpoolCorrupt), 60)]);
+    assert_eq!(lost(&handed_out, source), expected);
 }
 
 #[test]
@@ -132,12 +178,12 @@ fn damage_found_while_running_among_settled_batches_costs_nothing_that_is_whole(
     let handed_out = take_all(&mut store);
     let expected: Vec<u64> = (6..14).map(|n| 1 + n * 10).collect();
     assert_eq!(firsts(&handed_out, source, Lane::Telemetry), expected);
-    assert_eq!(store.lanes[Lane::Telemetry.index()].records(), 80);
-    store.rewind();
+    assert_eq!(store.lanes[Lane::Telemetry.index()].records(0), 80);
+    store.rewind(0);
     let handed_out = take_all(&mut store);
     assert_eq!(firsts(&handed_out, source, Lane::Telemetry), expected);
-    store.acknowledge(Lane::Telemetry, source, 140);
-    assert_eq!(store.lanes[Lane::Telemetry.index()].records(), 0);
+    store.acknowledge(0, Lane::Telemetry, source, 140);
+    assert_eq!(store.lanes[Lane::Telemetry.index()].records(0), 0);
     let expected = BTreeMap::from([((Lane::Telemetry, LossReason::SpoolCorrupt), 10)]);
     assert_eq!(lost(&handed_out, source), expected);
 }
@@ -149,9 +195,9 @@ fn damage_found_while_running_among_batches_in_flight_leaves_the_others_in_fligh
     damage_uneven(store.directory(), &sent, 1);
     damage_uneven(store.directory(), &sent, 5);
     take_all(&mut store);
-    store.acknowledge(Lane::Telemetry, source, 30);
-    assert_eq!(store.lanes[Lane::Telemetry.index()].records(), 100);
-    store.rewind();
+    store.acknowledge(0, Lane::Telemetry, source, 30);
+    assert_eq!(store.lanes[Lane::Telemetry.index()].records(0), 100);
+    store.rewind(0);
     let expected: Vec<u64> = [3, 4].into_iter().chain(6..14).map(|n| 1 + n * 10).collect();
     assert_eq!(firsts(&take_all(&mut store), source, Lane::Telemetry), expected);
 }
@@ -163,13 +209,13 @@ fn damage_among_settled_batches_found_at_the_start_keeps_no_segment_for_ever() {
     store.save_cursor();
     damage_uneven(store.directory(), &sent, 1);
     store.reopen();
-    assert_eq!(store.lanes[Lane::Telemetry.index()].records(), 90);
+    assert_eq!(store.lanes[Lane::Telemetry.index()].records(0), 90);
     let expected: Vec<u64> = (5..14).map(|n| 1 + n * 10).collect();
     let handed_out = take_all(&mut store);
     assert_eq!(firsts(&handed_out, source, Lane::Telemetry), expected);
     assert_eq!(losses(&handed_out, source), [], "the backend has what was damaged");
-    store.acknowledge(Lane::Telemetry, source, 140);
-    assert_eq!(store.lanes[Lane::Telemetry.index()].records(), 0);
+    store.acknowledge(0, Lane::Telemetry, source, 140);
+    assert_eq!(store.lanes[Lane::Telemetry.index()].records(0), 0);
     assert!(segment_files(store.directory(), Lane::Telemetry).is_empty());
 }
 
@@ -212,7 +258,7 @@ fn a_crash_between_a_mend_and_the_next_cursor_takes_nothing_for_settled_that_is_
         let source = store.source;
         store.save_cursor();
         damage_uneven(store.directory(), &sent, damaged);
-        store.mend(Lane::Telemetry, &Damage { segment: 1, error: None });
+        store.mend(0, Lane::Telemetry, &Damage { segment: 1, error: None });
         // Here the cursor would be saved.
         store.reopen();
         let left = firsts(&take_all(&mut store), source, Lane::Telemetry);
@@ -288,10 +334,10 @@ fn a_segment_that_the_disk_gives_no_more_is_given_up_and_what_was_not_delivered_
         let source = store.source;
         commit(&mut store, &batches(source, Lane::Telemetry, 20));
         let of_first = 8;
-        store.take(2500, 0, u64::MAX, 5);
-        store.acknowledge(Lane::Telemetry, source, 20);
+        store.take(0, 2500, 0, u64::MAX, 5);
+        store.acknowledge(0, Lane::Telemetry, source, 20);
         strike(&segment::path(&store.directory().join("telemetry"), 1));
-        store.rewind();
+        store.rewind(0);
         let mut handed_out = take_all(&mut store);
         handed_out.extend(take_all(&mut store));
         let expected: Vec<u64> = (of_first..20).map(|n| 1 + n * 10).collect();
@@ -300,8 +346,8 @@ fn a_segment_that_the_disk_gives_no_more_is_given_up_and_what_was_not_delivered_
             BTreeMap::from([((Lane::Telemetry, LossReason::SpoolCorrupt), (of_first - 2) * 10)]);
         assert_eq!(lost(&handed_out, source), expected);
         assert_eq!(corrupt_files(store.directory(), Lane::Telemetry), files_aside);
-        store.acknowledge(Lane::Telemetry, source, 200);
-        assert_eq!(store.lanes[Lane::Telemetry.index()].records(), 0);
+        store.acknowledge(0, Lane::Telemetry, source, 200);
+        assert_eq!(store.lanes[Lane::Telemetry.index()].records(0), 0);
     }
 }
 
@@ -312,8 +358,8 @@ fn a_segment_that_a_mend_does_not_help_is_given_up_and_counted() {
     commit(&mut store, &batches(source, Lane::Telemetry, 20));
     let of_first = 8;
     let damage = Damage { segment: 1, error: None };
-    store.mend(Lane::Telemetry, &damage);
-    store.mend(Lane::Telemetry, &damage);
+    store.mend(0, Lane::Telemetry, &damage);
+    store.mend(0, Lane::Telemetry, &damage);
     store.report_losses();
     let handed_out = take_all(&mut store);
     let left = firsts(&handed_out, source, Lane::Telemetry);

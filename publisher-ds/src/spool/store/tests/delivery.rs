@@ -8,7 +8,7 @@ fn what_the_backend_has_not_acknowledged_is_handed_out_again_after_a_restart() {
     let source = store.source;
     commit(&mut store, &batches(source, Lane::Telemetry, 30));
     assert_eq!(take_all(&mut store).len(), 30);
-    store.acknowledge(Lane::Telemetry, source, 120);
+    store.acknowledge(0, Lane::Telemetry, source, 120);
     store.save_cursor();
     store.reopen();
     let handed_out = take_all(&mut store);
@@ -23,7 +23,7 @@ fn without_its_cursor_the_spool_hands_out_too_much_rather_than_too_little() {
     let source = store.source;
     commit(&mut store, &batches(source, Lane::Telemetry, 3));
     take_all(&mut store);
-    store.acknowledge(Lane::Telemetry, source, 10);
+    store.acknowledge(0, Lane::Telemetry, source, 10);
     store.reopen();
     assert_eq!(firsts(&take_all(&mut store), source, Lane::Telemetry), [1, 11, 21]);
 }
@@ -36,11 +36,11 @@ fn acknowledged_segments_are_deleted() {
     let before = segment_files(store.directory(), Lane::Entity).len();
     assert!(before > 4, "there is only one segment to delete");
     take_all(&mut store);
-    store.acknowledge(Lane::Entity, source, 490);
+    store.acknowledge(0, Lane::Entity, source, 490);
     assert_eq!(segment_files(store.directory(), Lane::Entity).len(), 1);
-    assert_eq!(store.lanes[Lane::Entity.index()].records(), 10);
-    store.acknowledge(Lane::Entity, source, 500);
-    assert_eq!(store.lanes[Lane::Entity.index()].records(), 0);
+    assert_eq!(store.lanes[Lane::Entity.index()].records(0), 10);
+    store.acknowledge(0, Lane::Entity, source, 500);
+    assert_eq!(store.lanes[Lane::Entity.index()].records(0), 0);
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn what_was_delivered_and_deleted_is_still_known_after_a_restart() {
     let sent = batches(source, Lane::Alert, 3);
     commit(&mut store, &sent);
     take_all(&mut store);
-    store.acknowledge(Lane::Alert, source, 30);
+    store.acknowledge(0, Lane::Alert, source, 30);
     store.save_cursor();
     store.reopen();
     commit(&mut store, &sent);
@@ -78,13 +78,13 @@ fn acknowledgements_of_two_sources_do_not_mix() {
         commit(&mut store, &[first.clone(), second.clone()]);
     }
     take_all(&mut store);
-    store.acknowledge(Lane::Entity, one, 30);
-    store.rewind();
+    store.acknowledge(0, Lane::Entity, one, 30);
+    store.rewind(0);
     let handed_out = take_all(&mut store);
     assert_eq!(firsts(&handed_out, two, Lane::Entity), [1, 11, 21]);
-    store.acknowledge(Lane::Entity, two, 30);
-    store.acknowledge(Lane::Entity, one, 30);
-    assert_eq!(store.lanes[Lane::Entity.index()].records(), 0);
+    store.acknowledge(0, Lane::Entity, two, 30);
+    store.acknowledge(0, Lane::Entity, one, 30);
+    assert_eq!(store.lanes[Lane::Entity.index()].records(0), 0);
 }
 
 #[test]
@@ -97,10 +97,14 @@ fn lanes_are_handed_out_in_order_of_worth_and_credit_is_kept_for_alerts() {
     let lanes = |outgoing: Vec<Outgoing>| -> Vec<i32> {
         outgoing.into_iter().map(|it| it.envelope.lane).collect()
     };
-    assert!(store.take(499, 0, u64::MAX, 99).is_empty(), "no credit, no envelope");
-    assert_eq!(lanes(store.take(1500, 600, u64::MAX, 99)), [1, 1], "the rest is kept for alerts");
-    assert_eq!(lanes(store.take(u64::MAX, 600, u64::MAX, 3)), [2, 2, 4]);
-    assert_eq!(lanes(store.take(u64::MAX, 600, u64::MAX, 3)), [4]);
+    assert!(store.take(0, 499, 0, u64::MAX, 99).is_empty(), "no credit, no envelope");
+    assert_eq!(
+        lanes(store.take(0, 1500, 600, u64::MAX, 99)),
+        [1, 1],
+        "the rest is kept for alerts"
+    );
+    assert_eq!(lanes(store.take(0, u64::MAX, 600, u64::MAX, 3)), [2, 2, 4]);
+    assert_eq!(lanes(store.take(0, u64::MAX, 600, u64::MAX, 3)), [4]);
 }
 
 #[test]
@@ -114,7 +118,7 @@ fn an_envelope_larger_than_the_backend_takes_stops_nothing_behind_it() {
     ];
     commit(&mut store, &sent[..2]);
     commit(&mut store, &sent[2..]);
-    let mut taken = || store.take(1100, 100, 600, 99);
+    let mut taken = || store.take(0, 1100, 100, 600, 99);
     let (first, second) = (taken(), taken());
     let sequences = |taken: &[Outgoing]| -> Vec<(i32, u64)> {
         taken.iter().map(|it| (it.envelope.lane, it.envelope.first_sequence)).collect()
@@ -129,10 +133,10 @@ fn what_the_backend_rejects_is_dropped_counted_and_reported() {
     let source = store.source;
     commit(&mut store, &batches(source, Lane::Entity, 3));
     take_all(&mut store);
-    store.reject(Lane::Entity, source, 11, LossReason::Rejected);
-    store.reject(Lane::Entity, source, 11, LossReason::Rejected);
-    store.acknowledge(Lane::Entity, source, 30);
-    assert_eq!(store.lanes[Lane::Entity.index()].records(), 0);
+    store.reject(0, Lane::Entity, source, 11, LossReason::Rejected);
+    store.reject(0, Lane::Entity, source, 11, LossReason::Rejected);
+    store.acknowledge(0, Lane::Entity, source, 30);
+    assert_eq!(store.lanes[Lane::Entity.index()].records(0), 0);
     let handed_out = take_all(&mut store);
     let expected = BTreeMap::from([((Lane::Entity, LossReason::Rejected), 10)]);
     assert_eq!(lost(&handed_out, source), expected);
@@ -142,12 +146,11 @@ fn what_the_backend_rejects_is_dropped_counted_and_reported() {
 fn a_second_publisher_is_kept_out() {
     let directory = tempfile::tempdir().unwrap();
     let _first = open(directory.path(), ROOMY);
-    let config = SpoolConfig {
-        directory: directory.path().to_owned(),
-        maximum_bytes: ROOMY,
-        segment_bytes: SEGMENT,
-    };
-    let error = Store::open(config, &description()).err().expect("it opened").to_string();
+    let config = config(directory.path(), ROOMY);
+    let error = Store::open(config, &description(), &[BACKEND.into()])
+        .err()
+        .expect("it opened")
+        .to_string();
     assert!(error.contains("in use by another publisher"), "{error}");
 }
 
@@ -164,15 +167,15 @@ fn what_was_rejected_is_counted_once_although_the_connection_broke_before_all_be
     let mut handed_out = Vec::new();
     for _connection in 0..3 {
         loop {
-            let taken = store.take(u64::MAX, 0, 600, 99);
+            let taken = store.take(0, u64::MAX, 0, 600, 99);
             let Some(last) = taken.last() else { break };
             if last.payload_bytes() > 600 {
                 let first = last.envelope.first_sequence;
-                store.reject(Lane::Entity, source, first, LossReason::TooLarge);
+                store.reject(0, Lane::Entity, source, first, LossReason::TooLarge);
             }
             handed_out.extend(taken);
         }
-        store.rewind();
+        store.rewind(0);
     }
     let envelopes = handed_out.into_iter().map(|it| it.envelope.try_into().unwrap());
     let envelopes: Vec<Envelope> = envelopes.collect();
@@ -185,8 +188,8 @@ fn what_was_rejected_is_counted_once_although_the_connection_broke_before_all_be
     let expected = BTreeMap::from([((Lane::Entity, LossReason::TooLarge), 20)]);
     assert_eq!(lost(&reports, source), expected);
     assert_eq!(take_all(&mut store).len(), 3 + reports.len());
-    store.acknowledge(Lane::Entity, source, 50);
-    assert_eq!(store.lanes[Lane::Entity.index()].records(), 0);
+    store.acknowledge(0, Lane::Entity, source, 50);
+    assert_eq!(store.lanes[Lane::Entity.index()].records(0), 0);
 }
 
 #[test]
@@ -195,15 +198,15 @@ fn what_was_acknowledged_behind_what_was_not_is_not_sent_again_over_the_next_con
     let (one, two) = (store.source, SourceId::generate());
     commit(&mut store, &[batches(one, Lane::Entity, 1), batches(two, Lane::Entity, 2)].concat());
     take_all(&mut store);
-    store.acknowledge(Lane::Entity, two, 10);
-    store.rewind();
+    store.acknowledge(0, Lane::Entity, two, 10);
+    store.rewind(0);
     let handed_out = take_all(&mut store);
     assert_eq!(firsts(&handed_out, one, Lane::Entity), [1]);
     assert_eq!(firsts(&handed_out, two, Lane::Entity), [11]);
-    store.acknowledge(Lane::Entity, one, 10);
-    assert_eq!(store.lanes[Lane::Entity.index()].records(), 10);
-    store.acknowledge(Lane::Entity, two, 20);
-    assert_eq!(store.lanes[Lane::Entity.index()].records(), 0);
+    store.acknowledge(0, Lane::Entity, one, 10);
+    assert_eq!(store.lanes[Lane::Entity.index()].records(0), 10);
+    store.acknowledge(0, Lane::Entity, two, 20);
+    assert_eq!(store.lanes[Lane::Entity.index()].records(0), 0);
 }
 
 #[test]
@@ -220,7 +223,7 @@ fn reports_alone_make_no_file_without_end() {
     for _ in 0..200 {
         store.report(&[Record::Loss(loss.clone())]).unwrap();
         for report in take_all(&mut store) {
-            store.acknowledge(Lane::Alert, report.source(), report.last_sequence());
+            store.acknowledge(0, Lane::Alert, report.source(), report.last_sequence());
         }
         let bytes = store.bytes();
         assert!(bytes <= SEGMENT, "{bytes} bytes are kept of what the backend has");

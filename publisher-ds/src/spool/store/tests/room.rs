@@ -46,9 +46,9 @@ fn what_is_in_flight_is_spared_while_there_is_something_else_to_drop() {
     let source = store.source;
     let sent = batches(source, Lane::Telemetry, 200);
     commit(&mut store, &sent[..50]);
-    store.take(1000, 0, u64::MAX, 2);
+    store.take(0, 1000, 0, u64::MAX, 2);
     sent[50..].iter().for_each(|batch| commit(&mut store, std::slice::from_ref(batch)));
-    store.acknowledge(Lane::Telemetry, source, 20);
+    store.acknowledge(0, Lane::Telemetry, source, 20);
     let handed_out = take_all(&mut store);
     let left = firsts(&handed_out, source, Lane::Telemetry).len() as u64;
     let expected = (200 - 2 - left) * 10;
@@ -62,8 +62,8 @@ fn of_a_dropped_segment_only_what_was_not_delivered_counts_as_lost() {
     let sent = batches(source, Lane::Telemetry, 200);
     commit(&mut store, &sent[..5]);
     take_all(&mut store);
-    store.acknowledge(Lane::Telemetry, source, 20);
-    store.rewind();
+    store.acknowledge(0, Lane::Telemetry, source, 20);
+    store.rewind(0);
     sent[5..].iter().for_each(|batch| commit(&mut store, std::slice::from_ref(batch)));
     let handed_out = take_all(&mut store);
     let left = firsts(&handed_out, source, Lane::Telemetry).len() as u64;
@@ -96,8 +96,8 @@ fn of_a_dropped_segment_nothing_counts_twice_that_was_rejected_over_an_earlier_c
     let sent = batches(source, Lane::Telemetry, 200);
     commit(&mut store, &sent[..5]);
     take_all(&mut store);
-    store.reject(Lane::Telemetry, source, 21, LossReason::Rejected);
-    store.rewind();
+    store.reject(0, Lane::Telemetry, source, 21, LossReason::Rejected);
+    store.rewind(0);
     sent[5..].iter().for_each(|batch| commit(&mut store, std::slice::from_ref(batch)));
     let handed_out = take_all(&mut store);
     let left = firsts(&handed_out, source, Lane::Telemetry).len() as u64;
