@@ -236,7 +236,7 @@ function listen() {
   });
 }
 
-// ---- The day's counts, and the sensors ----
+// ---- The day's counts, the sensors and the clusters ----
 
 const shown = new Map();
 
@@ -245,6 +245,7 @@ async function refreshStatus() {
   if (!status) return;
   showToday(status.today);
   showSensors(status.sensors);
+  showPosture(status.posture);
 }
 
 // Many alerts at once are one reason to ask, not many.
@@ -272,16 +273,30 @@ function showSensors(sensors) {
   element("no-sensors").hidden = sensors.cards.length > 0;
   element("hidden-sensors").hidden = sensors.hidden === 0;
   element("hidden-sensors").querySelector("span").textContent = sensors.hidden;
-  const old = new Map([...element("sensor-list").children].map((node) => [node.dataset.key, node]));
-  element("sensor-list").replaceChildren(...sensors.cards.map((card) => sensorNode(card, old.get(card.key))));
+  showCards("sensor", sensors.cards);
 }
 
-// A sensor that did not change keeps its element, and so the reader's place in it.
-function sensorNode(card, old) {
+function showPosture({ clusters, findings, hidden }) {
+  element("posture").hidden = clusters.length === 0 && findings.length === 0;
+  element("no-findings").hidden = findings.length > 0;
+  element("hidden-findings").hidden = hidden === 0;
+  element("hidden-findings").querySelector("span").textContent = hidden;
+  showCards("cluster", clusters);
+  showCards("finding", findings);
+}
+
+function showCards(kind, cards) {
+  const list = element(`${kind}-list`);
+  const old = new Map([...list.children].map((node) => [node.dataset.key, node]));
+  list.replaceChildren(...cards.map((card) => cardNode(kind, card, old.get(card.key))));
+}
+
+// A card that did not change keeps its element, and so the reader's place in it.
+function cardNode(kind, card, old) {
   const text = JSON.stringify(card);
   if (old && shown.get(card.key) === text) return old;
   shown.set(card.key, text);
-  const node = fromTemplate("sensor-template", card);
+  const node = fromTemplate(`${kind}-template`, card);
   node.dataset.key = card.key;
   node.dataset.state = card.state;
   node.open = old?.open ?? false;

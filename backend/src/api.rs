@@ -6,9 +6,11 @@
 mod access;
 mod config;
 mod cursor;
+mod enrolment;
 mod filters;
 mod handlers;
 mod inventory;
+mod kubernetes;
 mod login;
 mod ocsf;
 mod openapi;
@@ -19,7 +21,6 @@ pub mod schema;
 mod server;
 mod state;
 mod stream;
-mod token;
 
 pub use config::ApiConfig;
 pub(crate) use cursor::Cursor;
@@ -28,19 +29,19 @@ pub(crate) use problem::Problem;
 pub(crate) use state::ApiState;
 pub(crate) use stream::stream_alerts;
 
+use crate::enrolment::Enrolment;
 use crate::store::Reader;
-use crate::tls::Renewal;
 use access::Access;
 use anyhow::Context;
 use axum::Router;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use axum_server::{Handle, Server};
 use server::LimitedAcceptor;
+use server_credentials::{Renewal, Token};
 use service_runtime::Part;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
-use token::Token;
 use tokio_util::sync::CancellationToken;
 
 /// Connections at a time: people, their browsers' several, and programs.
@@ -64,6 +65,7 @@ impl Api {
     pub fn bind(
         config: &ApiConfig,
         reader: Reader,
+        enrolment: Option<Arc<Enrolment>>,
         shutdown: CancellationToken,
     ) -> anyhow::Result<Self> {
         let token =
@@ -73,7 +75,7 @@ impl Api {
         let listener = TcpListener::bind(config.listen)
             .with_context(|| format!("api: cannot listen on {}", config.listen))?;
         let access = Access { token: token.clone(), tls: tls.is_some() };
-        let state = ApiState::new(reader, Arc::new(access), shutdown.clone());
+        let state = ApiState::new(reader, enrolment, Arc::new(access), shutdown.clone());
         Ok(Self { listener, tls, token, router: routes::router(state), shutdown })
     }
 

@@ -2,6 +2,7 @@
 
 use crate::api::Api;
 use crate::config::Config;
+use crate::enrolment::Enrolment;
 use crate::ingest::Ingest;
 use crate::metric_names;
 use crate::store::{Store, Trouble};
@@ -16,8 +17,10 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     let [store_part, api_part, ingest_part] = parts;
     let Store { intake, reader, trouble, ended } = Store::open(&config.store)?;
     service.spawn("store", watch_store(store_part, trouble, ended));
-    let api = Api::bind(&config.api, reader, service.shutdown())?;
-    let ingest = Ingest::bind(&config.ingest, intake, service.shutdown()).await?;
+    let directory = &config.store.directory;
+    let enrolment = Enrolment::open(&config.enrolment, directory, intake.clone()).await?;
+    let api = Api::bind(&config.api, reader, enrolment.clone(), service.shutdown())?;
+    let ingest = Ingest::bind(&config.ingest, intake, enrolment, service.shutdown()).await?;
     tracing::info!(url = api.url()?, "the console and the API are here");
     tracing::info!(address = %ingest.address()?, "publishers connect here");
     service.spawn("api", api.serve(api_part));

@@ -1,6 +1,7 @@
 //! The configuration of the backend: `backend.yaml`.
 
 use crate::api::ApiConfig;
+use crate::enrolment::EnrolmentConfig;
 use crate::ingest::IngestConfig;
 use crate::store::StoreConfig;
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,8 @@ pub struct Config {
     pub shutdown: ShutdownConfig,
     /// Where publishers connect.
     pub ingest: IngestConfig,
+    /// How nodes get their certificates.
+    pub enrolment: EnrolmentConfig,
     /// The JSON API and the console.
     pub api: ApiConfig,
     /// Where everything is kept.
@@ -36,6 +39,7 @@ impl Default for Config {
             admin: AdminConfig::on_port(ADMIN_PORT),
             shutdown: ShutdownConfig::default(),
             ingest: IngestConfig::default(),
+            enrolment: EnrolmentConfig::default(),
             api: ApiConfig::default(),
             store: StoreConfig::default(),
         }
@@ -49,6 +53,7 @@ impl ServiceConfig for Config {
 
     fn validate(&self) -> Result<(), ConfigProblem> {
         self.ingest.validate()?;
+        self.enrolment.validate()?;
         self.api.validate()?;
         self.store.validate()
     }

@@ -1,4 +1,5 @@
-//! Where publishers connect: mutual TLS, then one stream of envelopes a publisher.
+//! Where publishers connect: TLS with a client certificate or, where tokens are configured, a bearer token; then one
+//! stream of envelopes a publisher. Where enrolment is on, who has no certificate yet may connect too, and ask for one.
 //!
 //! A connection passes, in this order, through `listener` (limits, handshake, who is it),
 //! `service` (how many streams a node may have), and a `session`, which greets, decodes, hands
@@ -14,21 +15,27 @@ mod listener;
 mod rejection;
 mod service;
 mod session;
+mod tokens;
 
 pub use config::IngestConfig;
-pub use identity::IdentityError;
+pub use identity::{CertificateName, Credential, IdentityError, read as credential_of};
+pub(crate) use identity::{is_node_name, valid as is_name};
+pub(crate) use listener::Peer;
+pub use tokens::{TokensError, holders};
 
+use crate::enrolment::{Enrolment, EnrolmentService};
 use crate::store::Intake;
-use crate::tls::{Renewal, TlsError};
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use listener::Listener;
 use proto::wire::ingest_server::IngestServer;
+use server_credentials::{Renewal, TlsError, TlsFiles};
 use service::IngestService;
 use service_runtime::Part;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokens::Tokens;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -54,6 +61,8 @@ pub struct Ingest {
     renewal: Renewal,
     tls: Arc<ArcSwap<rustls::ServerConfig>>,
     service: IngestService,
+    tokens: Option<Arc<Tokens>>,
+    enrolment: Option<Arc<Enrolment>>,
     largest_message: usize,
     sessions: TaskTracker,
     shutdown: CancellationToken,
@@ -64,23 +73,44 @@ impl Ingest {
     pub async fn bind(
         config: &IngestConfig,
         intake: Intake,
+        enrolment: Option<Arc<Enrolment>>,
         shutdown: CancellationToken,
     ) -> anyhow::Result<Self> {
-        let (tls, renewal) = Renewal::begin(config.tls_files())
+        let issuer = enrolment.as_ref().map(|enrolment| enrolment.authority());
+        let files = TlsFiles { enrolment_authority: issuer, ..config.tls_files() };
+        let (tls, renewal) = Renewal::begin(files)
             .map_err(|error: TlsError| anyhow::anyhow!(error))
             .context("ingest: no TLS, see ingest.certificate_file, key_file and client_ca_file")?;
         let tls = Arc::new(ArcSwap::new(tls));
+        let tokens = config.takes_tokens().then(|| Tokens::read(&config.tokens_file));
+        let tokens = tokens.transpose()?.map(Arc::new);
         let tcp = TcpListener::bind(config.listen)
             .await
             .with_context(|| format!("ingest: cannot listen on {}", config.listen))?;
         let sessions = TaskTracker::new();
         let largest_envelope = usize::try_from(config.maximum_envelope_bytes.get())?;
         let limits = session::Limits::for_envelopes_of(largest_envelope);
+        let service = IngestService::new(
+            intake,
+            enrolment.clone(),
+            tokens.clone(),
+            renewal.clients(),
+            limits,
+            sessions.clone(),
+            shutdown.clone(),
+        );
         Ok(Self {
-            listener: Listener::new(tcp, Arc::clone(&tls), config.maximum_connections),
+            listener: Listener::new(
+                tcp,
+                Arc::clone(&tls),
+                config.maximum_connections,
+                config.maximum_strangers(),
+            ),
             renewal,
             tls,
-            service: IngestService::new(intake, limits, sessions.clone(), shutdown.clone()),
+            service,
+            tokens,
+            enrolment,
             // Up to twice the limit an envelope is refused by name; beyond, the stream ends.
             largest_message: 2 * largest_envelope + FRAME_BYTES,
             sessions,
@@ -99,6 +129,12 @@ impl Ingest {
         let accepting = self.listener.run(connections, self.shutdown.clone());
         let tls = self.tls;
         let renewing = self.renewal.follow(self.shutdown.clone(), move |config| tls.store(config));
+        let tokens = self.tokens;
+        let following = async {
+            if let Some(tokens) = tokens {
+                tokens.follow(self.shutdown.clone()).await;
+            }
+        };
         let service =
             IngestServer::new(self.service).max_decoding_message_size(self.largest_message);
         let serving = Server::builder()
@@ -109,12 +145,13 @@ impl Ingest {
             .max_concurrent_streams(STREAMS_A_CONNECTION)
             .http2_max_header_list_size(LARGEST_HEADERS)
             .add_service(service)
+            .add_optional_service(self.enrolment.map(EnrolmentService::server))
             .serve_with_incoming_shutdown(
                 ReceiverStream::new(accepted),
                 self.shutdown.clone().cancelled_owned(),
             );
         part.ready();
-        let ((), (), served) = tokio::join!(accepting, renewing, serving);
+        let ((), (), (), served) = tokio::join!(accepting, renewing, following, serving);
         self.sessions.close();
         self.sessions.wait().await;
         served.context("ingest: the server failed")

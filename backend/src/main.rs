@@ -1,6 +1,6 @@
 //! The backend: see the library's documentation.
 
-use backend::app;
+use backend::{app, enrolment};
 use service_runtime::Runtime;
 use std::process::ExitCode;
 
@@ -9,6 +9,9 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    if let Some(code) = enrolment::run_command(std::env::args_os()) {
+        return code;
+    }
     service_runtime::run(
         service_runtime::about!("takes in what publishers send, keeps it, and shows alerts"),
         Runtime::MultiThread,

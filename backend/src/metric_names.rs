@@ -11,14 +11,29 @@ pub(crate) fn describe() {
     );
     describe_counter!(
         "defender_ingest_rejected_total",
-        "What was turned away, by reason. Connections: too_many_connections, handshake, handshake_timeout, no_stream \
-         (none was opened, or none is left). Streams: identity, too_many_streams. Envelopes: too_large, \
+        "What was turned away, by reason. Connections: too_many_connections, too_many_handshakes, handshake, handshake_timeout, no_stream \
+         (none was opened, or none is left). Streams: identity, denied, too_many_streams. Envelopes: too_large, \
          too_many_records, damaged, malformed, undecodable, unstorable. Alerts: repeated_alert."
     );
     describe_gauge!("defender_ingest_connections", "Publishers' connections that are open.");
     describe_counter!(
         "defender_ingest_sequence_gaps_total",
         "Times that sequences of a stream were missing, by lane."
+    );
+    describe_histogram!(
+        "defender_ingest_delay_seconds",
+        Unit::Seconds,
+        "Time from an act on a node to its being stored, by lane: of each batch the first act's, by the node's clock."
+    );
+    describe_counter!(
+        "defender_enrolments_total",
+        "Certificates that were issued, by kind: token, replacement (by a token, while the node had another), renewal."
+    );
+    describe_counter!(
+        "defender_enrolment_refused_total",
+        "Certificates that were asked for and refused, by reason: token, token_expired, token_revoked, token_used_up, \
+         other_cluster, node, request, replayed, barred, existing_node, too_many, no_certificate, \
+         foreign_certificate, other_node, denied, unknown_certificate, store, authority."
     );
     describe_counter!("defender_alerts_total", "Alerts that were stored, by priority.");
     describe_gauge!("defender_store_bytes", Unit::Bytes, "Size of the store, by kind.");

@@ -9,20 +9,25 @@ mod alerts;
 mod audit;
 mod batch;
 mod body;
+mod cluster;
 mod conditions;
 mod config;
 mod container_key;
 mod database;
 mod day;
 mod day_files;
+pub(crate) mod enrolment;
 mod entities;
 mod error;
 mod event_query;
 mod event_store;
+mod finding_query;
 mod group;
 mod held_alerts;
 mod intake;
 mod inventory;
+mod kubernetes;
+mod kubernetes_events;
 mod losses;
 mod page;
 mod positions;
@@ -41,15 +46,22 @@ pub use alert_query::{AlertCursor, AlertFilter, StoredAlert};
 pub use audit::{AuditCursor, AuditFilter, AuditRecord};
 pub use batch::{Batch, Stored};
 pub use config::StoreConfig;
+pub use enrolment::{EnrolmentCursor, EnrolmentFilter, EnrolmentRecord, TokenRecord};
 pub use error::StoreError;
 pub use event_query::{EventRecord, Place, SourceRecord};
 pub use event_store::{EventCursor, EventFilter};
+pub use finding_query::{ClusterRecord, FindingCursor, FindingFilter, FindingRecord};
 pub use held_alerts::{HeldCounts, HeldRecord};
 pub use intake::Intake;
 pub use inventory::{InventoryCursor, InventoryFilter, InventoryRecord};
+pub use kubernetes::{
+    Change, ChangeCursor, ChangeFilter, ChangeRecord, Difference, ImageChange, ImageCursor,
+    ImageFilter, ImagePlace, ImageRecord, ObjectCursor, ObjectFilter, ObjectRecord,
+};
+pub use kubernetes_events::{KubernetesEventCursor, KubernetesEventFilter, KubernetesEventRecord};
 pub use page::Page;
 pub use publisher::Publisher;
-pub use reader::{Reader, RemovedRecord};
+pub use reader::{ObjectDetail, Reader, RemovedRecord};
 pub use sensors::{GapRecord, LossRecord, SensorCursor, SensorFilter, SensorRecord, StreamRecord};
 pub use writer::Trouble;
 
@@ -75,6 +87,8 @@ const STATE_SCHEMA: Schema = Schema {
         include_str!("store/schema/state-002.sql"),
         include_str!("store/schema/state-003.sql"),
         include_str!("store/schema/state-004.sql"),
+        include_str!("store/schema/state-005.sql"),
+        include_str!("store/schema/state-006.sql"),
     ],
 };
 const STATE_CACHE_BYTES: u64 = 32 << 20;
@@ -117,6 +131,7 @@ impl Store {
             databases,
             path,
             maximum_bytes: config.maximum_bytes.get(),
+            retention: config.retention(),
             jobs: jobs_taken,
             trouble,
             newest_alert,

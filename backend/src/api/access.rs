@@ -2,12 +2,12 @@
 
 use super::problem::Problem;
 use super::state::ApiState;
-use super::token::Token;
 use axum::extract::{Request, State};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
+use server_credentials::Token;
 use std::net::IpAddr;
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-use crate::tls::TlsFiles;
 use serde::{Deserialize, Serialize};
+use server_credentials::TlsFiles;
 use service_runtime::ConfigProblem;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -51,17 +51,19 @@ impl ApiConfig {
     }
 
     /// The file with the token, where one is asked for.
-    pub(super) fn token(&self) -> Option<&Path> {
+    pub(crate) fn token(&self) -> Option<&Path> {
         given(&self.token_file)
     }
 
     /// Where the certificate lies, where TLS is asked for.
-    pub(super) fn tls_files(&self) -> Option<TlsFiles> {
+    pub(crate) fn tls_files(&self) -> Option<TlsFiles> {
         Some(TlsFiles {
             certificate: given(&self.certificate_file)?.to_owned(),
             key: given(&self.key_file)?.to_owned(),
             client_ca: None,
+            is_client_certificate_optional: false,
             protocols: vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+            enrolment_authority: None,
         })
     }
 }

@@ -3,7 +3,10 @@
 use super::problem::Problem;
 use super::query::{Query, bad_value};
 use crate::hexadecimal;
-use crate::store::{AlertCursor, AuditCursor, EventCursor, InventoryCursor, SensorCursor};
+use crate::store::{
+    AlertCursor, AuditCursor, ChangeCursor, EnrolmentCursor, EventCursor, FindingCursor,
+    ImageCursor, InventoryCursor, KubernetesEventCursor, ObjectCursor, SensorCursor,
+};
 
 /// A place in a list.
 pub(crate) trait Cursor: Sized {
@@ -124,6 +127,83 @@ impl Cursor for AuditCursor {
     }
 }
 
+impl Cursor for EnrolmentCursor {
+    const KIND: u8 = 6;
+
+    fn write(&self, bytes: &mut Vec<u8>) {
+        bytes.extend(self.0.to_be_bytes());
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        number(bytes).map(Self)
+    }
+}
+
+impl Cursor for ObjectCursor {
+    const KIND: u8 = 7;
+
+    fn write(&self, bytes: &mut Vec<u8>) {
+        for part in [&self.kind, &self.namespace, &self.name] {
+            write_text(bytes, part);
+        }
+        bytes.extend(self.number.to_be_bytes());
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        let (kind, namespace, name) = (text(bytes)?, text(bytes)?, text(bytes)?);
+        Some(Self { kind, namespace, name, number: number(bytes)? })
+    }
+}
+
+impl Cursor for ChangeCursor {
+    const KIND: u8 = 8;
+
+    fn write(&self, bytes: &mut Vec<u8>) {
+        self.0.write(bytes);
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        AlertCursor::read(bytes).map(Self)
+    }
+}
+
+impl Cursor for ImageCursor {
+    const KIND: u8 = 9;
+
+    fn write(&self, bytes: &mut Vec<u8>) {
+        write_text(bytes, &self.0);
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        text(bytes).map(Self)
+    }
+}
+
+impl Cursor for KubernetesEventCursor {
+    const KIND: u8 = 10;
+
+    fn write(&self, bytes: &mut Vec<u8>) {
+        self.0.write(bytes);
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        AlertCursor::read(bytes).map(Self)
+    }
+}
+
+impl Cursor for FindingCursor {
+    const KIND: u8 = 11;
+
+    fn write(&self, bytes: &mut Vec<u8>) {
+        bytes.extend(self.severity.to_be_bytes());
+        bytes.extend(self.number.to_be_bytes());
+    }
+
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        Some(Self { severity: number(bytes)?, number: number(bytes)? })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,6 +223,17 @@ mod tests {
             prop_assert_eq!(InventoryCursor::from_text(&item.to_text()), Some(item));
             let request = AuditCursor(alert);
             prop_assert_eq!(AuditCursor::from_text(&request.to_text()), Some(request));
+            let change = ChangeCursor(alert);
+            prop_assert_eq!(ChangeCursor::from_text(&change.to_text()), Some(change));
+            let note = KubernetesEventCursor(alert);
+            prop_assert_eq!(KubernetesEventCursor::from_text(&note.to_text()), Some(note));
+            let finding = FindingCursor { severity: time, number: source };
+            prop_assert_eq!(FindingCursor::from_text(&finding.to_text()), Some(finding));
+            let image = ImageCursor(node.clone());
+            prop_assert_eq!(ImageCursor::from_text(&image.to_text()), Some(image));
+            let (kind, namespace, name) = (cluster.clone(), node.clone(), component.clone());
+            let object = ObjectCursor { kind, namespace, name, number: time };
+            prop_assert_eq!(ObjectCursor::from_text(&object.to_text()), Some(object));
             let sensor = SensorCursor { cluster, node, component };
             prop_assert_eq!(SensorCursor::from_text(&sensor.to_text()), Some(sensor));
             prop_assert_eq!(AlertCursor::from_text(&event.to_text()), None);

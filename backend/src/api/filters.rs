@@ -1,15 +1,21 @@
 //! The query parameters of each list: how they are documented, and what they mean.
 
 mod inventory;
+mod kubernetes;
 
 pub(super) use inventory::{
     AUDIT, IMAGES, InventoryRequest, PACKAGES, PORTS, USERS, audit, images, packages, ports, users,
 };
 
+pub(super) use kubernetes::{
+    CHANGES, KUBERNETES_EVENTS, OBJECT, OBJECTS, POD_IMAGES, POSTURE, changes, kubernetes_events,
+    object, objects, pod_images, posture,
+};
+
 use super::cursor::{self, Cursor};
 use super::problem::Problem;
 use super::query::{Parameter, Query, bad_value};
-use crate::store::{AlertFilter, EventFilter, SensorFilter};
+use crate::store::{AlertFilter, EnrolmentFilter, EventFilter, SensorFilter};
 use axum::http::Uri;
 use event_model::{EventKind, Priority};
 use utoipa::IntoParams;
@@ -100,6 +106,14 @@ pub(super) const SENSORS: [Parameter; 5] = [
         "component",
         "Of this component: collector-ds, collector-misc or publisher-ds.",
     ),
+    LIMIT,
+    CURSOR,
+];
+
+pub(super) const ENROLMENTS: [Parameter; 5] = [
+    CLUSTER,
+    NODE,
+    Parameter::text("token", "Of the bootstrap token of this id, or renewals of such."),
     LIMIT,
     CURSOR,
 ];
@@ -218,6 +232,17 @@ pub(super) fn sensors<C: Cursor>(uri: &Uri) -> Result<PageRequest<SensorFilter, 
     Ok(PageRequest { filter, cursor: cursor::of_query(&mut query)?, limit: query.limit()? })
 }
 
+/// Reads the query of the list of certificates.
+pub(super) fn enrolments<C: Cursor>(uri: &Uri) -> Result<PageRequest<EnrolmentFilter, C>, Problem> {
+    let mut query = Query::read(uri, &ENROLMENTS)?;
+    let filter = EnrolmentFilter {
+        cluster: query.text("cluster"),
+        node: query.text("node"),
+        token: query.text("token"),
+    };
+    Ok(PageRequest { filter, cursor: cursor::of_query(&mut query)?, limit: query.limit()? })
+}
+
 macro_rules! documented {
     ($name:ident, $parameters:expr) => {
         /// The documentation of these parameters, from the table that they are read by.
@@ -243,6 +268,13 @@ documented!(ImageParameters, IMAGES);
 documented!(PortParameters, PORTS);
 documented!(UserParameters, USERS);
 documented!(AuditParameters, AUDIT);
+documented!(ObjectParameters, OBJECTS);
+documented!(ObjectDetailParameters, OBJECT);
+documented!(ChangeParameters, CHANGES);
+documented!(PodImageParameters, POD_IMAGES);
+documented!(KubernetesEventParameters, KUBERNETES_EVENTS);
+documented!(PostureParameters, POSTURE);
+documented!(EnrolmentParameters, ENROLMENTS);
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 //! The documentation at /api/v1/openapi.json.
 
-use super::{handlers, inventory, ocsf, stream};
+use super::{enrolment, handlers, inventory, kubernetes, ocsf, stream};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
@@ -14,7 +14,11 @@ use utoipa::{Modify, OpenApi};
     ),
     paths(
         handlers::alerts, handlers::alert, ocsf::finding, ocsf::findings, stream::alert_stream, handlers::events, handlers::sensors,
-        inventory::packages, inventory::images, inventory::ports, inventory::users, inventory::audit, document,
+        inventory::packages, inventory::images, inventory::ports, inventory::users, inventory::audit,
+        kubernetes::objects, kubernetes::object, kubernetes::changes, kubernetes::images, kubernetes::events,
+        kubernetes::clusters, kubernetes::findings,
+        enrolment::enrolments, enrolment::tokens, enrolment::create_token, enrolment::revoke_token, enrolment::revoke_node,
+        enrolment::allow_node, document,
     ),
     modifiers(&Bearer),
     security(("token" = [])),

@@ -1,7 +1,7 @@
 use super::access;
 use super::problem::Problem;
 use super::state::ApiState;
-use super::{handlers, inventory, login, ocsf, openapi, stream};
+use super::{enrolment, handlers, inventory, kubernetes, login, ocsf, openapi, stream};
 use crate::console;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
@@ -10,7 +10,7 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
 
-/// The login form is the only request with a body.
+/// Requests with a body, the login form and those of enrolment, are small.
 const LARGEST_BODY: usize = 8 << 10;
 
 /// The paths of the API. Each is documented: see the test.
@@ -28,6 +28,18 @@ fn api() -> Vec<(&'static str, MethodRouter<ApiState>)> {
         ("/api/v1/inventory/ports", get(inventory::ports)),
         ("/api/v1/inventory/users", get(inventory::users)),
         ("/api/v1/audit", get(inventory::audit)),
+        ("/api/v1/kubernetes/objects", get(kubernetes::objects)),
+        ("/api/v1/kubernetes/objects/{uid}", get(kubernetes::object)),
+        ("/api/v1/kubernetes/changes", get(kubernetes::changes)),
+        ("/api/v1/kubernetes/images", get(kubernetes::images)),
+        ("/api/v1/kubernetes/events", get(kubernetes::events)),
+        ("/api/v1/kubernetes/clusters", get(kubernetes::clusters)),
+        ("/api/v1/findings", get(kubernetes::findings)),
+        ("/api/v1/enrolments", get(enrolment::enrolments)),
+        ("/api/v1/enrolment/tokens", get(enrolment::tokens).post(enrolment::create_token)),
+        ("/api/v1/enrolment/tokens/{id}/revoke", post(enrolment::revoke_token)),
+        ("/api/v1/enrolment/nodes/revoke", post(enrolment::revoke_node)),
+        ("/api/v1/enrolment/nodes/allow", post(enrolment::allow_node)),
         ("/api/v1/openapi.json", get(openapi::document)),
     ]
 }
@@ -60,7 +72,10 @@ async fn not_found() -> Problem {
 }
 
 async fn method_not_allowed() -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path is only read: use GET")
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "this path is not for this method: see /api/v1/openapi.json",
+    )
 }
 
 /// What each answer tells the browser: run and load nothing but our own files, show the page in
@@ -123,5 +138,12 @@ mod tests {
         check("/api/v1/inventory/ports", &filters::PORTS);
         check("/api/v1/inventory/users", &filters::USERS);
         check("/api/v1/audit", &filters::AUDIT);
+        check("/api/v1/kubernetes/objects", &filters::OBJECTS);
+        check("/api/v1/kubernetes/objects/{uid}", &filters::OBJECT);
+        check("/api/v1/kubernetes/changes", &filters::CHANGES);
+        check("/api/v1/kubernetes/images", &filters::POD_IMAGES);
+        check("/api/v1/kubernetes/events", &filters::KUBERNETES_EVENTS);
+        check("/api/v1/findings", &filters::POSTURE);
+        check("/api/v1/enrolments", &filters::ENROLMENTS);
     }
 }

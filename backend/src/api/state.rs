@@ -1,4 +1,5 @@
 use super::access::Access;
+use crate::enrolment::Enrolment;
 use crate::store::Reader;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -11,6 +12,8 @@ const MOST_STREAMS: usize = 128;
 #[derive(Clone)]
 pub(crate) struct ApiState {
     pub(crate) reader: Reader,
+    /// None where enrolment is off.
+    pub(crate) enrolment: Option<Arc<Enrolment>>,
     pub(crate) access: Arc<Access>,
     /// A permit for each alert stream that may be open at a time.
     pub(crate) streams: Arc<Semaphore>,
@@ -18,7 +21,13 @@ pub(crate) struct ApiState {
 }
 
 impl ApiState {
-    pub(crate) fn new(reader: Reader, access: Arc<Access>, shutdown: CancellationToken) -> Self {
-        Self { reader, access, streams: Arc::new(Semaphore::new(MOST_STREAMS)), shutdown }
+    pub(crate) fn new(
+        reader: Reader,
+        enrolment: Option<Arc<Enrolment>>,
+        access: Arc<Access>,
+        shutdown: CancellationToken,
+    ) -> Self {
+        let streams = Arc::new(Semaphore::new(MOST_STREAMS));
+        Self { reader, enrolment, access, streams, shutdown }
     }
 }

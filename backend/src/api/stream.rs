@@ -123,7 +123,7 @@ mod tests {
         let config = StoreConfig { directory: folder.path().to_owned(), ..StoreConfig::default() };
         let store = Store::open(&config).unwrap();
         let access = Arc::new(Access { token: None, tls: false });
-        let state = ApiState::new(store.reader, access, CancellationToken::new());
+        let state = ApiState::new(store.reader, None, access, CancellationToken::new());
         let stream = stream_alerts(state, &HeaderMap::new(), &Uri::from_static("/"), Alert::from);
         let mut body = stream.unwrap().into_response().into_body().into_data_stream();
         let mut next = async || {

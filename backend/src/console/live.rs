@@ -1,11 +1,12 @@
 //! What the page's script asks for while the page is open.
 
 use super::card::AlertCard;
+use super::posture_card::{MOST_FINDINGS, PostureCards};
 use super::sensor_card::SensorCards;
 use crate::alerts::complete;
 use crate::api::schema::Sensor;
 use crate::api::{ApiState, Problem, stream_alerts};
-use crate::store::{SensorCursor, SensorFilter};
+use crate::store::{FindingFilter, SensorCursor, SensorFilter};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
@@ -43,6 +44,7 @@ pub(crate) async fn alert_card(
 pub(crate) struct Status {
     pub(super) today: Vec<Count>,
     pub(super) sensors: SensorCards,
+    pub(super) posture: PostureCards,
 }
 
 /// How many alerts of a priority there were in the last 24 hours.
@@ -64,7 +66,19 @@ pub(super) async fn read_status(state: &ApiState) -> Result<Status, Problem> {
         priority: priority.name(),
         words: format!("{count} {priority}"),
     };
-    Ok(Status { today: counts.map(count).collect(), sensors: read_sensors(state).await? })
+    Ok(Status {
+        today: counts.map(count).collect(),
+        sensors: read_sensors(state).await?,
+        posture: read_posture(state).await?,
+    })
+}
+
+async fn read_posture(state: &ApiState) -> Result<PostureCards, Problem> {
+    let open = FindingFilter { resolved: Some(false), ..FindingFilter::default() };
+    let findings = state.reader.findings(open, None, MOST_FINDINGS).await?.items;
+    let clusters = state.reader.clusters().await?;
+    let findings = findings.into_iter().map(Into::into).collect();
+    Ok(PostureCards::new(clusters.into_iter().map(Into::into).collect(), findings))
 }
 
 async fn read_sensors(state: &ApiState) -> Result<SensorCards, Problem> {

@@ -1,5 +1,6 @@
 use super::card::AlertCard;
 use super::live::{self, Count};
+use super::posture_card::{ClusterCard, FindingCard, PostureCards};
 use super::sensor_card::{SensorCard, SensorCards};
 use crate::alerts::complete;
 use crate::api::{ApiState, Cursor, Problem, alerts_request};
@@ -33,12 +34,15 @@ struct ConsolePage {
     /// Alerts of the last 24 hours, by priority.
     today: Vec<Count>,
     sensors: SensorCards,
+    posture: PostureCards,
     /// A wrong filter, in words.
     problem: String,
     /// The reader can log out.
     guarded: bool,
     blank: AlertCard,
     blank_sensor: SensorCard,
+    blank_cluster: ClusterCard,
+    blank_finding: FindingCard,
     priorities: [&'static str; 8],
 }
 
@@ -93,10 +97,13 @@ async fn build(state: &ApiState, uri: &Uri) -> Result<ConsolePage, Problem> {
         newest,
         today: status.today,
         sensors: status.sensors,
+        posture: status.posture,
         problem,
         guarded: state.access.token.is_some(),
         blank: AlertCard::blank(),
         blank_sensor: SensorCard::blank(),
+        blank_cluster: ClusterCard::blank(),
+        blank_finding: FindingCard::blank(),
         priorities: Priority::ALL.map(Priority::name),
     })
 }

@@ -11,19 +11,30 @@ const LONGEST_NAME: usize = 253;
 /// Ends the DNS names that are identities; nobody can own one outside.
 const DNS_SUFFIX: &str = ".defender";
 /// The node in a certificate that all publishers of a cluster share.
-const ANY_NODE: &str = "any";
+pub(super) const ANY_NODE: &str = "any";
 
-/// What a publisher's certificate says.
+/// What a publisher's certificate, or its token, says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credential {
-    /// Who it is. The node of a certificate that a whole cluster shares is `any`.
+    /// Who it is. The node of a credential that a whole cluster shares is `any`.
     pub certified: Publisher,
     /// Until when it may be believed.
     pub valid_until: Timestamp,
+    /// Which certificate says so; None where a token does.
+    pub certificate: Option<CertificateName>,
+}
+
+/// What a certificate is known by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateName {
+    /// The name of its issuer, DER.
+    pub issuer: Arc<[u8]>,
+    /// Its serial number, big-endian.
+    pub serial: Arc<[u8]>,
 }
 
 impl Credential {
-    /// Who the holder is that says it is of this node. It is believed only where the certificate
+    /// Who the holder is that says it is of this node. It is believed only where the credential
     /// leaves the node open: such a one proves the cluster, and its holders name themselves within it.
     pub(super) fn publisher(&self, says: &str) -> Result<Publisher, IdentityError> {
         if *self.certified.node != *ANY_NODE {
@@ -36,7 +47,7 @@ impl Credential {
     }
 }
 
-/// A certificate of a trusted authority that is none of a publisher.
+/// A peer that does not prove to be a publisher.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs)] // Each variant's message says it.
 pub enum IdentityError {
@@ -53,6 +64,17 @@ pub enum IdentityError {
          set node.name or NODE_NAME"
     )]
     Node(String),
+    #[error(
+        "neither a client certificate nor a bearer token came: set backend.certificate_file or backend.token_file of the \
+         publisher, or have it enrol; a certificate does not pass a proxy that inspects TLS"
+    )]
+    NoCertificate,
+    #[error(
+        "the bearer token is not known here: put its SHA-256 into the file of ingest.tokens_file, or mend backend.token_file of the publisher"
+    )]
+    UnknownToken,
+    #[error("the bearer token has expired: give the publisher a new one")]
+    ExpiredToken,
 }
 
 const WANTED: &str = "its subject alternative names must hold exactly one URI \
@@ -60,7 +82,7 @@ const WANTED: &str = "its subject alternative names must hold exactly one URI \
     (letters, digits, '.', '-' and '_'; NODE is `any` where a whole cluster shares the certificate)";
 
 /// Reads who the holder of a certificate is. That the certificate is valid was checked before.
-pub(super) fn read(certificate: &CertificateDer<'_>) -> Result<Credential, IdentityError> {
+pub fn read(certificate: &CertificateDer<'_>) -> Result<Credential, IdentityError> {
     let (_, certificate) = X509Certificate::from_der(certificate)
         .map_err(|error| IdentityError::Unreadable(error.to_string()))?;
     let names = certificate
@@ -79,7 +101,11 @@ pub(super) fn read(certificate: &CertificateDer<'_>) -> Result<Credential, Ident
     let certified = parse(identity).ok_or_else(|| IdentityError::Malformed(identity.to_owned()))?;
     let seconds = certificate.validity().not_after.timestamp();
     let nanoseconds = u64::try_from(seconds).unwrap_or(0).saturating_mul(1_000_000_000);
-    Ok(Credential { certified, valid_until: Timestamp(nanoseconds) })
+    let name = CertificateName {
+        issuer: certificate.issuer().as_raw().into(),
+        serial: certificate.raw_serial().into(),
+    };
+    Ok(Credential { certified, valid_until: Timestamp(nanoseconds), certificate: Some(name) })
 }
 
 fn parse(identity: &str) -> Option<Publisher> {
@@ -98,7 +124,13 @@ fn of_dns_name(name: &str) -> Option<(&str, &str)> {
     (!cluster.contains('.')).then_some((cluster, node))
 }
 
-fn valid(name: &str) -> bool {
+/// Whether a node may have this name in a certificate of its own.
+pub(crate) fn is_node_name(name: &str) -> bool {
+    valid(name) && name != ANY_NODE
+}
+
+/// Whether a cluster or a node may have this name.
+pub(crate) fn valid(name: &str) -> bool {
     (1..=LONGEST_NAME).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
 }

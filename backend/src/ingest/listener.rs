@@ -1,11 +1,13 @@
 use super::identity::{self, Credential, IdentityError};
 use super::idleness::{Idleness, Streams};
 use arc_swap::ArcSwap;
+use connection_places::Places;
 use rustls::ServerConfig;
+use rustls_pki_types::CertificateDer;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -19,6 +21,8 @@ use tonic::transport::server::Connected;
 
 /// From the first byte to the last of a handshake.
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
+/// Handshakes of one address under way: many nodes may stand behind one, and each is done in milliseconds.
+const HANDSHAKES_OF_AN_ADDRESS: usize = 64;
 /// How long to wait after a connection could not be accepted, as when descriptors ran out.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
 
@@ -28,9 +32,14 @@ pub(super) struct Listener {
     tls: Arc<ArcSwap<ServerConfig>>,
     /// A permit for each connection that may live at a time.
     permits: Arc<Semaphore>,
+    /// A permit for each of them whose peer has no certificate.
+    strangers: Arc<Semaphore>,
+    /// Whoever connects and says nothing takes the places of its own address.
+    handshakes: Places<IpAddr>,
 }
 
-/// A connection whose peer holds a certificate of a trusted authority.
+/// A connection whose peer holds a certificate of a trusted authority, or none where tokens are taken or enrolment is
+/// open.
 pub(super) struct Connection {
     tls: TlsStream<TcpStream>,
     peer: Peer,
@@ -41,13 +50,24 @@ pub(super) struct Connection {
 
 /// Who is at the other end.
 #[derive(Clone, Debug)]
-pub(super) struct Peer {
-    pub(super) address: SocketAddr,
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
     /// What the certificate says. Refused in words only once the peer asks for something: an
     /// alert of TLS could not say what is wrong.
-    pub(super) credential: Result<Credential, IdentityError>,
+    pub(crate) credential: Result<Credential, IdentityError>,
+    /// Its certificate, and those between it and the authority; none where none came.
+    pub(super) chain: Arc<[CertificateDer<'static>]>,
+    /// Its place among those who show no certificate.
+    stranger: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
     /// The streams that the peer opened.
     pub(super) streams: Streams,
+}
+
+impl Peer {
+    /// It showed a token that is known: its place is another stranger's.
+    pub(super) fn is_known(&self) {
+        self.stranger.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
 }
 
 impl Listener {
@@ -55,8 +75,16 @@ impl Listener {
         tcp: TcpListener,
         tls: Arc<ArcSwap<ServerConfig>>,
         maximum_connections: usize,
+        maximum_strangers: usize,
     ) -> Self {
-        Self { tcp, tls, permits: Arc::new(Semaphore::new(maximum_connections)) }
+        let permits = |most| Arc::new(Semaphore::new(most));
+        Self {
+            tcp,
+            tls,
+            permits: permits(maximum_connections),
+            strangers: permits(maximum_strangers),
+            handshakes: Places::new(HANDSHAKES_OF_AN_ADDRESS),
+        }
     }
 
     pub(super) fn address(&self) -> io::Result<SocketAddr> {
@@ -88,15 +116,22 @@ impl Listener {
         handshakes: &TaskTracker,
         connections: &mpsc::Sender<io::Result<Connection>>,
     ) {
+        let Some(begun) = self.handshakes.take(address.ip()) else {
+            refused(address, "too_many_handshakes", "its address has many under way already");
+            return;
+        };
         let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
             refused(address, "too_many_connections", "ingest.maximum_connections is reached");
             return;
         };
         let acceptor = TlsAcceptor::from(self.tls.load_full());
         let connections = connections.clone();
+        let strangers = Arc::clone(&self.strangers);
         handshakes.spawn(async move {
-            let handshake = shake_hands(acceptor, tcp, address, permit);
-            match tokio::time::timeout(HANDSHAKE_DEADLINE, handshake).await {
+            let handshake = shake_hands(acceptor, tcp, address, permit, strangers);
+            let ended = tokio::time::timeout(HANDSHAKE_DEADLINE, handshake).await;
+            drop(begun);
+            match ended {
                 Ok(Ok(connection)) => drop(connections.send(Ok(connection)).await),
                 Ok(Err(error)) => refused(address, "handshake", &error.to_string()),
                 Err(_) => refused(address, "handshake_timeout", "the handshake took too long"),
@@ -110,6 +145,7 @@ async fn shake_hands(
     tcp: TcpStream,
     address: SocketAddr,
     permit: OwnedSemaphorePermit,
+    strangers: Arc<Semaphore>,
 ) -> io::Result<Connection> {
     tcp.set_nodelay(true)?;
     let tls = acceptor.accept(tcp).await?;
@@ -117,12 +153,22 @@ async fn shake_hands(
     if session.alpn_protocol() != Some(b"h2") {
         return Err(io::Error::other("the client does not offer HTTP/2 (ALPN h2)"));
     }
-    let certificate = session.peer_certificates().and_then(<[_]>::first);
-    let credential = certificate.map_or(Err(IdentityError::Missing), identity::read);
+    let chain: Arc<[_]> = session.peer_certificates().unwrap_or_default().into();
+    let credential = chain.first().map_or(Err(IdentityError::NoCertificate), identity::read);
+    // Who shows no certificate takes no place of those who have one.
+    let stranger = match chain.first() {
+        Some(_) => None,
+        None => Some(strangers.try_acquire_owned().map_err(|_| too_many_strangers())?),
+    };
+    let stranger = Arc::new(Mutex::new(stranger));
     let streams = Streams::default();
     let idleness = Idleness::new(streams.clone());
-    let peer = Peer { address, credential, streams };
+    let peer = Peer { address, credential, chain, stranger, streams };
     Ok(Connection { tls, peer, idleness, _permit: permit, _counted: Counted::new() })
+}
+
+fn too_many_strangers() -> io::Error {
+    io::Error::other("an eighth of ingest.maximum_connections show no certificate already")
 }
 
 fn refused(address: SocketAddr, reason: &'static str, error: &str) {

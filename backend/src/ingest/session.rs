@@ -5,6 +5,7 @@ use super::greeting::{self, Greeting};
 use super::identity::Credential;
 use super::rejection::{Frame, Refusal};
 use super::service::{Place, Streams};
+use crate::enrolment::Enrolment;
 use crate::store::{Batch, Intake, Publisher, StoreError, Stored};
 use event_model::{Lane, SourceId, Timestamp};
 use futures::StreamExt;
@@ -47,6 +48,7 @@ pub(super) struct Session {
     pub(super) publisher: Publisher,
     pub(super) credential: Credential,
     pub(super) intake: Intake,
+    pub(super) enrolment: Option<Arc<Enrolment>>,
     pub(super) limits: Limits,
     pub(super) inbound: Streaming<ToBackend>,
     pub(super) answers: mpsc::Sender<Result<ToPublisherFromBackend, Status>>,
@@ -55,6 +57,9 @@ pub(super) struct Session {
     /// Held from the greeting to the end.
     pub(super) place: Option<Place>,
 }
+
+/// Resolves when the credential of a stream counts no more: says why.
+pub(super) type Withdrawal = Pin<Box<dyn Future<Output = &'static str> + Send>>;
 
 /// An envelope whose answer is due, in the order of arrival.
 type Pending = Pin<Box<dyn Future<Output = Settled> + Send>>;
@@ -72,9 +77,9 @@ enum Outcome {
 
 impl Session {
     /// Serves the stream to its end, and tells the peer why it ends.
-    pub(super) async fn run(mut self, address: SocketAddr) {
+    pub(super) async fn run(mut self, address: SocketAddr, withdrawal: Withdrawal) {
         tracing::info!(publisher = %self.publisher, peer = %address, "publisher connected");
-        let end = self.serve().await;
+        let end = self.serve(withdrawal).await;
         let publisher = &self.publisher;
         match end {
             Ok(()) => tracing::info!(%publisher, peer = %address, "publisher disconnected"),
@@ -86,12 +91,18 @@ impl Session {
         }
     }
 
-    async fn serve(&mut self) -> Result<(), Status> {
-        self.greet().await?;
+    async fn serve(&mut self, mut withdrawal: Withdrawal) -> Result<(), Status> {
+        let denial = denied(self.enrolment.clone(), self.credential.clone());
+        tokio::pin!(denial);
+        tokio::select! {
+            biased;
+            status = &mut denial => return Err(status),
+            greeted = self.greet() => greeted?,
+        }
         let mut pending = FuturesOrdered::new();
         // Below zero where a peer sent more than it might: that is refused, and still counted.
         let mut credit = self.limits.credit.cast_signed();
-        let expiry = tokio::time::sleep(self.certificate_life());
+        let expiry = tokio::time::sleep(self.credential_life());
         tokio::pin!(expiry);
         let mut end = None;
         loop {
@@ -102,8 +113,10 @@ impl Session {
                     end = Some(Err(Status::unavailable("the backend is being stopped: connect again")));
                 }
                 () = &mut expiry, if reading => {
-                    end = Some(Err(Status::unauthenticated("the client's certificate has expired")));
+                    end = Some(Err(Status::unauthenticated("the client's certificate or token has expired")));
                 }
+                why = &mut withdrawal, if reading => end = Some(Err(Status::unauthenticated(why))),
+                status = &mut denial, if reading => end = Some(Err(status)),
                 Some(settled) = pending.next(), if !pending.is_empty() => {
                     credit += self.settle(settled).await?.cast_signed();
                 }
@@ -158,7 +171,7 @@ impl Session {
         Ok(publisher)
     }
 
-    fn certificate_life(&self) -> Duration {
+    fn credential_life(&self) -> Duration {
         let left = self.credential.valid_until.0.saturating_sub(Timestamp::now().0);
         // A timer takes no longer than two years; who is still connected then connects again.
         Duration::from_nanos(left).min(Duration::from_hours(2 * 365 * 24))
@@ -248,6 +261,14 @@ impl Session {
             Status::deadline_exceeded("the publisher does not read its acknowledgements")
         })
     }
+}
+
+/// Resolves when what the peer proved itself by is not believed any more.
+async fn denied(enrolment: Option<Arc<Enrolment>>, credential: Credential) -> Status {
+    let Some(enrolment) = enrolment else { return std::future::pending().await };
+    let refusal = enrolment.denied(&credential).await;
+    metrics::counter!("defender_ingest_rejected_total", "reason" => "denied").increment(1);
+    refusal.into()
 }
 
 fn acknowledgement(source: SourceId, lane: Lane, through_sequence: u64) -> wire::Acknowledgement {

@@ -231,7 +231,7 @@ pub(crate) fn optional_body<B: Body>(
 mod tests {
     use super::*;
     use crate::store::alerts::{Origin, insert};
-    use crate::store::entities::put_kubernetes_object;
+    use crate::store::kubernetes;
     use crate::store::sources::SourceRow;
     use crate::store::testing::{self, alert, container_id, publisher};
     use event_model::KubernetesContainer;
@@ -307,7 +307,7 @@ mod tests {
             }],
             ..KubernetesObject::default()
         };
-        put_kubernetes_object(&state, &publisher(), &pod, Timestamp(1)).unwrap();
+        kubernetes::put(&state, &publisher(), &pod, Timestamp(1)).unwrap();
         let filter = AlertFilter { pod: Some("web-7d9".into()), ..AlertFilter::default() };
         assert_eq!(rules(&state, &filter), ["rule 2", "rule 1"]);
     }

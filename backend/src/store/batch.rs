@@ -1,6 +1,8 @@
 use super::error::StoreError;
 use super::publisher::Publisher;
 use event_model::{Lane, Record, SourceDescription, SourceId, Timestamp};
+use rusqlite::Connection;
+use std::path::Path;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 /// A decoded batch that waits to be stored.
@@ -31,12 +33,17 @@ pub struct Stored {
     pub new: u64,
 }
 
+/// A change of the state that answers by itself.
+pub(crate) type Change = Box<dyn FnOnce(&mut Connection, &Path) + Send>;
+
 /// What the writer is asked for.
 pub(crate) enum Job {
     /// To store a batch.
     Store(Batch, oneshot::Sender<Result<Stored, StoreError>>),
     /// To take note of a publisher's own source, and tell how far its lanes are held.
     Greet(Greeting, oneshot::Sender<Result<Vec<(Lane, u64)>, StoreError>>),
+    /// To change what is no record: it is given the state and its file, and answers by itself.
+    Change(Change),
 }
 
 /// A publisher that connects.

@@ -3,8 +3,8 @@
 
 use super::error::StoreError;
 use event_model::{
-    Alert, AuditEvent, Container, Event, EventKind, Host, InventoryItem, KubernetesObject, Process,
-    ProcessRef, SensorStatus,
+    Alert, AuditEvent, Container, Event, EventKind, Host, InventoryItem, KubernetesEvent,
+    KubernetesObject, Process, ProcessRef, SensorStatus,
 };
 use prost::Message;
 use proto::wire;
@@ -52,6 +52,7 @@ body!(Host, wire::Host, |wire| wire.try_into());
 body!(AuditEvent, wire::AuditEvent, |wire| wire.try_into());
 body!(InventoryItem, wire::InventoryItem, |wire| wire.try_into());
 body!(Container, wire::Container, |wire| Ok(wire.into()));
+body!(KubernetesEvent, wire::KubernetesEvent, |wire| wire.try_into());
 body!(KubernetesObject, wire::KubernetesObject, |wire| Ok(wire.into()));
 
 /// What columns do not hold of an event: its kind's particulars.

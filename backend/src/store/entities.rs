@@ -4,11 +4,8 @@ use super::body::Body;
 use super::container_key::ContainerKey;
 use super::publisher::Publisher;
 use super::sources::SourceRow;
-use event_model::{Container, Host, KubernetesObject, Pod, Process, ProcessKey, Timestamp};
+use event_model::{Container, Host, Pod, Process, ProcessKey, Timestamp};
 use rusqlite::{Connection, OptionalExtension};
-
-/// Containers of a pod that are joined to it: more than the API server admits in practice.
-const MOST_CONTAINERS: usize = 256;
 
 /// Boots of a node that are remembered: a sensor's newest, and those of sensors that a node's name moved from.
 const MOST_HOSTS: u32 = 8;
@@ -154,76 +151,10 @@ pub(crate) fn end_process(
     Ok(())
 }
 
-/// A deleted object stays for the alerts that refer to it, marked.
-pub(crate) fn put_kubernetes_object(
-    state: &Connection,
-    publisher: &Publisher,
-    object: &KubernetesObject,
-    now: Timestamp,
-) -> rusqlite::Result<()> {
-    let cluster = &publisher.cluster;
-    let seen = super::moment(now);
-    let changed = state
-        .prepare_cached(
-            "INSERT INTO kubernetes_objects (cluster, uid, kind, namespace, name, seen, deleted_at, body)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-             ON CONFLICT DO UPDATE SET
-                kind = ?3, namespace = ?4, name = ?5, seen = ?6, deleted_at = ?7, body = ?8
-             WHERE ?7 IS NULL",
-        )?
-        .execute((
-            cluster,
-            &object.uid,
-            &object.kind,
-            &object.namespace,
-            &object.name,
-            seen,
-            object.deleted.then_some(seen),
-            object.encode(),
-        ))?;
-    if changed == 0 {
-        // The notice of a deletion may be bare: what was known before stays.
-        state
-            .prepare_cached(
-                "UPDATE kubernetes_objects SET deleted_at = ?3 WHERE cluster = ?1 AND uid = ?2",
-            )?
-            .execute((cluster, &object.uid, seen))?;
-        return Ok(());
-    }
-    let ids = object.containers.iter().filter_map(|container| container.container_id.as_deref());
-    for id in ids.take(MOST_CONTAINERS) {
-        state
-            .prepare_cached("INSERT OR REPLACE INTO pod_containers (cluster, container, pod_uid) VALUES (?1, ?2, ?3)")?
-            .execute((cluster, ContainerKey::from(id), &object.uid))?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::store::testing;
-
-    #[test]
-    fn the_notice_of_a_deletion_keeps_what_was_known() {
-        let (_folder, state) = testing::state();
-        let publisher = testing::publisher();
-        let pod = KubernetesObject {
-            kind: "Pod".into(),
-            name: "web".into(),
-            uid: "u1".into(),
-            namespace: Some("shop".into()),
-            ..KubernetesObject::default()
-        };
-        put_kubernetes_object(&state, &publisher, &pod, Timestamp(1)).unwrap();
-        let gone =
-            KubernetesObject { uid: "u1".into(), deleted: true, ..KubernetesObject::default() };
-        put_kubernetes_object(&state, &publisher, &gone, Timestamp(2)).unwrap();
-        let row = state.query_row("SELECT name, deleted_at FROM kubernetes_objects", [], |row| {
-            Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?))
-        });
-        assert_eq!(row.unwrap(), ("web".to_owned(), 2));
-    }
 
     #[test]
     fn of_a_node_only_the_newest_boots_are_remembered() {

@@ -3,16 +3,19 @@
 use super::alerts::{self, Origin};
 use super::audit;
 use super::batch::{Batch, Stored};
+use super::cluster;
 use super::entities;
 use super::error::{At, StoreError};
 use super::event_store::EventStore;
 use super::held_alerts;
 use super::inventory;
+use super::kubernetes;
+use super::kubernetes_events;
 use super::losses;
 use super::positions::{Advance, Positions};
 use super::sensors;
 use super::sources::{self, SourceRow, Sources};
-use event_model::{Event, EventKind, Lane, Priority, Record, Timestamp};
+use event_model::{Event, EventKind, InventorySubject, Lane, Priority, Record, Timestamp};
 use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;
 
@@ -164,11 +167,13 @@ impl Group<'_> {
                 entities::put_container(state, publisher, container, now)
             }
             Record::Process(process) => entities::put_process(state, source, process, now),
-            Record::KubernetesObject(object) => {
-                entities::put_kubernetes_object(state, publisher, object, now)
-            }
-            Record::Inventory(change) => inventory::put(state, publisher, change, now),
+            Record::KubernetesObject(object) => kubernetes::put(state, publisher, object, now),
+            Record::Inventory(change) => match change.subject {
+                InventorySubject::Cluster => cluster::put(state, publisher, change, now),
+                _ => inventory::put(state, publisher, change, now),
+            },
             Record::Audit(event) => audit::insert(state, publisher, event),
+            Record::KubernetesEvent(event) => kubernetes_events::insert(state, publisher, event),
         }
         .at(self.path)
     }

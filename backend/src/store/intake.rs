@@ -1,8 +1,9 @@
-use super::batch::{Batch, Greeting, Job, Stored};
-use super::error::StoreError;
+use super::batch::{Batch, Change, Greeting, Job, Stored};
+use super::error::{At, StoreError};
 use super::publisher::Publisher;
 use event_model::{Lane, SourceDescription};
 use proto::{Envelope, MAXIMUM_DECODED_BYTES};
+use rusqlite::Connection;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -59,6 +60,20 @@ impl Intake {
         let (reply, answer) = oneshot::channel();
         self.jobs.send(Job::Store(batch, reply)).map_err(|_| StoreError::Stopped)?;
         Ok(answer)
+    }
+
+    /// Changes what is no record of a sensor. It is done also where nobody waits for the answer any more, and
+    /// changes are done one after another.
+    pub(crate) async fn change<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let change: Change = Box::new(move |state, path| {
+            let _ = reply.send(change(state).at(path));
+        });
+        self.jobs.send(Job::Change(change)).map_err(|_| StoreError::Stopped)?;
+        answer.await.map_err(|_| StoreError::Stopped)?
     }
 
     /// Takes note of a publisher's own source. Tells how far its lanes are held.

@@ -37,7 +37,7 @@ pub(crate) fn put(
 
 fn image(subject: &InventorySubject) -> &str {
     match subject {
-        InventorySubject::Node => "",
+        InventorySubject::Node | InventorySubject::Cluster => "",
         InventorySubject::Image(key) => key,
     }
 }
@@ -182,6 +182,8 @@ fn columns(item: &InventoryItem) -> Columns<'_> {
             value: Some(user.uid.into()),
             ..plain
         },
+        // Of clusters, which have tables of their own.
+        InventoryItem::Finding(_) | InventoryItem::Cluster(_) => plain,
     }
 }
 

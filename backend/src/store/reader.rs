@@ -1,13 +1,22 @@
 use super::alert_query::{self, AlertCursor, AlertFilter, QueryError, StoredAlert};
 use super::audit::{self, AuditCursor, AuditFilter, AuditRecord};
 use super::database;
+use super::enrolment::{self, EnrolmentCursor, EnrolmentFilter, EnrolmentRecord, TokenRecord};
 use super::error::{At, StoreError};
 use super::event_query::{self, EventRecord};
 use super::event_store::{EventCursor, EventFilter, EventReader};
+use super::finding_query::{self, ClusterRecord, FindingCursor, FindingFilter, FindingRecord};
 use super::inventory::{self, InventoryCursor, InventoryFilter, InventoryRecord};
+use super::kubernetes::{
+    self, ChangeCursor, ChangeFilter, ChangeRecord, ImageCursor, ImageFilter, ImageRecord,
+    ObjectCursor, ObjectFilter, ObjectRecord,
+};
+use super::kubernetes_events::{
+    self, KubernetesEventCursor, KubernetesEventFilter, KubernetesEventRecord,
+};
 use super::page::Page;
 use super::sensors::{self, SensorCursor, SensorFilter, SensorRecord};
-use event_model::{Priority, Timestamp};
+use event_model::{ObjectReference, Priority, Timestamp};
 use rusqlite::Connection;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -44,6 +53,46 @@ pub struct RemovedRecord {
     pub count: u64,
     /// When the last went.
     pub last_removed_at: Timestamp,
+}
+
+/// An object, and what is known around it.
+#[derive(Clone, Debug)]
+pub struct ObjectDetail {
+    /// The object.
+    pub record: ObjectRecord,
+    /// What it belongs to, up to the root.
+    pub owners: Vec<ObjectReference>,
+    /// Its newest changes.
+    pub changes: Vec<ChangeRecord>,
+    /// Its findings and its root's, open and resolved, the worst first.
+    pub findings: Vec<FindingRecord>,
+}
+
+/// Changes and findings that are told beside an object; their lists tell the others.
+const MOST_BESIDE: usize = 100;
+
+fn detail(
+    state: &Connection,
+    cluster: Option<&str>,
+    uid: String,
+) -> Result<Option<ObjectDetail>, QueryError> {
+    let Some(record) = kubernetes::by_uid(state, cluster, &uid)? else { return Ok(None) };
+    let owners = kubernetes::owners(state, &record.cluster, &uid)?;
+    let of_object = ChangeFilter {
+        cluster: Some(record.cluster.clone()),
+        uid: Some(uid.clone()),
+        ..ChangeFilter::default()
+    };
+    let changes = kubernetes::changes(state, &of_object, None, MOST_BESIDE)?.items;
+    let mut findings = Vec::new();
+    let owners_uids = owners.iter().map(|owner| owner.uid.clone());
+    for uid in std::iter::once(uid).chain(owners_uids).filter(|uid| !uid.is_empty()) {
+        let cluster = Some(record.cluster.clone());
+        let filter = FindingFilter { cluster, uid: Some(uid), ..FindingFilter::default() };
+        findings.extend(finding_query::page(state, &filter, None, MOST_BESIDE)?.items);
+    }
+    findings.truncate(MOST_BESIDE);
+    Ok(Some(ObjectDetail { record, owners, changes, findings }))
 }
 
 impl Reader {
@@ -142,6 +191,86 @@ impl Reader {
         limit: usize,
     ) -> Result<Page<AuditRecord, AuditCursor>, StoreError> {
         self.query(move |state, _| audit::page(state, &filter, after.as_ref(), limit)).await
+    }
+
+    /// A page of objects of the Kubernetes API.
+    pub async fn objects(
+        &self,
+        filter: ObjectFilter,
+        after: Option<ObjectCursor>,
+        limit: usize,
+    ) -> Result<Page<ObjectRecord, ObjectCursor>, StoreError> {
+        self.query(move |state, _| kubernetes::objects(state, &filter, after.as_ref(), limit)).await
+    }
+
+    /// The object of this uid, with what it belongs to, its changes and its findings.
+    pub async fn object(
+        &self,
+        cluster: Option<String>,
+        uid: String,
+    ) -> Result<Option<ObjectDetail>, StoreError> {
+        self.query(move |state, _| detail(state, cluster.as_deref(), uid)).await
+    }
+
+    /// A page of changes of objects, the latest observed first.
+    pub async fn changes(
+        &self,
+        filter: ChangeFilter,
+        after: Option<ChangeCursor>,
+        limit: usize,
+    ) -> Result<Page<ChangeRecord, ChangeCursor>, StoreError> {
+        self.query(move |state, _| kubernetes::changes(state, &filter, after.as_ref(), limit)).await
+    }
+
+    /// A page of the images that pods have.
+    pub async fn images_of_pods(
+        &self,
+        filter: ImageFilter,
+        after: Option<ImageCursor>,
+        limit: usize,
+    ) -> Result<Page<ImageRecord, ImageCursor>, StoreError> {
+        self.query(move |state, _| kubernetes::images(state, &filter, after.as_ref(), limit)).await
+    }
+
+    /// A page of what parts of Kubernetes noted, the newest first.
+    pub async fn kubernetes_events(
+        &self,
+        filter: KubernetesEventFilter,
+        after: Option<KubernetesEventCursor>,
+        limit: usize,
+    ) -> Result<Page<KubernetesEventRecord, KubernetesEventCursor>, StoreError> {
+        self.query(move |state, _| kubernetes_events::page(state, &filter, after.as_ref(), limit))
+            .await
+    }
+
+    /// A page of findings, the worst first.
+    pub async fn findings(
+        &self,
+        filter: FindingFilter,
+        after: Option<FindingCursor>,
+        limit: usize,
+    ) -> Result<Page<FindingRecord, FindingCursor>, StoreError> {
+        self.query(move |state, _| finding_query::page(state, &filter, after.as_ref(), limit)).await
+    }
+
+    /// What clusters are.
+    pub async fn clusters(&self) -> Result<Vec<ClusterRecord>, StoreError> {
+        self.query(|state, _| finding_query::clusters(state)).await
+    }
+
+    /// A page of the certificates that were issued, the newest first.
+    pub async fn enrolments(
+        &self,
+        filter: EnrolmentFilter,
+        after: Option<EnrolmentCursor>,
+        limit: usize,
+    ) -> Result<Page<EnrolmentRecord, EnrolmentCursor>, StoreError> {
+        self.query(move |state, _| enrolment::page(state, &filter, after, limit)).await
+    }
+
+    /// All bootstrap tokens.
+    pub async fn bootstrap_tokens(&self) -> Result<Vec<TokenRecord>, StoreError> {
+        self.query(|state, _| Ok(enrolment::tokens(state)?)).await
     }
 
     /// What retention took away.

@@ -9,20 +9,33 @@ use super::moment;
 use event_model::Timestamp;
 use rusqlite::Connection;
 use std::path::Path;
+use std::time::Duration;
 
 /// Rows that one step removes, so that batches do not wait long behind it.
 const ROWS_A_STEP: u32 = 20_000;
 /// What the state holds beside alerts, in the order in which it goes: kind, table, and what tells its age.
-const STATE: [(&str, &str, &str); 6] = [
+const STATE: [(&str, &str, &str); 9] = [
+    ("kubernetes_event", "kubernetes_events", "number"),
     ("audit", "audit_events", "number"),
     ("process", "processes", "seen"),
+    ("kubernetes_change", "kubernetes_changes", "number"),
     ("kubernetes_object", "kubernetes_objects", "seen"),
+    ("finding", "findings", "seen"),
     ("inventory", "inventory", "seen"),
     ("container", "containers", "seen"),
     ("former_source", "former_sources", "last_seen"),
 ];
 /// Sources that sent nothing for so long are forgotten, once their events have gone.
 const FORGOTTEN_AFTER_NANOSECONDS: u64 = 7 * 86_400_000_000_000;
+
+/// For how long what has an end of its own is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Retention {
+    /// Changes of Kubernetes objects, from when they were observed.
+    pub(crate) changes: Duration,
+    /// Findings, from when they were resolved.
+    pub(crate) resolved_findings: Duration,
+}
 
 /// The bytes of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +67,27 @@ impl Databases {
         let Some(removed) = self.events.remove_oldest()? else { return Ok(false) };
         self.note_removal(path, removed)?;
         Ok(true)
+    }
+
+    /// Takes one step against what is older than it may be. False: nothing is.
+    pub(crate) fn expire(
+        &mut self,
+        path: &Path,
+        retention: Retention,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let before = |age: Duration| {
+            let age = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
+            moment(Timestamp(now.0.saturating_sub(age)))
+        };
+        let changes = remove_changes(&self.state, before(retention.changes)).at(path)?;
+        note(&self.state, "kubernetes_change", changes).at(path)?;
+        let sql = "DELETE FROM findings WHERE number IN (
+            SELECT number FROM findings WHERE resolved_at < ?1 LIMIT ?2)";
+        let limit = (before(retention.resolved_findings), ROWS_A_STEP);
+        let findings = self.state.execute(sql, limit).at(path)? as u64;
+        note(&self.state, "finding", findings).at(path)?;
+        Ok(changes + findings > 0)
     }
 
     fn note_removal(&mut self, path: &Path, removed: Removed) -> Result<(), StoreError> {
@@ -122,11 +156,14 @@ fn remove_orphans(state: &Connection, table: &str) -> rusqlite::Result<()> {
         "kubernetes_objects" => {
             "DELETE FROM pod_containers WHERE NOT EXISTS (
                 SELECT 1 FROM kubernetes_objects k
-                WHERE k.cluster = pod_containers.cluster AND k.uid = pod_containers.pod_uid)"
+                WHERE k.cluster = pod_containers.cluster AND k.uid = pod_containers.pod_uid);
+             DELETE FROM kubernetes_images WHERE NOT EXISTS (
+                SELECT 1 FROM kubernetes_objects k
+                WHERE k.cluster = kubernetes_images.cluster AND k.uid = kubernetes_images.uid)"
         }
         _ => return Ok(()),
     };
-    state.execute(sql, []).map(drop)
+    state.execute_batch(sql)
 }
 
 /// Removes processes that ended, or whose sensor did, before any event that is left.
@@ -141,10 +178,33 @@ pub(super) fn remove_processes(state: &Connection, before: Timestamp) -> rusqlit
     Ok(removed as u64)
 }
 
+/// Removes changes that were observed before; of an object that is gone all go with its deletion.
+fn remove_changes(state: &Connection, before: i64) -> rusqlite::Result<u64> {
+    let old = "SELECT number FROM kubernetes_changes
+        WHERE (content IS NOT NULL OR change = 'deleted') AND observed_at < ?1
+        ORDER BY observed_at LIMIT ?2";
+    let gone = state.execute(
+        &format!(
+            "DELETE FROM kubernetes_changes WHERE number IN (
+                SELECT last.number FROM kubernetes_changes deletion
+                JOIN kubernetes_changes last ON last.uid = deletion.uid AND last.cluster = deletion.cluster
+                WHERE deletion.number IN ({old}) AND deletion.change = 'deleted' AND last.change <> 'deleted')"
+        ),
+        (before, ROWS_A_STEP),
+    )?;
+    let sql = format!("DELETE FROM kubernetes_changes WHERE number IN ({old})");
+    Ok((gone + state.execute(&sql, (before, ROWS_A_STEP))?) as u64)
+}
+
 fn remove_deleted_objects(state: &Connection, before: Timestamp) -> rusqlite::Result<()> {
     let before = moment(before);
     state.execute(
         "DELETE FROM pod_containers WHERE (cluster, pod_uid) IN (
+            SELECT cluster, uid FROM kubernetes_objects WHERE deleted_at < ?1)",
+        [before],
+    )?;
+    state.execute(
+        "DELETE FROM kubernetes_images WHERE (cluster, uid) IN (
             SELECT cluster, uid FROM kubernetes_objects WHERE deleted_at < ?1)",
         [before],
     )?;

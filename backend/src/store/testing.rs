@@ -33,7 +33,8 @@ pub(crate) fn fill_sources(state: &Connection, seen: Timestamp) {
 /// A store in this folder.
 pub(crate) fn open(folder: &Path, maximum_bytes: u64) -> Result<Store, StoreError> {
     let maximum_bytes = Bytes::new(maximum_bytes);
-    Store::open(&StoreConfig { directory: folder.to_owned(), maximum_bytes })
+    let directory = folder.to_owned();
+    Store::open(&StoreConfig { directory, maximum_bytes, ..StoreConfig::default() })
 }
 
 /// Closes a store and waits until its writer has ended.

@@ -4,8 +4,9 @@
 use super::batch::{Batch, Greeting, Job, Stored};
 use super::error::{At, StoreError};
 use super::group::{Databases, Tally};
+use super::retention::Retention;
 use super::{alerts, positions, sources};
-use event_model::{Lane, Timestamp};
+use event_model::{Lane, Record, Timestamp};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -27,6 +28,7 @@ pub(crate) struct Writer {
     /// The state's file.
     pub(crate) path: PathBuf,
     pub(crate) maximum_bytes: u64,
+    pub(crate) retention: Retention,
     pub(crate) jobs: Receiver<Job>,
     pub(crate) trouble: watch::Sender<Trouble>,
     pub(crate) newest_alert: watch::Sender<i64>,
@@ -72,6 +74,7 @@ impl Writer {
                     let held = self.greet(&greeting);
                     let _ = reply.send(held);
                 }
+                Job::Change(change) => change(&mut self.databases.state, &self.path),
             }
             next = if records < MOST_RECORDS { self.jobs.try_recv().ok() } else { None };
         }
@@ -117,6 +120,9 @@ impl Writer {
         for ((batch, reply), stored) in group.into_iter().zip(&tally.batches) {
             let lane = batch.lane.name();
             let outcome = if stored.new == 0 { "repeated" } else { "stored" };
+            if stored.new > 0 {
+                tell_delay(&batch);
+            }
             metrics::counter!("defender_ingest_records_total", "lane" => lane)
                 .increment(stored.new);
             metrics::counter!("defender_ingest_batches_total", "lane" => lane, "outcome" => outcome)
@@ -169,6 +175,11 @@ impl Writer {
             Ok(false) => {}
             Err(error) => tracing::error!(%error, "cannot make room in the store"),
         }
+        match self.databases.expire(&self.path, self.retention, Timestamp::now()) {
+            Ok(true) => self.next_look = Instant::now(),
+            Ok(false) => {}
+            Err(error) => tracing::error!(%error, "cannot remove what is too old"),
+        }
         if let Ok(sizes) = self.databases.sizes(&self.path) {
             gauge("state", sizes.state);
             gauge("events", sizes.events);
@@ -180,6 +191,20 @@ impl Writer {
         let write = "INSERT OR REPLACE INTO probe (id, filling) VALUES (1, randomblob(?1))";
         self.databases.state.execute(write, [PROBE_BYTES]).is_ok()
     }
+}
+
+/// How late the first act of a batch is in the store: the longest under way of them all.
+fn tell_delay(batch: &Batch) {
+    let time = batch.records.iter().find_map(|record| match record {
+        Record::Event(event) => Some(event.time),
+        Record::Alert(alert) => Some(alert.time),
+        _ => None,
+    });
+    let Some(time) = time else { return };
+    // Clocks of nodes differ: what comes before it happened counts as at once.
+    let seconds = Timestamp::now().milliseconds_since(time).max(0.0) / 1e3;
+    metrics::histogram!("defender_ingest_delay_seconds", "lane" => batch.lane.name())
+        .record(seconds);
 }
 
 fn count(tally: &Tally) {

@@ -17,7 +17,7 @@ pub struct Browser {
 impl Browser {
     /// Starts one. Debian's chromium-driver has what it takes; without it the page would go untested.
     pub async fn start(backend: &Backend) -> Self {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_ports::free_port();
         let driver = Command::new("chromedriver")
             .arg(format!("--port={port}"))
             .stdout(Stdio::null())

@@ -1,7 +1,8 @@
+use crate::kubernetes::{facts, finding, scan};
 use crate::publisher::Publisher;
 use crate::records::{alert, container, status};
 use crate::running::Backend;
-use event_model::{Component, Lane, Priority, Record, SourceId};
+use event_model::{Component, FindingSeverity, Lane, Priority, Record, SourceId};
 
 async fn page(backend: &Backend, path: &str) -> String {
     let answer = backend.answer(path).await;
@@ -77,4 +78,27 @@ async fn the_page_shows_alerts_and_sensors_and_older_pages() {
     let older = page(&backend, &format!("/?cursor={link}")).await;
     assert_eq!(older.matches("<details class=\"alert\"").count(), 11);
     assert!(older.contains("These are older alerts"));
+}
+
+#[tokio::test]
+async fn the_page_shows_clusters_and_their_worst_findings() {
+    let backend = Backend::start().await;
+    let html = page(&backend, "/").await;
+    assert!(html.contains("<section id=\"posture\" aria-labelledby=\"posture-heading\" hidden>"));
+    let mut publisher = Publisher::connect(&backend, "node-1").await;
+    let payload = "<img src=x onerror=alert(1)>";
+    let findings =
+        (0..40).map(|number| finding(&format!("{payload}{number}"), FindingSeverity::Low));
+    let findings = findings.chain([finding("web", FindingSeverity::Critical)]).collect();
+    let records = [scan(1, vec![facts()]), scan(1, findings)];
+    publisher.send(SourceId::generate(), 1, &records).await;
+    publisher.acknowledged(Lane::Inventory, 2).await;
+    let html = page(&backend, "/").await;
+    assert!(html.contains("v1.34.1 · k3s · 2 nodes") && html.contains("41 findings"), "{html}");
+    let first = html.split("<details class=\"sensor finding\"").nth(1).unwrap();
+    assert!(first.contains("critical") && first.contains("shop › Deployment web"), "{first}");
+    assert!(first.contains("leave spec.hostNetwork out"), "{first}");
+    assert_eq!(html.matches("<details class=\"sensor finding\"").count(), 31, "and the template");
+    assert!(html.contains("and <span>11</span> more"), "{html}");
+    assert!(!html.contains("<img src=x"), "{html}");
 }

@@ -60,6 +60,28 @@ async fn only_certificates_of_the_right_authority_are_let_in() {
 }
 
 #[tokio::test]
+async fn who_speaks_nothing_newer_than_tls_1_2_is_refused() {
+    let backend = Backend::start().await;
+    let identity = backend.authority.publisher("node-1");
+    let path = |name: &str| backend.folder.path().join(name);
+    std::fs::write(path("client.crt"), &identity.certificate).unwrap();
+    std::fs::write(path("client.key"), &identity.key).unwrap();
+    let connect = |version: &str| {
+        let mut command = std::process::Command::new("openssl");
+        command.args(["s_client", version, "-alpn", "h2", "-connect"]);
+        command.arg(format!("127.0.0.1:{}", backend.ingest_port));
+        command.arg("-cert").arg(path("client.crt")).arg("-key").arg(path("client.key"));
+        let output = command.stdin(std::process::Stdio::null()).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+    };
+    let (is_let_in, said) = connect("-tls1_2");
+    assert!(!is_let_in && said.contains("protocol version"), "{said}");
+    let (is_let_in, said) = connect("-tls1_3");
+    assert!(is_let_in && said.contains("TLSv1.3"), "{said}");
+}
+
+#[tokio::test]
 async fn a_certificate_that_names_no_publisher_is_refused_in_words() {
     let backend = Backend::start().await;
     for uri in [
@@ -232,6 +254,31 @@ async fn a_node_has_few_streams_at_a_time() {
 }
 
 #[tokio::test]
+async fn who_connects_and_says_nothing_takes_no_place_of_another_address() {
+    let backend = Backend::start().await;
+    let silent = |_| {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+        socket.connect(([127, 0, 0, 1], backend.ingest_port).into())
+    };
+    let _held = futures::future::join_all((0..100).map(silent)).await;
+    until_counted(&backend, "too_many_handshakes\"} 36").await;
+    let mut honest = Publisher::connect(&backend, "node-1").await;
+    honest.send(SourceId::generate(), 1, &[numbered(1)]).await;
+    honest.acknowledged(Lane::Telemetry, 1).await;
+    until_counted(&backend, "handshake_timeout\"} 64").await;
+}
+
+async fn until_counted(backend: &Backend, reason: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    let line = format!("defender_ingest_rejected_total{{reason=\"{reason}");
+    while !backend.metrics().await.contains(&line) {
+        assert!(Instant::now() < deadline, "{line} does not come:\n{}", backend.metrics().await);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test]
 async fn a_connection_that_opens_no_stream_loses_its_place() {
     let backend = Backend::start().await;
     let identity = backend.authority.publisher("node-1");
@@ -268,8 +315,9 @@ async fn renewed_certificates_serve_new_connections_without_a_restart() {
     let mut old = Publisher::connect(&backend, "node-1").await;
     let renewed = Authority::new();
     let server = renewed.server();
+    let both = format!("{}{}", backend.authority.pem, renewed.pem);
     for (name, text) in
-        [("tls.crt", &server.certificate), ("tls.key", &server.key), ("ca.crt", &renewed.pem)]
+        [("tls.crt", &server.certificate), ("tls.key", &server.key), ("ca.crt", &both)]
     {
         std::fs::write(backend.folder.path().join(name), text).unwrap();
     }
@@ -282,6 +330,30 @@ async fn renewed_certificates_serve_new_connections_without_a_restart() {
     }
     old.send(SourceId::generate(), 1, &[numbered(1)]).await;
     old.acknowledged(Lane::Telemetry, 1).await;
+}
+
+#[tokio::test]
+async fn an_authority_that_is_taken_out_ends_the_streams_that_it_let_in() {
+    let backend = Backend::start().await;
+    let (old, new) = (&backend.authority, Authority::new());
+    let authorities = backend.folder.path().join("ca.crt");
+    std::fs::write(&authorities, format!("{}{}", old.pem, new.pem)).unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    let identity = new.publisher("node-2");
+    let mut stays = loop {
+        match Publisher::connect_as(&backend, Some(&identity)).await {
+            Ok(publisher) => break publisher,
+            Err(status) => assert!(Instant::now() < deadline, "{status:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    let mut ends = Publisher::connect(&backend, "node-1").await;
+    std::fs::write(&authorities, &new.pem).unwrap();
+    let status = ends.ended().await;
+    assert_eq!(status.code(), Code::Unauthenticated, "{status:?}");
+    assert!(status.message().contains("trusted no more"), "{status:?}");
+    stays.send(SourceId::generate(), 1, &[numbered(1)]).await;
+    stays.acknowledged(Lane::Telemetry, 1).await;
 }
 
 #[tokio::test]

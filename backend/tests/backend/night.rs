@@ -1,11 +1,12 @@
 //! A cluster on a bad night: what the page shows when it matters.
 
+use crate::kubernetes::{facts, finding, scan};
 use crate::publisher::Publisher;
 use crate::records::{alert, container, process, status};
 use crate::running::Backend;
 use event_model::{
-    Alert, AlertSubject, BlindRule, Component, Lane, Loss, LossReason, Priority, ProbeCoverage,
-    ProbeState, Record, SensorStatus, SourceId, Timestamp,
+    Alert, AlertSubject, BlindRule, Component, FindingSeverity, Lane, Loss, LossReason, Priority,
+    ProbeCoverage, ProbeState, Record, SensorStatus, SourceId, Timestamp,
 };
 
 /// Records of one source, sent and acknowledged one after the other.
@@ -94,6 +95,12 @@ pub async fn bad_night(backend: &Backend) -> [Sender; 2] {
         until: now,
     };
     second.send(Record::Loss(loss)).await;
+    let found = vec![
+        finding("payments-gateway-of-the-second-generation", FindingSeverity::Critical),
+        finding("web", FindingSeverity::Medium),
+    ];
+    second.send(scan(1, vec![facts()])).await;
+    second.send(scan(1, found)).await;
     [first, second]
 }
 

@@ -1,10 +1,11 @@
 //! The page in a real browser.
 
 use crate::browser::Browser;
+use crate::kubernetes::{facts, finding, scan};
 use crate::night::{Sender, bad_night};
 use crate::records::{alert, container, container_id, status};
 use crate::running::Backend;
-use event_model::{Component, Container, Priority, Record};
+use event_model::{Component, Container, FindingSeverity, Priority, Record};
 
 fn url(backend: &Backend, path: &str) -> String {
     format!("http://127.0.0.1:{}{path}", backend.api_port)
@@ -94,6 +95,32 @@ async fn late_metadata_and_a_lost_connection_show_on_the_page() {
     browser
         .wait_for("document.querySelector('#alert-list .rule').textContent === 'After the restart'")
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn findings_come_and_go_on_the_open_page() {
+    let backend = Backend::start().await;
+    let browser = Browser::start(&backend).await;
+    let mut sender = Sender::connect(&backend, "node-1").await;
+    browser.open(&url(&backend, "/")).await;
+    assert_eq!(browser.value("document.getElementById('posture').hidden").await, true);
+    let payload = "<img src=x onerror=\"document.title='owned'\">";
+    let found = vec![finding("web", FindingSeverity::High), finding(payload, FindingSeverity::Low)];
+    sender.send(scan(1, vec![facts()])).await;
+    sender.send(scan(1, found)).await;
+    let places = "[...document.querySelectorAll('#finding-list .where')].map((it) => it.textContent.trim()).join('|')";
+    browser.wait_for(&format!("({places}).startsWith('test › shop › Deployment web|')")).await;
+    let shown = browser.value(places).await;
+    assert!(shown.as_str().unwrap().ends_with(payload), "{shown}");
+    assert_eq!(browser.value("document.title").await, "Alerts · Defender");
+    let open = "document.querySelector('#cluster-list .state').textContent.trim()";
+    assert_eq!(browser.value(open).await, "2 findings");
+    sender.send(scan(2, vec![finding("web", FindingSeverity::High)])).await;
+    browser.wait_for(&format!("{open} === '1 finding'")).await;
+    assert_eq!(
+        browser.value("document.querySelectorAll('#finding-list .finding').length").await,
+        1
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsConnector;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Status, Streaming};
+use tonic::{Request, Status, Streaming};
 use uuid::Uuid;
 
 /// A connection on which greetings were exchanged.
@@ -47,9 +47,22 @@ impl Publisher {
 
     /// Begins a stream with this message.
     pub async fn greet(channel: Channel, first: ToBackend) -> Result<Self, Status> {
+        Self::greet_by(channel, first, None).await
+    }
+
+    /// The same with an `authorization`.
+    pub async fn greet_by(
+        channel: Channel,
+        first: ToBackend,
+        authorization: Option<&str>,
+    ) -> Result<Self, Status> {
         let (frames, stream) = mpsc::channel(16);
         frames.send(first).await.unwrap();
-        let answer = IngestClient::new(channel).publish(ReceiverStream::new(stream)).await?;
+        let mut request = Request::new(ReceiverStream::new(stream));
+        if let Some(authorization) = authorization {
+            request.metadata_mut().insert("authorization", authorization.parse().unwrap());
+        }
+        let answer = IngestClient::new(channel).publish(request).await?;
         let mut answers = answer.into_inner();
         match answers.message().await?.and_then(|first| first.message) {
             Some(Answer::Welcome(welcome)) => {

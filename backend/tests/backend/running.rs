@@ -1,9 +1,9 @@
 //! A backend as a process of its own, and what it takes to talk to it.
 
 use crate::authority::Authority;
+use free_ports::free_port;
 use serde_json::{Value, json};
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -41,7 +41,7 @@ impl Backend {
     pub fn prepare(change: impl FnOnce(&mut Value, &Path)) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
-        let [ingest_port, api_port, admin_port] = free_ports();
+        let [ingest_port, api_port, admin_port] = [(); 3].map(|()| free_port());
         let authority = Authority::new();
         let path = |name: &str| folder.path().join(name);
         let server = authority.server();
@@ -203,9 +203,4 @@ impl Drop for Backend {
             eprintln!("--- the backend's log ---\n{}", self.log());
         }
     }
-}
-
-fn free_ports<const N: usize>() -> [u16; N] {
-    let held = [(); N].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
-    held.map(|listener| listener.local_addr().unwrap().port())
 }

@@ -85,7 +85,11 @@ fn of_node(query: &mut Query) -> Result<Option<bool>, Problem> {
 }
 
 /// One of the names that a parameter may have.
-fn one_of(query: &mut Query, name: &str, known: &[&str]) -> Result<Option<String>, Problem> {
+pub(super) fn one_of(
+    query: &mut Query,
+    name: &str,
+    known: &[&str],
+) -> Result<Option<String>, Problem> {
     let Some(value) = query.text(name) else { return Ok(None) };
     if known.contains(&value.as_str()) {
         return Ok(Some(value));

@@ -1,4 +1,7 @@
-use super::{Alert, AuditEvent, Event, Image, ListeningPort, Package, Sensor, UserAccount};
+use super::{
+    Alert, AuditEvent, Event, Finding, Image, KubernetesChange, KubernetesEvent, KubernetesObject,
+    ListeningPort, Package, PodImage, Sensor, UserAccount,
+};
 use event_model::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -73,6 +76,51 @@ pub struct UserPage {
 pub struct AuditPage {
     /// The requests.
     pub items: Vec<AuditEvent>,
+    /// Give it as `cursor` for the next page. Null: this was the last.
+    pub next: Option<String>,
+}
+
+/// A page of objects of the Kubernetes API, by kind, namespace and name.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct KubernetesObjectPage {
+    /// The objects.
+    pub items: Vec<KubernetesObject>,
+    /// Give it as `cursor` for the next page. Null: this was the last.
+    pub next: Option<String>,
+}
+
+/// A page of changes of objects, the latest observed first.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct KubernetesChangePage {
+    /// The changes.
+    pub items: Vec<KubernetesChange>,
+    /// Give it as `cursor` for the next page. Null: this was the last.
+    pub next: Option<String>,
+}
+
+/// A page of images that pods have.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct PodImagePage {
+    /// The images.
+    pub items: Vec<PodImage>,
+    /// Give it as `cursor` for the next page. Null: this was the last.
+    pub next: Option<String>,
+}
+
+/// A page of what parts of Kubernetes noted, the newest first.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct KubernetesEventPage {
+    /// The events.
+    pub items: Vec<KubernetesEvent>,
+    /// Give it as `cursor` for the next page. Null: this was the last.
+    pub next: Option<String>,
+}
+
+/// A page of findings, the worst first.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct FindingPage {
+    /// The findings.
+    pub items: Vec<Finding>,
     /// Give it as `cursor` for the next page. Null: this was the last.
     pub next: Option<String>,
 }
