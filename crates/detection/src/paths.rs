@@ -36,9 +36,9 @@ impl WantedPaths {
     ) {
         let Subject::File(act) = event_type.subject() else { return };
         let is_open = act == FileAct::Open;
-        let reads = is_open && can_hold_without(graph, condition, EventField::OpensForWriting);
+        let reads = is_open && can_hold_without(graph, condition, &WRITES);
         // Opens for both are told of files in either list: where a rule asks for nothing else, one is enough.
-        let writes = !reads || can_hold_without(graph, condition, EventField::OpensForReading);
+        let writes = !reads || can_hold_without(graph, condition, &[READS]);
         let Some(patterns) = patterns(graph, condition) else {
             if self.unbounded.last().is_none_or(|last| last != rule) {
                 self.unbounded.push(rule.to_owned());
@@ -54,10 +54,20 @@ impl WantedPaths {
     }
 }
 
-/// Whether a condition can hold for opens of which a field is false.
-fn can_hold_without(graph: &mut Graph, condition: NodeId, without: EventField) -> bool {
+const READS: Access = Access::Event(EventField::OpensForReading);
+
+/// An open that makes the file writes, whatever it asks for.
+const WRITES: [Access; 4] = [
+    Access::Event(EventField::OpensForWriting),
+    Access::Event(EventField::Creates),
+    Access::Event(EventField::CreatesExecutable),
+    Access::File(FileField::Created),
+];
+
+/// Whether a condition can hold for opens of which these fields are false.
+fn can_hold_without(graph: &mut Graph, condition: NodeId, without: &[Access]) -> bool {
     let decide = |check: &Check| {
-        let is_it = check.field.access == Access::Event(without) && check.transformers.is_empty();
+        let is_it = without.contains(&check.field.access) && check.transformers.is_empty();
         is_it.then(|| check.test.holds(&Value::Boolean(false)))
     };
     let special = graph.specialised(condition, &decide, &mut HashMap::new());

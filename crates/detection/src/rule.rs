@@ -115,6 +115,24 @@ impl RuleSet {
         crate::load::load(sources)
     }
 
+    /// The rules of one source alone, with the suppressions of their alerts.
+    #[must_use]
+    pub fn of_source(mut self, source: EventSource) -> Self {
+        let kept = self.rules.iter().map(|rule| rule.source == source);
+        let places: Vec<Option<usize>> = kept
+            .scan(0, |next, is_kept| {
+                let place = is_kept.then_some(*next);
+                *next += usize::from(is_kept);
+                Some(place)
+            })
+            .collect();
+        self.rules.retain(|rule| rule.source == source);
+        for loaded in &mut self.suppressions {
+            loaded.rules = loaded.rules.iter().filter_map(|place| places[*place]).collect();
+        }
+        self
+    }
+
     /// The suppressions, in the order of their files.
     pub fn suppressions(&self) -> impl Iterator<Item = &Suppression> {
         self.suppressions.iter().map(|loaded| &loaded.suppression)

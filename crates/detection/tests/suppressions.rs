@@ -1,6 +1,8 @@
 //! Which alerts suppressions take, and what is said of files of them that are wrong.
 
-use detection::{AuditAct, Engine, LoadError, RuleSet, SourceFile, Sources, Tally};
+use detection::{
+    AuditAct, Engine, EventSource, LoadError, RuleSet, SourceFile, Sources, Suppression, Tally,
+};
 use event_model::{AuditEvent, AuditUser, Host, Timestamp};
 use rule_cases::Case;
 
@@ -209,4 +211,25 @@ fn more_than_can_be_looked_through_are_refused() {
         .replace("Each night.", &"x".repeat(501));
     let errors = load(&long).err().map(|error| error.to_string()).unwrap_or_default();
     assert!(errors.contains("`reason` has 501 characters, at most 500"), "{errors}");
+}
+
+#[test]
+fn suppressions_find_their_rules_among_those_of_one_source() {
+    let only = |source, lines| {
+        let rules = load(&suppression(lines)).unwrap_or_else(|error| panic!("{error}"));
+        Engine::compile(rules.of_source(source))
+    };
+    let of_requests = "  rule: Pod made\n  when: ka.verb = create\n  expires: 2026-12-31\n";
+    let engine = only(EventSource::KubernetesAudit, of_requests);
+    let names: Vec<_> = engine.rules().iter().map(detection::Rule::name).collect();
+    assert_eq!(names, ["Pod made"]);
+    let event = AuditEvent { verb: "create".to_owned(), stage_at: NOW, ..AuditEvent::default() };
+    let act = AuditAct { event: &event, host: &Host::default() };
+    let matches = engine.detect_audit(&act, &mut Tally::default());
+    let taken: Vec<_> = matches.iter().map(|it| it.suppression().map(Suppression::name)).collect();
+    assert_eq!(taken, [Some("Backups")]);
+    let of_acts = "  rule: Other\n  when: backup\n  expires: 2026-12-31\n";
+    let engine = only(EventSource::Syscall, of_acts);
+    let expected = [of("Program started", None), of("Other", Some("Backups"))];
+    assert_eq!(matched(&engine, "{path: /bin/restic}", NOW), expected);
 }

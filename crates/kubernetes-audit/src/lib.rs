@@ -1,10 +1,14 @@
 //! Reads audit events of Kubernetes (`audit.k8s.io/v1`), from lines of a log file or the bodies of a webhook.
 //!
-//! [`parse`] keeps what rules and people ask for, within bounds, and nothing of the contents of secrets. No I/O.
+//! [`parse`] keeps what rules and people ask for, within bounds, and nothing of the contents of secrets. [`EventList`] finds the
+//! events in the body of a webhook's request while it comes. No I/O.
 
 mod bounds;
+mod event_list;
 mod object;
 mod raw;
+
+pub use event_list::{EventList, Item, ListError};
 
 use event_model::{AuditEvent, AuditObject, AuditUser, Timestamp};
 
@@ -26,24 +30,40 @@ pub enum AuditError {
     Time { field: &'static str, text: String },
 }
 
-/// Reads one event.
+/// Reads one event, as it stands in a log file.
 pub fn parse(json: &[u8]) -> Result<AuditEvent, AuditError> {
+    let raw = read(json)?;
+    if is_event(&raw) { convert(raw) } else { Err(of_another_kind(&raw)) }
+}
+
+/// Reads one event of a list. The list says what it is; events leave it out.
+pub fn parse_item(json: &[u8]) -> Result<AuditEvent, AuditError> {
+    let raw = read(json)?;
+    let says_nothing = raw.kind.is_empty() && raw.api_version.is_empty();
+    if says_nothing || is_event(&raw) { convert(raw) } else { Err(of_another_kind(&raw)) }
+}
+
+fn read(json: &[u8]) -> Result<raw::Event<'_>, AuditError> {
     if json.len() > MAXIMUM_EVENT_BYTES {
         return Err(AuditError::TooLarge(json.len()));
     }
-    let raw: raw::Event<'_> = serde_json::from_slice(json)?;
-    if raw.kind != "Event" || raw.api_version != "audit.k8s.io/v1" {
-        let (kind, api_version) =
-            (bounds::text(&raw.kind, 100), bounds::text(&raw.api_version, 100));
-        return Err(AuditError::Kind { kind, api_version });
-    }
-    convert(raw)
+    Ok(serde_json::from_slice(json)?)
+}
+
+fn is_event(raw: &raw::Event<'_>) -> bool {
+    raw.kind == "Event" && raw.api_version == "audit.k8s.io/v1"
+}
+
+fn of_another_kind(raw: &raw::Event<'_>) -> AuditError {
+    let (kind, api_version) = (bounds::text(&raw.kind, 100), bounds::text(&raw.api_version, 100));
+    AuditError::Kind { kind, api_version }
 }
 
 fn convert(raw: raw::Event<'_>) -> Result<AuditEvent, AuditError> {
     let resource = raw.object_ref.as_ref().map_or("", |object| &object.resource);
     let subresource = raw.object_ref.as_ref().and_then(|object| object.subresource.as_deref());
     let request = object::keep(raw.request_object, resource, subresource);
+    let was_dropped = request.dropped || (request.json.is_none() && is_truncated(&raw));
     let response = raw.response_status.unwrap_or_default();
     // What the server answers to a refused request about a secret names it, and nothing of its content.
     Ok(AuditEvent {
@@ -65,11 +85,19 @@ fn convert(raw: raw::Event<'_>) -> Result<AuditEvent, AuditError> {
             .map(|name| bounds::name(&name)),
         object: raw.object_ref.map(object_reference),
         request_object: request.json,
-        request_object_dropped: request.dropped,
+        request_object_dropped: was_dropped,
         received_at: time("requestReceivedTimestamp", &raw.request_received_timestamp)?,
         stage_at: time("stageTimestamp", &raw.stage_timestamp)?,
         annotations: bounds::map(raw.annotations),
     })
+}
+
+/// Whether the API server left out what was written, since the event was too large for it (`--audit-webhook-truncate-enabled`,
+/// `--audit-log-truncate-enabled`).
+fn is_truncated(raw: &raw::Event<'_>) -> bool {
+    const ANNOTATION: &str = "audit.k8s.io/truncated";
+    let is_marked = raw.annotations.get(ANNOTATION).is_some_and(|value| *value == "true");
+    is_marked && matches!(&*raw.verb, "create" | "update" | "patch")
 }
 
 fn time(field: &'static str, text: &str) -> Result<Timestamp, AuditError> {

@@ -58,8 +58,9 @@ impl fmt::Display for Text<'_> {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, default)]
     pub kind: Text<'a>,
+    #[serde(default)]
     pub api_version: Text<'a>,
     #[serde(default)]
     pub level: Text<'a>,

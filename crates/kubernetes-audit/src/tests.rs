@@ -48,7 +48,7 @@ fn a_generated_name_is_taken_from_the_response() {
 fn what_is_no_event_is_refused_by_its_reason() {
     let refusal = |line: &str| parse(line.as_bytes()).unwrap_err().to_string();
     assert!(
-        refusal("{}").starts_with("not an audit event: missing field `kind`"),
+        refusal("{}").starts_with("not an audit event: missing field `auditID`"),
         "{}",
         refusal("{}")
     );
@@ -105,4 +105,28 @@ proptest! {
         line[place] = byte;
         let _ = parse(&line);
     }
+}
+
+#[test]
+fn an_event_of_a_list_may_leave_out_what_the_list_says() {
+    let item = br#"{"level":"Metadata","auditID":"a","stage":"ResponseComplete","verb":"list",
+        "requestReceivedTimestamp":"2026-11-23T12:00:00.000001Z","stageTimestamp":"2026-11-23T12:00:00.000002Z"}"#;
+    assert_eq!(parse_item(item).expect("an event").audit_id, "a");
+    assert!(matches!(parse(item), Err(AuditError::Kind { .. })));
+    let other = br#"{"kind":"Pod","apiVersion":"v1","auditID":"a","stage":"x","verb":"list",
+        "requestReceivedTimestamp":"2026-11-23T12:00:00Z","stageTimestamp":"2026-11-23T12:00:00Z"}"#;
+    assert!(matches!(parse_item(other), Err(AuditError::Kind { .. })));
+}
+
+#[test]
+fn an_object_that_the_server_left_out_is_told() {
+    let truncated = |verb: &str| {
+        let item = format!(
+            r#"{{"auditID":"a","stage":"ResponseComplete","verb":"{verb}","requestReceivedTimestamp":"2026-11-23T12:00:00Z",
+            "stageTimestamp":"2026-11-23T12:00:00Z","annotations":{{"audit.k8s.io/truncated":"true"}}}}"#
+        );
+        parse_item(item.as_bytes()).unwrap().request_object_dropped
+    };
+    assert!(truncated("create") && truncated("patch"));
+    assert!(!truncated("list"), "it had none: its response was large");
 }

@@ -90,7 +90,13 @@ fn check() -> impl Strategy<Value = String> {
 
 /// How a file was opened.
 fn opened() -> impl Strategy<Value = String> {
-    let fields = ["evt.is_open_write", "evt.is_open_read", "evt.is_open_create"];
+    let fields = [
+        "evt.is_open_write",
+        "evt.is_open_read",
+        "evt.is_open_create",
+        "evt.is_open_exec",
+        "file.created",
+    ];
     (prop::sample::select(fields.to_vec()), prop::bool::weighted(0.7))
         .prop_map(|(field, truth)| format!("{field} = {truth}"))
 }
@@ -136,6 +142,7 @@ fn act_on_a_file() -> impl Strategy<Value = FileEvent> {
                 .then_some(other),
             flags: if act == FileAct::Open { access } else { 0 },
             created: created && act == FileAct::Open,
+            mode: if created { 0o755 } else { 0o644 },
             ..FileEvent::default()
         },
     )
