@@ -1,20 +1,37 @@
 //! Reads the Kubernetes API: connection, lists and watches, with only the fields that we use.
+//!
+//! ```text
+//! follower (list, watch) ──┐
+//!                          ├─▶ wire (bytes to objects) ──▶ teller (read, compare with the index) ──▶ publish
+//! snapshots (list again) ──┘                                  └──▶ observers
+//! ```
+//!
+//! Of an object an id and two numbers are kept, and of an answer one object at a time is held.
 
+#[cfg(test)]
+mod access;
+mod answer;
 mod bounds;
 mod connection;
+mod failure;
+mod follower;
 mod health;
-mod metadata;
+mod kind;
+mod kinds;
 mod metrics;
-mod node;
-mod pod;
+mod reading;
 mod reason;
-mod strategy;
-mod stream;
-mod watched;
+mod request;
+mod snapshots;
+mod teller;
+mod watches;
+mod wire;
 
 pub(crate) use connection::connect;
-pub(crate) use health::{Health, Kinds, problems, unreadiness};
+pub(crate) use health::{Health, Kinds, are_complete, problems, unreadiness};
+pub(crate) use kind::Kind;
+pub(crate) use kinds::KINDS;
 pub(crate) use metrics::describe as describe_metrics;
-pub(crate) use node::Node;
-pub(crate) use pod::Pod;
-pub(crate) use stream::Watch;
+pub(crate) use reading::Definition;
+pub(crate) use teller::Observer;
+pub(crate) use watches::{DefinedKinds, Watches};

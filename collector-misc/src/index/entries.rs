@@ -1,27 +1,50 @@
-use super::uid::Uid;
-use event_model::KubernetesObject;
-use std::collections::HashMap;
-use std::collections::hash_map::{Entry, RandomState};
+use super::uid_map::UidMap;
+use serde::Serialize;
+use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::io;
 
-/// For each object its uid and a hash of what was sent of it: some 50 bytes, where the object
+/// For each object its uid, a hash of what was sent of it and the number of its state: 32 bytes, where the object
 /// itself has kilobytes. Its name is not kept, which would take as much again: the backend has it
 /// from before, and keeps it when only the uid is told gone. Pure: it reads and sends nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    seen: HashMap<Uid, Seen>,
+    seen: UidMap<Seen>,
     /// Keyed at random: whoever may create pods cannot make two contents look alike.
     hashes: RandomState,
     /// The number of the list that runs, or ran last.
-    list: u32,
+    list: u16,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Seen {
-    hash: u64,
-    /// The last list that named the object.
-    list: u32,
+    /// The API server's number of the state.
+    version: u64,
+    /// The hash in the upper 48 bits, and the number of the last list that named the object.
+    hash_and_list: u64,
+}
+
+impl Seen {
+    fn new(version: u64, hash: u64, list: u16) -> Self {
+        Self { version, hash_and_list: hash << 16 | u64::from(list) }
+    }
+
+    fn hash(self) -> u64 {
+        self.hash_and_list >> 16
+    }
+
+    fn list(self) -> u16 {
+        (self.hash_and_list & 0xffff) as u16
+    }
+}
+
+/// What a state of an object is to what was known of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct News {
+    /// What that which we send tells; None where it is what it was.
+    pub(crate) change: Option<Change>,
+    /// The API server counts another state than the one before, of which perhaps nothing is sent.
+    pub(crate) is_other_state: bool,
 }
 
 /// What happened to an object.
@@ -44,24 +67,33 @@ impl Change {
 }
 
 impl Index {
-    /// Notes an object as it is now. None where nothing that we send of it is new.
-    pub(crate) fn put(&mut self, object: &KubernetesObject) -> Option<Change> {
-        let now = Seen { hash: self.hash(object), list: self.list };
-        match self.seen.entry(object.uid.as_str().into()) {
-            Entry::Vacant(place) => {
-                place.insert(now);
-                Some(Change::Added)
-            }
-            Entry::Occupied(mut place) => {
-                let before = place.insert(now).hash;
-                (before != place.get().hash).then_some(Change::Modified)
-            }
+    /// Notes a state of an object, by a hash of what is sent of it.
+    pub(crate) fn put(&mut self, uid: &str, version: u64, hash: u64) -> News {
+        let now = Seen::new(version, hash, self.list);
+        let Some(before) = self.seen.insert(uid, now) else {
+            return News { change: Some(Change::Added), is_other_state: true };
+        };
+        let change = (before.hash() != now.hash()).then_some(Change::Modified);
+        // A server that numbers nothing tells by the contents alone.
+        let is_other_state = before.version != version || change.is_some();
+        News { change, is_other_state }
+    }
+
+    /// The API server's number of the last state of an object that is known.
+    pub(crate) fn version(&self, uid: &str) -> Option<u64> {
+        self.seen.get(uid).map(|seen| seen.version)
+    }
+
+    /// An object is there, as it was.
+    pub(crate) fn touch(&mut self, uid: &str) {
+        if let Some(seen) = self.seen.get(uid).copied() {
+            self.seen.insert(uid, Seen::new(seen.version, seen.hash(), self.list));
         }
     }
 
-    /// Forgets an object.
-    pub(crate) fn remove(&mut self, uid: &str) {
-        self.seen.remove(&Uid::from(uid));
+    /// Forgets an object. Tells whether it was known.
+    pub(crate) fn remove(&mut self, uid: &str) -> bool {
+        self.seen.remove(uid).is_some()
     }
 
     /// A list of all objects begins. Its objects come by [`Self::put`].
@@ -72,8 +104,7 @@ impl Index {
     /// The list is complete. Forgets the objects that it did not name, and returns their uids.
     pub(crate) fn finish_list(&mut self) -> Vec<String> {
         let list = self.list;
-        let gone = self.seen.extract_if(|_, seen| seen.list != list);
-        gone.map(|(uid, _)| uid.to_string()).collect()
+        self.seen.take_where(|seen| seen.list() != list)
     }
 
     /// How many objects are known.
@@ -81,10 +112,16 @@ impl Index {
         self.seen.len()
     }
 
-    fn hash(&self, object: &KubernetesObject) -> u64 {
+    /// Forgets all objects and returns their uids.
+    pub(crate) fn drain(&mut self) -> Vec<String> {
+        self.seen.take_where(|_| true)
+    }
+
+    /// Of what is sent of an object.
+    pub(crate) fn hash(&self, told: &impl Serialize) -> u64 {
         let mut hash = HashWriter(self.hashes.build_hasher());
         // Neither the writer nor maps with string keys can fail.
-        let written = serde_json::to_writer(&mut hash, object);
+        let written = serde_json::to_writer(&mut hash, told);
         debug_assert!(written.is_ok(), "{written:?}");
         hash.0.finish()
     }
@@ -106,51 +143,56 @@ impl<H: Hasher> io::Write for HashWriter<H> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Change, Index};
-    use event_model::KubernetesObject;
+    use super::{Change, Index, News};
 
-    fn object(uid: &str, node: &str) -> KubernetesObject {
-        KubernetesObject {
-            uid: uid.to_owned(),
-            node: Some(node.to_owned()),
-            ..KubernetesObject::default()
-        }
+    fn put(index: &mut Index, uid: &str, node: &str) -> Option<Change> {
+        let hash = index.hash(&node);
+        index.put(uid, 1, hash).change
     }
 
     #[test]
     fn an_object_is_new_then_known_then_modified() {
         let mut index = Index::default();
-        assert_eq!(index.put(&object("a", "one")), Some(Change::Added));
-        assert_eq!(index.put(&object("a", "one")), None);
-        assert_eq!(index.put(&object("a", "two")), Some(Change::Modified));
-        assert_eq!(index.put(&object("a", "one")), Some(Change::Modified));
+        assert_eq!(put(&mut index, "a", "one"), Some(Change::Added));
+        assert_eq!(put(&mut index, "a", "one"), None);
+        assert_eq!(put(&mut index, "a", "two"), Some(Change::Modified));
+        assert_eq!(put(&mut index, "a", "one"), Some(Change::Modified));
         assert_eq!(index.len(), 1);
+    }
+
+    #[test]
+    fn a_state_of_which_nothing_is_sent_is_another_all_the_same() {
+        let mut index = Index::default();
+        index.put("a", 1, 7);
+        assert_eq!(index.put("a", 2, 7), News { change: None, is_other_state: true });
+        assert_eq!(index.put("a", 2, 7), News { change: None, is_other_state: false });
+        assert_eq!((index.version("a"), index.version("b")), (Some(2), None));
     }
 
     #[test]
     fn what_a_list_does_not_name_is_gone() {
         let mut index = Index::default();
         index.begin_list();
-        index.put(&object("a", "one"));
-        index.put(&object("b", "one"));
+        put(&mut index, "a", "one");
+        put(&mut index, "b", "one");
         assert_eq!(index.finish_list(), [""; 0]);
-        index.put(&object("c", "one"));
+        put(&mut index, "c", "one");
         index.begin_list();
-        assert_eq!(index.put(&object("b", "one")), None);
+        assert_eq!(put(&mut index, "b", "one"), None);
         let mut gone = index.finish_list();
         gone.sort();
         assert_eq!(gone, ["a", "c"]);
-        assert_eq!(index.put(&object("a", "one")), Some(Change::Added));
+        assert_eq!(put(&mut index, "a", "one"), Some(Change::Added));
     }
 
     #[test]
     fn a_list_that_was_begun_anew_counts_only_its_last_run() {
         let mut index = Index::default();
         index.begin_list();
-        index.put(&object("a", "one"));
+        put(&mut index, "a", "one");
         index.finish_list();
         index.begin_list();
-        index.put(&object("a", "one"));
+        put(&mut index, "a", "one");
         index.begin_list();
         assert_eq!(index.finish_list(), ["a"]);
     }
@@ -158,10 +200,12 @@ mod tests {
     #[test]
     fn what_is_removed_is_new_when_it_comes_back() {
         let mut index = Index::default();
-        index.put(&object("a", "one"));
-        index.remove("a");
-        index.remove("never there");
+        put(&mut index, "a", "one");
+        assert!(index.remove("a"));
+        assert!(!index.remove("never there"));
         assert_eq!(index.len(), 0);
-        assert_eq!(index.put(&object("a", "one")), Some(Change::Added));
+        assert_eq!(put(&mut index, "a", "one"), Some(Change::Added));
+        assert_eq!(index.drain(), ["a"]);
+        assert_eq!(index.len(), 0);
     }
 }

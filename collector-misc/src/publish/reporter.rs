@@ -1,4 +1,5 @@
 use super::publisher::Publisher;
+use crate::audit::RulesInForce;
 use crate::watch::{Health, Kinds, problems, unreadiness};
 use event_model::{SensorStatus, SourceDescription, Timestamp};
 use service_runtime::Part;
@@ -15,6 +16,9 @@ pub(crate) struct Reporter {
     description: SourceDescription,
     started_at: Timestamp,
     kinds: watch::Receiver<Kinds>,
+    leadership_problem: watch::Receiver<Option<String>>,
+    /// None where no audit events are taken.
+    rules: Option<RulesInForce>,
     publisher: Publisher,
     part: Part,
 }
@@ -23,11 +27,21 @@ impl Reporter {
     pub(crate) fn new(
         description: SourceDescription,
         health: &Health,
+        leadership_problem: watch::Receiver<Option<String>>,
+        rules: Option<RulesInForce>,
         publisher: Publisher,
         part: Part,
     ) -> Self {
         let started_at = Timestamp::now();
-        Self { description, started_at, kinds: health.subscribe(), publisher, part }
+        Self {
+            description,
+            started_at,
+            kinds: health.subscribe(),
+            leadership_problem,
+            rules,
+            publisher,
+            part,
+        }
     }
 
     /// Reports at once, on every change, and each half minute, until `shutdown`.
@@ -38,6 +52,8 @@ impl Reporter {
                 _ = ticks.tick() => {}
                 // It cannot end before us: the watches hold its other end until shutdown.
                 _ = self.kinds.changed() => {}
+                // The election ends before us only with the program.
+                Ok(()) = self.leadership_problem.changed() => {}
                 () = shutdown.cancelled() => return Ok(()),
             }
             let kinds = self.kinds.borrow_and_update().clone();
@@ -54,16 +70,21 @@ impl Reporter {
     }
 
     fn status(&self, kinds: &Kinds) -> SensorStatus {
-        let counters = kinds.iter().map(|(plural, kind)| (format!("{plural}_known"), kind.objects));
+        let counters = kinds.iter().map(|(name, kind)| (format!("{name}_known"), kind.objects));
+        let leads = ("leads".to_owned(), u64::from(self.publisher.leads()));
+        let mut problems = problems(kinds);
+        problems.extend(self.leadership_problem.borrow().clone());
+        problems.extend(self.publisher.problem());
+        problems.extend(self.rules.iter().flat_map(RulesInForce::problems));
         SensorStatus {
             description: self.description.clone(),
             started_at: self.started_at,
             observed_at: Timestamp::now(),
-            problems: problems(kinds),
+            problems,
             probes: Vec::new(),
-            rules_loaded: 0,
+            rules_loaded: self.rules.as_ref().map_or(0, RulesInForce::loaded),
             blind_rules: Vec::new(),
-            counters: counters.collect(),
+            counters: counters.chain([leads]).collect(),
         }
     }
 }

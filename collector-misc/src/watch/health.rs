@@ -8,8 +8,8 @@ pub(crate) struct Health {
     kinds: watch::Sender<Kinds>,
 }
 
-/// The state of each watch, by the plural of its kind.
-pub(crate) type Kinds = BTreeMap<&'static str, KindHealth>;
+/// The state of each watch, by the name of its kind as people write it.
+pub(crate) type Kinds = BTreeMap<String, KindHealth>;
 
 /// How one watch is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(crate) struct KindHealth {
 /// One watch's place in [`Health`].
 #[derive(Clone, Debug)]
 pub(crate) struct KindReport {
-    plural: &'static str,
+    name: String,
     kinds: watch::Sender<Kinds>,
 }
 
@@ -37,11 +37,19 @@ impl Default for Health {
 
 impl Health {
     /// Adds a watch that has yet to list.
-    pub(crate) fn kind(&self, plural: &'static str) -> KindReport {
+    pub(crate) fn kind(&self, name: impl Into<String>) -> KindReport {
+        let name = name.into();
         self.kinds.send_modify(|kinds| {
-            kinds.insert(plural, KindHealth::default());
+            kinds.insert(name.clone(), KindHealth::default());
         });
-        KindReport { plural, kinds: self.kinds.clone() }
+        KindReport { name, kinds: self.kinds.clone() }
+    }
+
+    /// A kind is not watched any more.
+    pub(crate) fn forget(&self, name: &str) {
+        self.kinds.send_modify(|kinds| {
+            kinds.remove(name);
+        });
     }
 
     /// Marked as changed when a watch gets into trouble or out of it, or has listed.
@@ -69,7 +77,8 @@ impl KindReport {
     }
 
     fn update(&self, change: impl FnOnce(&mut KindHealth) -> bool) -> bool {
-        self.kinds.send_if_modified(|kinds| change(kinds.entry(self.plural).or_default()))
+        // One that was forgotten has nothing to tell.
+        self.kinds.send_if_modified(|kinds| kinds.get_mut(&self.name).is_some_and(change))
     }
 }
 
@@ -77,8 +86,17 @@ impl KindReport {
 pub(crate) fn problems(kinds: &Kinds) -> Vec<String> {
     kinds
         .iter()
-        .filter_map(|(plural, kind)| kind.trouble.map(|reason| reason.in_words(plural)))
+        .filter_map(|(name, kind)| kind.trouble.map(|reason| reason.in_words(name)))
         .collect()
+}
+
+/// Whether all objects that can be listed have been.
+pub(crate) fn are_complete(kinds: &Kinds) -> bool {
+    let is_lasting = |reason: Reason| {
+        matches!(reason, Reason::Unauthorized | Reason::Forbidden | Reason::Refused)
+    };
+    kinds.values().all(|kind| kind.is_listed || kind.trouble.is_some_and(is_lasting))
+        && kinds.values().any(|kind| kind.is_listed)
 }
 
 /// Why the watches are not ready; None when they are.
@@ -86,7 +104,7 @@ pub(crate) fn unreadiness(kinds: &Kinds) -> Option<String> {
     let mut reasons = problems(kinds);
     if reasons.is_empty() {
         let unlisted = kinds.iter().filter(|(_, kind)| !kind.is_listed);
-        reasons = unlisted.map(|(plural, _)| format!("{plural} are not listed yet")).collect();
+        reasons = unlisted.map(|(name, _)| format!("{name} are not listed yet")).collect();
     }
     (!reasons.is_empty()).then(|| reasons.join("; "))
 }

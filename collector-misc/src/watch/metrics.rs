@@ -1,6 +1,6 @@
 use super::reason::Reason;
 use crate::index::Change;
-use metrics::{counter, describe_counter, describe_gauge, gauge};
+use metrics::{SharedString, counter, describe_counter, describe_gauge, gauge};
 
 const OBJECTS: &str = "defender_kubernetes_objects";
 const CHANGES: &str = "defender_kubernetes_changes_total";
@@ -14,14 +14,14 @@ pub(crate) fn describe() {
 }
 
 #[allow(clippy::cast_precision_loss)] // Objects are fewer than 2^53.
-pub(super) fn objects(kind: &'static str, objects: usize) {
-    gauge!(OBJECTS, "kind" => kind).set(objects as f64);
+pub(super) fn objects(kind: impl Into<SharedString>, objects: usize) {
+    gauge!(OBJECTS, "kind" => kind.into()).set(objects as f64);
 }
 
-pub(super) fn change(kind: &'static str, change: Change) {
-    counter!(CHANGES, "kind" => kind, "change" => change.name()).increment(1);
+pub(super) fn change(kind: impl Into<SharedString>, change: Change) {
+    counter!(CHANGES, "kind" => kind.into(), "change" => change.name()).increment(1);
 }
 
-pub(super) fn error(kind: &'static str, reason: Reason) {
-    counter!(ERRORS, "kind" => kind, "reason" => reason.name()).increment(1);
+pub(super) fn error(kind: impl Into<SharedString>, reason: Reason) {
+    counter!(ERRORS, "kind" => kind.into(), "reason" => reason.name()).increment(1);
 }

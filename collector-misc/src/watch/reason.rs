@@ -1,7 +1,3 @@
-use kube::Error as ClientError;
-use kube::runtime::watcher::Error as WatchError;
-use std::error::Error;
-
 /// Why a list or watch failed: the `reason` label of `defender_kubernetes_watch_errors_total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
@@ -25,6 +21,8 @@ pub(crate) enum Reason {
     Interrupted,
     /// The answer is not what the API promises.
     Undecodable,
+    /// An object is larger than any that is read.
+    TooLarge,
 }
 
 impl Reason {
@@ -41,6 +39,7 @@ impl Reason {
             Self::Silent => "silent",
             Self::Interrupted => "interrupted",
             Self::Undecodable => "undecodable",
+            Self::TooLarge => "too_large",
         }
     }
 
@@ -73,58 +72,22 @@ impl Reason {
             Self::Undecodable => {
                 ("the Kubernetes API answers what cannot be read", "is it a Kubernetes API?")
             }
+            Self::TooLarge => ("an object is larger than any that is read", "the log names it"),
         };
         format!("cannot watch {plural}: {trouble}; {way_out}")
     }
 }
 
-impl From<&WatchError> for Reason {
-    fn from(error: &WatchError) -> Self {
-        match error {
-            WatchError::InitialListFailed(error)
-            | WatchError::WatchStartFailed(error)
-            | WatchError::WatchFailed(error) => error.into(),
-            WatchError::WatchError(status) => of_status(status.code),
-            WatchError::NoResourceVersion => Self::Undecodable,
+impl Reason {
+    /// What a status of HTTP says.
+    pub(crate) const fn of_status(code: u16) -> Self {
+        match code {
+            401 => Self::Unauthorized,
+            403 => Self::Forbidden,
+            410 => Self::Gone,
+            429 => Self::Overloaded,
+            400..500 => Self::Refused,
+            _ => Self::ServerError,
         }
     }
-}
-
-impl From<&ClientError> for Reason {
-    fn from(error: &ClientError) -> Self {
-        match error {
-            ClientError::Api(status) => of_status(status.code),
-            ClientError::Auth(_) => Self::Unauthorized,
-            ClientError::ReadEvents(_) => Self::Interrupted,
-            ClientError::SerdeError(_)
-            | ClientError::FromUtf8(_)
-            | ClientError::LinesCodecMaxLineLengthExceeded => Self::Undecodable,
-            _ => Self::Unreachable,
-        }
-    }
-}
-
-fn of_status(code: u16) -> Reason {
-    match code {
-        401 => Reason::Unauthorized,
-        403 => Reason::Forbidden,
-        410 => Reason::Gone,
-        429 => Reason::Overloaded,
-        400..500 => Reason::Refused,
-        _ => Reason::ServerError,
-    }
-}
-
-/// An error with its causes, each said once.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !words.contains(&more) {
-            words = format!("{words}: {more}");
-        }
-        cause = error.source();
-    }
-    words
 }

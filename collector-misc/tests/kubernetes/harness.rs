@@ -1,8 +1,10 @@
 //! The collector between a test API server and a real publisher's socket.
 
-use crate::api_server::{ApiServer, TOKEN};
+use api_server::{ApiServer, TOKEN};
 use collector_misc::config::{Config, KubernetesConfig, PublisherConfig};
-use event_model::{KubernetesObject, Record, SensorStatus};
+use event_model::{
+    InventoryItem, KubernetesEvent, KubernetesObject, Loss, LossReason, Record, SensorStatus,
+};
 use node_link::{ListenConfig, ReceiveError, Receiver};
 use proto::{Envelope, decode_batch};
 use service_runtime::{NodeConfig, Service};
@@ -103,8 +105,47 @@ impl Publisher {
     }
 
     pub fn losses(&self) -> usize {
+        self.lost().len()
+    }
+
+    /// What was told as lost.
+    pub fn lost(&self) -> Vec<Loss> {
         let records = self.records.0.lock().unwrap();
-        records.iter().filter(|record| matches!(record, Record::Loss(_))).count()
+        let losses = records.iter().filter_map(|record| match record {
+            Record::Loss(loss) => Some(loss.clone()),
+            _ => None,
+        });
+        losses.collect()
+    }
+
+    /// Waits for the report of a loss.
+    pub async fn expect_loss(&self, reason: LossReason) -> Loss {
+        poll("loss", || {
+            let lost = self.lost();
+            let found = lost.iter().find(|loss| loss.reason == reason).cloned();
+            found.ok_or_else(|| format!("{lost:?}"))
+        })
+        .await
+    }
+
+    /// What parts of Kubernetes noted.
+    pub fn events(&self) -> Vec<KubernetesEvent> {
+        let records = self.records.0.lock().unwrap();
+        let events = records.iter().filter_map(|record| match record {
+            Record::KubernetesEvent(event) => Some((**event).clone()),
+            _ => None,
+        });
+        events.collect()
+    }
+
+    /// The items of the cluster's inventory that came, in order.
+    pub fn inventory(&self) -> Vec<InventoryItem> {
+        let records = self.records.0.lock().unwrap();
+        let items = records.iter().filter_map(|record| match record {
+            Record::Inventory(inventory) => Some(inventory.changed.clone()),
+            _ => None,
+        });
+        items.flatten().collect()
     }
 
     /// Waits for an object that `is_expected`.
@@ -172,16 +213,30 @@ pub struct Collector {
 
 impl Collector {
     pub fn start(server: &ApiServer, publisher: &Publisher) -> Self {
+        Self::start_with(server, publisher, TOKEN, |_| {})
+    }
+
+    /// As the bearer of a token, with what `change` sets.
+    pub fn start_with(
+        server: &ApiServer,
+        publisher: &Publisher,
+        token: &str,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let config = Config {
+        let mut config = Config {
             node: NodeConfig { name: "worker-1".to_owned() },
-            kubernetes: KubernetesConfig { kubeconfig: kubeconfig(folder.path(), server, TOKEN) },
+            kubernetes: KubernetesConfig {
+                kubeconfig: kubeconfig(folder.path(), server, token),
+                ..KubernetesConfig::default()
+            },
             publisher: PublisherConfig {
                 socket: publisher.socket().to_owned(),
                 ..PublisherConfig::default()
             },
             ..Config::default()
         };
+        change(&mut config);
         let service = Service::default();
         let application = collector_misc::app::run(config, service.clone());
         let supervised = service.clone();
@@ -219,16 +274,6 @@ impl Collector {
 /// Writes a kubeconfig for `server`, and returns its path.
 pub fn kubeconfig(folder: &Path, server: &ApiServer, token: &str) -> PathBuf {
     let path = folder.join("kubeconfig");
-    let yaml = format!(
-        "apiVersion: v1
-kind: Config
-current-context: test
-contexts: [{{name: test, context: {{cluster: test, user: test}}}}]
-clusters: [{{name: test, cluster: {{server: \"http://{}\"}}}}]
-users: [{{name: test, user: {{token: {token}}}}}]
-",
-        server.address()
-    );
-    std::fs::write(&path, yaml).unwrap();
+    std::fs::write(&path, server.kubeconfig(token)).unwrap();
     path
 }

@@ -2,8 +2,9 @@
 
 #![allow(clippy::unwrap_used)] // The lint knows only functions marked #[test] as tests.
 
-#[path = "../api_server/mod.rs"]
-mod api_server;
 mod harness;
+mod hostile;
+mod kinds;
 mod process;
+mod rights;
 mod watch;

@@ -1,9 +1,7 @@
 //! The program as it is started: its messages, and the service account of a pod.
 
-use crate::api_server::{ApiServer, TOKEN};
 use crate::harness::{Publisher, kubeconfig, poll};
-use axum_server::tls_rustls::RustlsConfig;
-use rcgen::{CertificateParams, KeyPair};
+use api_server::{ApiServer, Effect, Options, TOKEN, Trouble};
 use serde_json::json;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -96,8 +94,8 @@ fn metrics(admin: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_count_objects_changes_and_errors() {
     let (server, publisher) = (ApiServer::start(), Publisher::start());
+    server.trouble(Trouble::of("", "nodes", Effect::Forbidden));
     server.change(|cluster| {
-        cluster.forbidden.insert("nodes".to_owned());
         for name in ["shop-1", "shop-2", "shop-3"] {
             cluster.create("pods", json!({"metadata": {"name": name, "namespace": "web"}}));
         }
@@ -109,7 +107,7 @@ async fn metrics_count_objects_changes_and_errors() {
             .env("DEFENDER_PUBLISHER__SOCKET", publisher.socket()),
     );
     publisher.expect("the last pod", |object| object.name == "shop-3").await;
-    server.change(|cluster| cluster.delete("pods", "shop-2"));
+    server.change(|cluster| cluster.delete("pods", "web/shop-2"));
     let admin = admin(&process).await;
     poll("all counts", || {
         let metrics = metrics(&admin);
@@ -194,6 +192,15 @@ fn the_configuration_of_the_documentation_is_accepted() {
 node: { name: \"\" }
 publisher: { socket: /run/defender/publisher.sock, queue_bytes: 8MiB }
 kubernetes: { kubeconfig: \"\" }
+leadership:
+  enabled: false
+  lease: defender-collector-misc
+  namespace: \"\"
+  pod: \"\"
+  lease_seconds: 15
+  renew_deadline_seconds: 10
+  retry_seconds: 2
+  buffer_bytes: 4MiB
 log: { level: info, format: auto }
 admin: { listen: \"127.0.0.1:9103\" }
 shutdown: { grace_seconds: 10 }
@@ -210,18 +217,6 @@ shutdown: { grace_seconds: 10 }
     assert!(error.contains("collector-misc.yaml:1:27: publisher.queue_bytes: must be"), "{error}");
 }
 
-/// A self-signed certificate for 127.0.0.1: its PEM, and the server's configuration.
-async fn certificate() -> (String, RustlsConfig) {
-    // Fails only where another test installed it already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let key = KeyPair::generate().unwrap();
-    let parameters = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
-    let certificate = parameters.self_signed(&key).unwrap();
-    let (pem, key) = (certificate.pem(), key.serialize_pem());
-    let tls = RustlsConfig::from_pem(pem.clone().into(), key.into()).await.unwrap();
-    (pem, tls)
-}
-
 /// The service account is looked for at a fixed path, so this gives the process a file system
 /// view of its own, which only root may.
 #[tokio::test(flavor = "multi_thread")]
@@ -231,13 +226,14 @@ async fn in_a_pod_the_service_account_is_used_over_tls() {
         "this test makes a mount namespace, which needs root: run it as root, or leave it out by \
          `cargo nextest run -E 'not test(in_a_pod_)'`"
     );
-    let (certificate, tls) = certificate().await;
-    let (server, publisher) = (ApiServer::start_with_tls(tls), Publisher::start());
+    let options = Options { tls: true, ..Options::default() };
+    let (server, publisher) = (ApiServer::start_with(options).unwrap(), Publisher::start());
+    let authority = server.authority_pem().unwrap();
     let uid = server.change(|cluster| {
         cluster.create("pods", json!({"metadata": {"name": "shop-1", "namespace": "web"}}))
     });
     let account = tempfile::tempdir().unwrap();
-    for (file, text) in [("token", TOKEN), ("ca.crt", &certificate), ("namespace", "defender")] {
+    for (file, text) in [("token", TOKEN), ("ca.crt", authority), ("namespace", "defender")] {
         std::fs::write(account.path().join(file), text).unwrap();
     }
     let script = "mount -t tmpfs none /run && mkdir -p /run/secrets/kubernetes.io && \

@@ -1,7 +1,7 @@
 //! Lists and watches, from a test API server to a real publisher's socket.
 
-use crate::api_server::{ApiServer, GoneAs, Streaming};
 use crate::harness::{Collector, Publisher, poll};
+use api_server::{ApiServer, Effect, GoneAs, TOKEN, Trouble, User};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -32,9 +32,8 @@ fn label(key: &'static str, value: &'static str) -> impl FnOnce(&mut Value) {
 }
 
 fn lists(requests: &[String]) -> usize {
-    let begins_list =
-        |query: &&String| query.contains("sendInitialEvents") || query.contains("limit=");
-    requests.iter().filter(begins_list).filter(|query| !query.contains("continue=")).count()
+    let begins_list = |query: &&String| query.contains("limit=") && !query.contains("continue=");
+    requests.iter().filter(begins_list).count()
 }
 
 #[tokio::test]
@@ -54,61 +53,48 @@ async fn pods_and_nodes_are_sent_as_they_are_and_as_they_change() {
 
     let new_pod = server.change(|cluster| cluster.create("pods", pod("shop-2")));
     publisher.expect("the new pod", |object| object.uid == new_pod).await;
-    server.change(|cluster| cluster.update("pods", "shop-2", label("app", "till")));
+    server.change(|cluster| cluster.update("pods", "web/shop-2", label("app", "till")));
     publisher
         .expect("the changed pod", |object| {
             object.uid == new_pod && object.labels.get("app").is_some_and(|app| app == "till")
         })
         .await;
-    server.change(|cluster| cluster.delete("pods", "shop-2"));
+    server.change(|cluster| cluster.delete("pods", "web/shop-2"));
     let sent =
         publisher.expect("the deletion", |object| object.uid == new_pod && object.deleted).await;
     assert_eq!((sent.namespace.as_deref(), sent.name.as_str()), (Some("web"), "shop-2"));
 
     let requests = server.requests("pods");
-    assert!(requests.iter().any(|query| query.contains("sendInitialEvents=true")), "{requests:?}");
-    assert!(!requests.iter().any(|query| query.contains("limit=")), "{requests:?}");
+    assert_eq!(lists(&requests), 1, "{requests:?}");
     assert_eq!(publisher.losses(), 0);
     collector.stop().await;
 }
 
 #[tokio::test]
-async fn a_server_without_streaming_lists_is_read_page_by_page() {
+async fn a_large_cluster_is_read_page_by_page() {
     let (server, publisher) = (ApiServer::start(), Publisher::start());
     let uids: BTreeSet<String> = server.change(|cluster| {
-        cluster.streaming = Streaming::Refused;
-        (0..250).map(|number| cluster.create("pods", pod(&format!("shop-{number}")))).collect()
+        (0..1200).map(|number| cluster.create("pods", pod(&format!("shop-{number}")))).collect()
     });
     let collector = Collector::start(&server, &publisher);
     collector.expect_ready().await;
-    poll("250 pods", || {
-        let sent: BTreeSet<String> =
-            publisher.objects().into_iter().map(|object| object.uid).collect();
-        if sent == uids { Ok(()) } else { Err(format!("{} of them", sent.len())) }
-    })
-    .await;
+    expect_all(&publisher, &uids).await;
     let requests = server.requests("pods");
-    let pages = requests.iter().filter(|query| query.contains("limit=100")).count();
+    let pages = requests.iter().filter(|query| query.contains("limit=500")).count();
     let continued = requests.iter().filter(|query| query.contains("continue=")).count();
     assert_eq!((pages, continued), (3, 2), "{requests:#?}");
-    server.change(|cluster| cluster.delete("pods", "shop-7"));
+    server.change(|cluster| cluster.delete("pods", "web/shop-7"));
     publisher.expect("a deletion", |object| object.deleted && object.name == "shop-7").await;
     collector.stop().await;
 }
 
-#[tokio::test]
-async fn a_server_that_ignores_the_wish_for_streaming_is_found_out() {
-    let (server, publisher) = (ApiServer::start(), Publisher::start());
-    let uid = server.change(|cluster| {
-        cluster.streaming = Streaming::Ignored;
-        cluster.create("pods", pod("shop-1"))
-    });
-    let collector = Collector::start(&server, &publisher);
-    publisher.expect("the pod", |object| object.uid == uid).await;
-    collector.expect_unready("pods are not listed yet").await;
-    collector.expect_ready().await;
-    assert!(server.requests("pods").iter().any(|query| query.contains("limit=100")));
-    collector.stop().await;
+async fn expect_all(publisher: &Publisher, uids: &BTreeSet<String>) {
+    poll("all pods", || {
+        let objects = publisher.objects().into_iter().filter(|object| object.kind == "Pod");
+        let sent: BTreeSet<String> = objects.map(|object| object.uid).collect();
+        if sent == *uids { Ok(()) } else { Err(format!("{} of them", sent.len())) }
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -140,7 +126,7 @@ async fn a_cut_watch_is_resumed_where_it_was() {
     let collector = Collector::start(&server, &publisher);
     collector.expect_ready().await;
     for number in 2..5 {
-        server.cut_watches();
+        server.cut_connections();
         let name = format!("shop-{number}");
         let uid = server.change(|cluster| cluster.create("pods", pod(&name)));
         publisher.expect(&name, |object| object.uid == uid).await;
@@ -151,33 +137,46 @@ async fn a_cut_watch_is_resumed_where_it_was() {
 }
 
 #[tokio::test]
-async fn a_list_that_expires_between_two_pages_is_begun_anew() {
+async fn a_list_that_expires_between_two_pages_goes_on_with_what_is_there_then() {
     let (server, publisher) = (ApiServer::start(), Publisher::start());
-    server.change(|cluster| {
-        cluster.streaming = Streaming::Refused;
-        cluster.lists_to_expire = 2;
-        for number in 0..150 {
-            cluster.create("pods", pod(&format!("shop-{number}")));
-        }
+    server.trouble(Trouble::of("list", "pods", Effect::Expired).continued().times(2));
+    let uids: BTreeSet<String> = server.change(|cluster| {
+        (0..1200).map(|number| cluster.create("pods", pod(&format!("shop-{number}")))).collect()
     });
     let collector = Collector::start(&server, &publisher);
     collector.expect_ready().await;
-    poll("all 150 pods", || {
-        let sent: BTreeSet<String> =
-            publisher.objects().into_iter().map(|object| object.uid).collect();
-        if sent.len() == 150 { Ok(()) } else { Err(format!("{} of them", sent.len())) }
-    })
-    .await;
+    expect_all(&publisher, &uids).await;
     assert!(publisher.objects().iter().all(|object| !object.deleted));
-    assert_eq!(lists(&server.requests("pods")), 4, "{:#?}", server.requests("pods"));
+    assert_eq!(lists(&server.requests("pods")), 1, "{:#?}", server.requests("pods"));
     collector.stop().await;
 }
 
-async fn survives_gone(gone_as: GoneAs, streaming: Streaming) {
+#[tokio::test]
+async fn a_list_that_breaks_or_is_throttled_goes_on_where_it_was() {
     let (server, publisher) = (ApiServer::start(), Publisher::start());
+    let uids: BTreeSet<String> = server.change(|cluster| {
+        (0..1200).map(|number| cluster.create("pods", pod(&format!("shop-{number}")))).collect()
+    });
+    for effect in [
+        Effect::Cut { after_bytes: 100_000 },
+        Effect::End { after_bytes: 100_000 },
+        Effect::Throttle { retry_after_seconds: 1 },
+        Effect::InternalError,
+    ] {
+        server.trouble(Trouble::of("list", "pods", effect).continued().times(1));
+    }
+    let collector = Collector::start(&server, &publisher);
+    collector.expect_ready().await;
+    expect_all(&publisher, &uids).await;
+    assert!(publisher.objects().iter().all(|object| !object.deleted));
+    assert_eq!(lists(&server.requests("pods")), 1, "{:#?}", server.requests("pods"));
+    collector.stop().await;
+}
+
+async fn survives_gone(gone_as: GoneAs) {
+    let (server, publisher) = (ApiServer::start(), Publisher::start());
+    server.behave(|behaviour| behaviour.gone_as = gone_as);
     let (lost, kept) = server.change(|cluster| {
-        cluster.gone_as = gone_as;
-        cluster.streaming = streaming;
         (cluster.create("pods", pod("shop-1")), cluster.create("pods", pod("shop-2")))
     });
     let collector = Collector::start(&server, &publisher);
@@ -185,8 +184,8 @@ async fn survives_gone(gone_as: GoneAs, streaming: Streaming) {
     publisher.expect("the first pod", |object| object.uid == lost).await;
     // While nobody watches, one goes, one comes, and the history of both is forgotten.
     let new = server.change(|cluster| {
-        server.cut_watches();
-        cluster.delete("pods", "shop-1");
+        server.cut_connections();
+        cluster.delete("pods", "web/shop-1");
         let new = cluster.create("pods", pod("shop-3"));
         cluster.compact();
         new
@@ -205,14 +204,14 @@ async fn survives_gone(gone_as: GoneAs, streaming: Streaming) {
 
 #[tokio::test]
 async fn a_version_that_is_gone_is_survived_when_an_event_says_so() {
-    survives_gone(GoneAs::Event, Streaming::Offered).await;
-    survives_gone(GoneAs::Event, Streaming::Refused).await;
+    survives_gone(GoneAs::Event).await;
+    survives_gone(GoneAs::Event).await;
 }
 
 #[tokio::test]
 async fn a_version_that_is_gone_is_survived_when_the_response_says_so() {
-    survives_gone(GoneAs::Response, Streaming::Offered).await;
-    survives_gone(GoneAs::Response, Streaming::Refused).await;
+    survives_gone(GoneAs::Response).await;
+    survives_gone(GoneAs::Response).await;
 }
 
 #[tokio::test]
@@ -242,10 +241,8 @@ async fn a_restart_of_the_api_server_is_told_and_survived() {
 #[tokio::test]
 async fn a_wrong_token_is_told_and_a_right_one_taken() {
     let (server, publisher) = (ApiServer::start(), Publisher::start());
-    let uid = server.change(|cluster| {
-        cluster.token = "another".to_owned();
-        cluster.create("pods", pod("shop-1"))
-    });
+    server.revoke_token(TOKEN);
+    let uid = server.change(|cluster| cluster.create("pods", pod("shop-1")));
     let collector = Collector::start(&server, &publisher);
     collector.expect_unready("does not accept our credentials (401); check the service").await;
     publisher
@@ -253,7 +250,7 @@ async fn a_wrong_token_is_told_and_a_right_one_taken() {
             status.problems.iter().any(|problem| problem.contains("(401)"))
         })
         .await;
-    server.change(|cluster| cluster.token = crate::api_server::TOKEN.to_owned());
+    server.accept_token(TOKEN, User::admin());
     publisher.expect("the pod", |object| object.uid == uid).await;
     collector.expect_ready().await;
     collector.stop().await;
@@ -262,10 +259,8 @@ async fn a_wrong_token_is_told_and_a_right_one_taken() {
 #[tokio::test]
 async fn what_is_forbidden_is_named_and_the_rest_goes_on() {
     let (server, publisher) = (ApiServer::start(), Publisher::start());
-    let uid = server.change(|cluster| {
-        cluster.forbidden.insert("pods".to_owned());
-        cluster.create("nodes", node("worker-1"))
-    });
+    server.trouble(Trouble::of("", "pods", Effect::Forbidden));
+    let uid = server.change(|cluster| cluster.create("nodes", node("worker-1")));
     let collector = Collector::start(&server, &publisher);
     publisher.expect("the node", |object| object.uid == uid).await;
     collector.expect_unready("cannot watch pods: the Kubernetes API refuses access (403)").await;
@@ -323,7 +318,7 @@ async fn an_object_without_uid_is_left_out_and_stops_nothing() {
     let (server, publisher) = (ApiServer::start(), Publisher::start());
     let uid = server.change(|cluster| {
         cluster.create("pods", pod("a-broken-one"));
-        cluster.update("pods", "a-broken-one", |pod| pod["metadata"]["uid"] = Value::Null);
+        cluster.update("pods", "web/a-broken-one", |pod| pod["metadata"]["uid"] = Value::Null);
         cluster.create("pods", pod("shop-1"))
     });
     let collector = Collector::start(&server, &publisher);
@@ -331,7 +326,7 @@ async fn an_object_without_uid_is_left_out_and_stops_nothing() {
     collector.expect_ready().await;
     assert_eq!(publisher.objects().len(), 1);
     let next = server.change(|cluster| {
-        cluster.delete("pods", "a-broken-one");
+        cluster.delete("pods", "web/a-broken-one");
         cluster.create("pods", pod("shop-2"))
     });
     publisher.expect("the next pod", |object| object.uid == next).await;
