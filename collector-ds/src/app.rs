@@ -2,12 +2,11 @@
 
 mod coverage;
 mod metrics;
-mod rule_state;
 mod watch;
 
-use crate::audit::{AuditFile, Detection, State};
+use crate::audit::{AuditFile, State};
 use crate::config::{Config, FilesConfig};
-use crate::detect::{RuleMemory, Rules};
+use crate::detect::wanted_acts;
 use crate::enrich::Enricher;
 use crate::enrich::containers::metadata::{Metadata, RuntimeSockets};
 use crate::enrich::containers::{ContainerLimits, Containers};
@@ -21,7 +20,9 @@ use crate::own::{LastRun, Own};
 use crate::pipeline::Pipeline;
 use crate::publish::{StatusFacts, StatusReporter};
 use crate::record::Recorder;
-use crate::reload::{Reload, Reloaded};
+use alerting::{
+    Reload, Reloaded, RequestDetection, RuleMatching, RuleMemory, RulePaths, Rules, RulesError,
+};
 use anyhow::Context;
 use coverage::Coverage;
 use event_model::{Component, Host, Record, SourceDescription, SourceId};
@@ -121,7 +122,7 @@ fn rule_memory(config: &Config, name: &str, rules: &Rules) -> RuleMemory {
 /// Starts to follow the audit file, where one is configured.
 fn follow_audit_file(
     config: &Config,
-    detection: Detection,
+    detection: RequestDetection,
     outbox: Outbox,
     service: &Service,
 ) -> anyhow::Result<(State, JoinHandle<()>)> {
@@ -139,9 +140,8 @@ fn follow_audit_file(
 
 fn load_rules(config: &Config, service: &Service) -> anyhow::Result<Rules> {
     let part = service.part("rules");
-    let rules = Rules::load_from(&config.rule_paths())
-        .context("the rules cannot be loaded")?
-        .with_matching(config.rules.matching);
+    let rules = read_rules(&config.rule_paths(), config.rules.matching)
+        .context("the rules cannot be loaded")?;
     for warning in rules.warnings() {
         tracing::warn!("{warning}");
     }
@@ -151,6 +151,11 @@ fn load_rules(config: &Config, service: &Service) -> anyhow::Result<Rules> {
     Ok(rules)
 }
 
+/// At the start and after each change alike.
+fn read_rules(paths: &RulePaths, matching: RuleMatching) -> Result<Rules, RulesError> {
+    Ok(Rules::load_from(paths)?.with_matching(matching))
+}
+
 /// Reads the rules again when they change.
 fn reload_rules(
     reload: Reload,
@@ -158,10 +163,7 @@ fn reload_rules(
     service: &Service,
 ) -> mpsc::Receiver<Reloaded<Rules>> {
     let (paths, matching) = (config.rule_paths(), config.rules.matching);
-    let load = move || {
-        let rules = Rules::load_from(&paths).map_err(|error| error.to_string())?;
-        Ok(rules.with_matching(matching))
-    };
+    let load = move || read_rules(&paths, matching).map_err(|error| error.to_string());
     let (hand_on, reloaded) = mpsc::channel(1);
     let reloading = reload.run(load, hand_on, service.shutdown());
     service.spawn("rules", async move {
@@ -174,7 +176,7 @@ fn reload_rules(
 /// Acts are looked at where a rule needs them or the configuration names them.
 fn kernel_config(config: &Config, rules: &Rules, own: &Own) -> anyhow::Result<KernelConfig> {
     let mut acts = config.acts()?;
-    acts.extend(rules.wanted_acts());
+    acts.extend(wanted_acts(rules));
     let names: Vec<_> = acts.iter().map(|kind| kind.name()).collect();
     tracing::info!(acts = names.join(" "), "acts that are looked at");
     Ok(KernelConfig {

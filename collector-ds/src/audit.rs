@@ -10,7 +10,6 @@
 
 mod budget;
 mod config;
-mod detection;
 mod follower;
 mod lines;
 mod losses;
@@ -20,7 +19,6 @@ mod state;
 mod tests;
 
 pub use config::AuditConfig;
-pub use detection::Detection;
 pub use follower::Follower;
 pub use lines::{Line, Lines};
 pub use position::PositionFile;
@@ -28,6 +26,7 @@ pub use state::State;
 
 use crate::inventory::Root;
 use crate::publish::Outlet;
+use alerting::RequestDetection;
 use budget::Budget;
 use event_model::{LossReason, Record, Timestamp};
 use kubernetes_audit::AuditError;
@@ -47,7 +46,7 @@ pub struct AuditFile<O> {
     follower: Follower,
     budget: Budget,
     losses: Losses,
-    detection: Detection,
+    detection: RequestDetection,
     outlet: O,
     path: String,
 }
@@ -57,7 +56,7 @@ impl<O: Outlet> AuditFile<O> {
     pub fn open(
         config: &AuditConfig,
         host_root: &Path,
-        detection: Detection,
+        detection: RequestDetection,
         outlet: O,
     ) -> std::io::Result<Option<Self>> {
         if !config.is_on() {
@@ -150,7 +149,7 @@ fn take(
     line: &[u8],
     now: Instant,
     losses: &mut Losses,
-    detection: &mut Detection,
+    detection: &mut RequestDetection,
     outlet: &impl Outlet,
 ) {
     if line.iter().all(u8::is_ascii_whitespace) {

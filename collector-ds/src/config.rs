@@ -2,12 +2,13 @@
 
 mod network;
 
-use crate::alert_gate::AlertsConfig;
 use crate::audit::AuditConfig;
-use crate::detect::{self, RuleMatching, RulePaths, RulesError, ThreatIntelligence};
 use crate::inventory::InventoryConfig;
 use crate::kernel::{self, FileFilter, WatchedPaths};
 use crate::record::RecordConfig;
+use alerting::{
+    AlertsConfig, RulePaths, RulesConfig, SuppressionsConfig, ThreatIntelligenceConfig,
+};
 use ebpf_probes::RecordKind;
 pub use network::NetworkConfig;
 use serde::{Deserialize, Serialize};
@@ -73,33 +74,6 @@ pub struct PublisherConfig {
     pub socket: PathBuf,
     /// How much may wait for the publisher. Over it the least worthy lane loses its oldest records, counted.
     pub queue_bytes: Bytes,
-}
-
-/// The key `rules`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RulesConfig {
-    /// Rule files, and folders whose `*.yaml` and `*.yml` are read by the order of their names.
-    pub paths: Vec<PathBuf>,
-    /// Which of the rules that an act matches raise an alert.
-    pub matching: RuleMatching,
-}
-
-/// The key `threat_intelligence`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ThreatIntelligenceConfig {
-    /// Files, and folders whose `*.txt` and `*.json` are read by the order of their names: `LIST.txt` has a value of the rules' list LIST in
-    /// each line, `*.json` are bundles of STIX 2.1.
-    pub paths: Vec<PathBuf>,
-}
-
-/// The key `suppressions`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct SuppressionsConfig {
-    /// Files of suppressions, and folders whose `*.yaml` and `*.yml` are read by the order of their names. None unless given.
-    pub paths: Vec<PathBuf>,
 }
 
 /// The key `container_runtimes`. Sockets that do not exist are skipped until they do.
@@ -173,12 +147,6 @@ impl Default for PublisherConfig {
     fn default() -> Self {
         let socket = "/run/defender/publisher.sock".into();
         Self { socket, queue_bytes: Bytes::mebibytes(16) }
-    }
-}
-
-impl Default for RulesConfig {
-    fn default() -> Self {
-        Self { paths: vec!["/etc/defender/rules".into()], matching: RuleMatching::default() }
     }
 }
 
@@ -263,19 +231,6 @@ impl Config {
         }
     }
 
-    /// Where several are wrong, what others build on is told of first.
-    fn check_rules(&self) -> Result<(), ConfigProblem> {
-        let paths = self.rule_paths();
-        let Err(error) = detect::Rules::load_from(&paths) else { return Ok(()) };
-        let problem =
-            |key: &'static str, error: RulesError| ConfigProblem::new(key, error.to_string());
-        ThreatIntelligence::read(&paths.threat_intelligence)
-            .map_err(|error| problem("threat_intelligence.paths", error))?;
-        detect::Rules::load_from(&RulePaths { suppressions: vec![], ..paths })
-            .map_err(|error| problem("rules.paths", error))?;
-        Err(problem("suppressions.paths", error))
-    }
-
     fn check_paths(&self) -> Result<(), ConfigProblem> {
         let runtimes = &self.container_runtimes;
         let paths = [("host_root", &self.host_root), ("publisher.socket", &self.publisher.socket)]
@@ -328,7 +283,7 @@ impl ServiceConfig for Config {
         self.audit.validate()?;
         self.alerts.validate()?;
         self.record.validate()?;
-        self.check_rules()
+        alerting::check_rules(&self.rule_paths())
     }
 }
 

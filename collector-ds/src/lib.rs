@@ -10,7 +10,6 @@
 //! threads of their own, [`inventory`] tells what is there, and [`audit`] what a Kubernetes API server was asked; [`reload`] reads
 //! rules anew. What the rules were asked, [`mod@record`] writes to a file where it is told to.
 
-pub mod alert_gate;
 pub mod app;
 pub mod audit;
 pub mod config;
@@ -22,6 +21,5 @@ pub mod own;
 pub mod pipeline;
 pub mod publish;
 pub mod record;
-pub mod reload;
 
 pub use app::run;

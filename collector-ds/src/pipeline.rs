@@ -10,9 +10,6 @@ use allowance::Allowance;
 pub use counters::Counters;
 use names::Names;
 
-use crate::alert_gate::{AlertGate, AlertsConfig, Subject};
-use crate::audit::Detection;
-use crate::detect::{MemoryState, RuleMemory, Rules, SharedRules};
 use crate::enrich::containers::metadata::Finding;
 use crate::enrich::{Enriched, Enricher};
 use crate::inventory::NodeView;
@@ -20,6 +17,9 @@ use crate::kernel::{OwnObjects, Snapshot};
 use crate::own::Own;
 use crate::publish::Outlet;
 use crate::record::Recorder;
+use alerting::{
+    AlertGate, AlertsConfig, MemoryState, RequestDetection, RuleMemory, Rules, SharedRules, Subject,
+};
 use arc_swap::ArcSwap;
 use detection::{Act, Match};
 use ebpf_probes::{KernelRecord, RecordKind};
@@ -133,11 +133,11 @@ impl<O: Outlet> Pipeline<O> {
     }
 
     /// What requests to the API server of Kubernetes are asked on this node, with what their rules remember.
-    pub fn audit_detection(&mut self, memory: RuleMemory) -> Detection {
+    pub fn audit_detection(&mut self, memory: RuleMemory) -> RequestDetection {
         self.audit_memory = memory.state().clone();
         let gate = AlertGate::new(&self.alerts, self.counters.alerts().clone());
-        Detection::new(Arc::clone(&self.shared_rules), memory, self.host.clone(), gate)
-            .recorded_by(self.recorder.clone())
+        RequestDetection::new(Arc::clone(&self.shared_rules), memory, self.host.clone(), gate)
+            .witnessed_by(self.recorder.clone().map(Recorder::witness))
     }
 
     /// What the rules remember is this, instead of nothing.

@@ -8,15 +8,6 @@ pub(super) fn describe() {
         "defender_events_of_unknown_processes_total",
         "Acts of processes that were not known: no rule looked at them."
     );
-    describe_counter!("defender_alerts_total", "Alerts sent.");
-    describe_counter!(
-        "defender_alerts_held_total",
-        "Alerts that were counted instead of sent, by the reason."
-    );
-    describe_counter!(
-        "defender_alerts_suppressed_total",
-        "Alerts that a suppression took, by rule and suppression."
-    );
     describe_counter!(
         "defender_container_metadata_requests_total",
         "Questions about containers to their runtimes."
@@ -29,18 +20,7 @@ pub(super) fn describe() {
         "defender_rule_counts_forgotten_total",
         "What rules remembered of earlier acts, given up for want of room."
     );
-    describe_counter!("defender_rules_reloads_total", "Times that rules were read anew.");
-    describe_gauge!("defender_rules_generation", "Which set of rules is in force: the first is 1.");
-    describe_gauge!(
-        "defender_rules_reload_last_success_timestamp_seconds",
-        Unit::Seconds,
-        "When the rules in force were loaded."
-    );
-    describe_gauge!(
-        "defender_rules_reload_last_failure_timestamp_seconds",
-        Unit::Seconds,
-        "When changed rules could not be used last; 0: never."
-    );
+    alerting::describe_metrics();
     describe_gauge!("defender_probe_state", "1 for the state that a probe is in.");
     describe_gauge!("defender_processes_cached", "Processes that are remembered.");
     describe_gauge!(

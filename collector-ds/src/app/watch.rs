@@ -1,15 +1,13 @@
-use super::rule_state::RuleState;
 use super::{Coverage, kernel_config, proc_root};
 use crate::audit::State;
 use crate::config::Config;
-use crate::detect::{Expiry, Rules};
 use crate::enrich::containers::metadata::{Finding, Metadata};
 use crate::inventory::{Inventory, ViewRequest};
 use crate::kernel::{KernelConfig, Sensor, SensorError};
 use crate::own::{LastRun, SpareMemory};
 use crate::pipeline::Pipeline;
 use crate::publish::{KernelLosses, StatusFacts, StatusReporter};
-use crate::reload::Reloaded;
+use alerting::{Expiry, Reloaded, RuleState, Rules};
 use anyhow::Context;
 use event_model::{BlindRule, LossReason, Record, Timestamp};
 use node_link::Outbox;
@@ -85,7 +83,7 @@ impl Watch {
             beside,
             status,
             losses: KernelLosses::new(Timestamp::now()),
-            rules: RuleState::new(),
+            rules: RuleState::begin(),
             blind_rules,
             proc_root: proc_root(&config),
             config,

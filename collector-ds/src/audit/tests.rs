@@ -1,8 +1,7 @@
 mod alerts;
 
 use super::*;
-use crate::alert_gate::{AlertGate, AlertsConfig};
-use crate::detect::{AlertCounts, RuleMemory, Rules};
+use alerting::{AlertCounts, AlertGate, AlertsConfig, RuleMemory, Rules};
 use arc_swap::ArcSwap;
 use event_model::{AuditEvent, Host};
 use service_runtime::Bytes;
@@ -85,13 +84,18 @@ impl Log {
     }
 
     /// Rules that tell of commands in pods.
-    fn detection(&self) -> Detection {
+    fn detection(&self) -> RequestDetection {
         let rules = self.folder.path().join("rules.yaml");
         fs::write(&rules, RULES).expect("a rule file");
         let rules = Rules::load(&[rules]).unwrap_or_else(|error| panic!("{error}"));
         let host = Host { node: "control-1".into(), ..Host::default() };
         let gate = AlertGate::new(&AlertsConfig::default(), self.alerts.clone());
-        Detection::new(Arc::new(ArcSwap::from_pointee(rules)), RuleMemory::default(), host, gate)
+        RequestDetection::new(
+            Arc::new(ArcSwap::from_pointee(rules)),
+            RuleMemory::default(),
+            host,
+            gate,
+        )
     }
 
     /// A sensor as it starts, with a noted position.

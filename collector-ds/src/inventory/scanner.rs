@@ -153,7 +153,7 @@ impl Scanner {
         }
         self.images.retain(|key, _| running.contains_key(key));
         self.ledger.keep(|subject| match subject {
-            InventorySubject::Node => true,
+            InventorySubject::Node | InventorySubject::Cluster => true,
             InventorySubject::Image(key) => running.contains_key(key),
         });
         let mut contents = vec![];

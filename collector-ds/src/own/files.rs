@@ -1,9 +1,9 @@
 //! The sensor's own files: its program, its configuration, its rules, its socket, its state.
 
 use crate::config::Config;
-use crate::detect::RulePaths;
 use crate::enrich::node_paths::NodePaths;
 use crate::kernel::{FileFilter, Mount, WatchedPaths};
+use alerting::RulePaths;
 use event_model::{ContainerId, FileAct, FileEvent};
 use std::fs;
 use std::path::{Path, PathBuf};

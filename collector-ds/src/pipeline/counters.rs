@@ -1,5 +1,5 @@
-use crate::detect::AlertCounts;
 use crate::enrich::Enricher;
+use alerting::AlertCounts;
 use ebpf_probes::RecordKind;
 use metrics::{Counter, counter, gauge};
 use std::collections::BTreeMap;

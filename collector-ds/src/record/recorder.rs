@@ -1,5 +1,6 @@
 use super::RecordConfig;
 use super::file::{self, Chunks, Refused};
+use alerting::Witness;
 use capture::{Encoder, Head, RuleFile};
 use detection::Act;
 use event_model::{Alert, AuditEvent, Container, Host, Process, Timestamp};
@@ -106,6 +107,11 @@ impl Recorder {
         self.take(alerts, |recording| {
             recording.encoder.request(event, &mut recording.chunk);
         });
+    }
+
+    /// The same, for those who tell of each request.
+    pub fn witness(self) -> Witness {
+        Box::new(move |event, alerts| self.request(event, alerts))
     }
 
     /// Takes the rules at these paths, which are asked from here on.

@@ -4,7 +4,7 @@ use event_model::{Alert, Container, Event, EventKind, Process, Record};
 use std::time::{Duration, Instant};
 
 /// How long a test waits for what it expects: where others use the machine, the inventory takes a minute.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+pub const PATIENCE: Duration = Duration::from_mins(4);
 
 /// Of what came, so many of the last records are printed on failure.
 const PRINTED: usize = 40;

@@ -6,7 +6,7 @@ use event_model::{Record, SensorStatus};
 use serde_json::{Map, Value, json};
 use std::fs::File;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -39,8 +39,7 @@ impl Node {
         let rules = folder.path().join("rules");
         std::fs::create_dir(&rules).expect("a directory");
         std::fs::write(rules.join("shell.yaml"), RULES).expect("a rule file");
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let admin_port = listener.local_addr().expect("an address").port();
+        let admin_port = free_ports::free_port();
         Self {
             folder,
             admin_port,

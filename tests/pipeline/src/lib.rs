@@ -1,9 +1,13 @@
 //! What the pipeline tests begin with: the suite, started in a folder of its own, and a container to act in.
 
+pub mod numbered;
+
 use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use suite::configuration::Places;
 use suite::docker::{Docker, PodNames};
+use suite::program::Launch;
 use suite::{Machine, Options};
 use tempfile::TempDir;
 
@@ -40,7 +44,7 @@ pub fn options(directory: &Path, docker: Option<&Docker>) -> Result<Options> {
     Ok(Options {
         binaries: binaries()?,
         rules: repository().join("rules"),
-        places: Places::below(directory, "test-node")?,
+        places: Places::below(directory, "test-node"),
         cluster: "test".into(),
         docker_socket: docker.map(|docker| docker.socket().to_owned()),
         kubeconfig: None,
@@ -56,6 +60,17 @@ pub fn pod(name: &str, uid: &str) -> PodNames {
         namespace: "shop".into(),
         container: "web".into(),
     }
+}
+
+/// Has the publisher's program look into its spool: an error, with what it says, where something is wrong.
+pub fn verify_spool(publisher: &Launch) -> Result<()> {
+    let mut command = Command::new(&publisher.binary);
+    command.arg("--config").arg(&publisher.configuration).args(["spool", "verify"]);
+    let verified = command.output()?;
+    let said = String::from_utf8_lossy(&verified.stdout);
+    let error = String::from_utf8_lossy(&verified.stderr);
+    ensure!(verified.status.success(), "spool verify says:\n{said}{error}");
+    Ok(())
 }
 
 fn repository() -> &'static Path {

@@ -3,7 +3,7 @@
 use crate::work::{Ground, run};
 use anyhow::{Context, Result};
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -24,7 +24,7 @@ impl SshServer {
                 .args(["-q", "-t", "ed25519", "-N", "", "-f"])
                 .arg(file))?;
         }
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let port = free_ports::free_port();
         let configuration = format!(
             "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nUsePAM yes\n\
              PermitRootLogin prohibit-password\nStrictModes no\nSubsystem sftp internal-sftp\n",

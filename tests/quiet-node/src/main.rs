@@ -42,7 +42,7 @@ fn main() -> Result<ExitCode> {
     let options = Options {
         binaries: arguments.binaries.clone(),
         rules: arguments.rules.clone(),
-        places: Places::below(folder.path(), "quiet-node")?,
+        places: Places::below(folder.path(), "quiet-node"),
         cluster: "test".into(),
         docker_socket: Some(docker.socket().to_owned()),
         kubeconfig: None,

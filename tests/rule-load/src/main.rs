@@ -5,10 +5,10 @@ mod load;
 mod recording;
 mod rule_sets;
 
+use alerting::Rules;
 use allocations::allocations;
 use anyhow::{Context, Result};
 use clap::Parser;
-use collector_ds::detect::Rules;
 use detection::{Act, Engine};
 use event_model::{Host, Process};
 use recording::{Recorded, Recording};

@@ -1,9 +1,9 @@
 //! Events of this machine's kernel, with the processes that they are of.
 
 use crate::load;
+use alerting::Rules;
 use anyhow::{Context, Result};
 use collector_ds::config::{FilesConfig, NetworkConfig};
-use collector_ds::detect::Rules;
 use collector_ds::enrich::containers::{ContainerLimits, Containers};
 use collector_ds::enrich::processes::{ProcessLimits, Processes};
 use collector_ds::enrich::users::Users;
@@ -48,7 +48,7 @@ pub fn of_rules(rules: &Rules) -> Result<KernelConfig> {
     files.read.extend(wanted.read.iter().cloned());
     files.write.extend(wanted.write.iter().cloned());
     Ok(KernelConfig {
-        acts: rules.wanted_acts(),
+        acts: collector_ds::detect::wanted_acts(rules),
         network: NetworkConfig::default().filter(),
         files: files.filter(Path::new("/proc"))?,
         ..everything()

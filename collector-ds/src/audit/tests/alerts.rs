@@ -43,7 +43,7 @@ fn rules_that_are_exchanged_are_asked_of_the_next_request() {
     let shared = Arc::new(ArcSwap::from_pointee(rules("list")));
     let (host, memory) = (Host::default(), RuleMemory::default());
     let gate = AlertGate::new(&AlertsConfig::default(), log.alerts.clone());
-    let mut detection = Detection::new(Arc::clone(&shared), memory, host, gate);
+    let mut detection = RequestDetection::new(Arc::clone(&shared), memory, host, gate);
     let now = Instant::now();
     let event = kubernetes_audit::parse(line("a").as_bytes()).expect("an event");
     detection.look(&event, now, &log.sent);

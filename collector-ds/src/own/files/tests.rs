@@ -1,5 +1,6 @@
 use super::*;
-use crate::config::RulesConfig;
+use crate::config::Config;
+use alerting::RulesConfig;
 
 const POD: &str = "/var/lib/kubelet/pods/6c1f/volumes/kubernetes.io~configmap/config";
 
