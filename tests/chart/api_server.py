@@ -18,7 +18,10 @@ GROUPS = {
     "apps/v1": {"DaemonSet": "daemonsets", "Deployment": "deployments", "StatefulSet": "statefulsets"},
     "networking.k8s.io/v1": {"NetworkPolicy": "networkpolicies"},
     "policy/v1": {"PodDisruptionBudget": "poddisruptionbudgets"},
-    "rbac.authorization.k8s.io/v1": {"ClusterRole": "clusterroles", "ClusterRoleBinding": "clusterrolebindings"},
+    "rbac.authorization.k8s.io/v1": {
+        "ClusterRole": "clusterroles", "ClusterRoleBinding": "clusterrolebindings",
+        "Role": "roles", "RoleBinding": "rolebindings",
+    },
 }
 VERBS = ["create", "delete", "get", "list", "patch", "update"]
 

@@ -43,8 +43,9 @@ class Configuration(unittest.TestCase):
         self.assertEqual(sockets, {config_of(objects, "publisher-ds")["listen"]["socket"]})
 
     def test_every_file_that_a_configuration_names_is_mounted(self):
-        objects = render()
-        for workload in objects.workloads():
+        tokens = ["backend.ingest.tokensSecret=publisher-tokens"]
+        rendered = [render(settings=tokens), render(FOLDER / "values" / "proxied.yaml")]
+        for objects, workload in ((objects, workload) for objects in rendered for workload in objects.workloads()):
             component = workload["metadata"]["labels"]["app.kubernetes.io/component"]
             container = only_container(workload["spec"]["template"]["spec"])
             folders = [mount["mountPath"] for mount in container["volumeMounts"]] + ["/etc/defender/rules"]
@@ -91,6 +92,46 @@ class Configuration(unittest.TestCase):
         self.assertEqual(config_of(objects, "publisher-ds")["backend"]["url"], "https://defender-backend.security.svc:443")
         service = objects.find("Service", "defender-backend")["spec"]
         self.assertEqual([(port["port"], port["targetPort"]) for port in service["ports"]], [(443, "ingest")])
+
+    def test_the_publisher_goes_through_the_proxy_with_its_token(self):
+        objects = render(FOLDER / "values" / "proxied.yaml")
+        config = config_of(objects, "publisher-ds")
+        self.assertEqual(config["backend"]["url"], ["https://defender.example.com", "https://defender-2.example.com:8443"])
+        self.assertEqual((config["backend"]["certificate_file"], config["backend"]["key_file"]), ("", ""))
+        self.assertEqual(config["backend"]["token_file"], "/etc/defender/token/token")
+        self.assertEqual(config["proxy"]["url"], "https://proxy.example.com:3128")
+        volumes = objects.pod("DaemonSet", "defender-publisher-ds")["volumes"]
+        secrets = {volume["secret"]["secretName"] for volume in volumes if "secret" in volume}
+        self.assertEqual(secrets, {"defender-publisher", "defender-publisher-token", "proxy-user"})
+        rules = objects.find("NetworkPolicy", "defender-publisher-ds")["spec"]["egress"]
+        tcp = [(port["port"], rule.get("to")) for rule in rules for port in rule["ports"] if port["protocol"] == "TCP"]
+        self.assertEqual(tcp[0], (3128, [{"ipBlock": {"cidr": "203.0.113.9/32"}}]))
+        self.assertEqual({port for port, _ in tcp[1:]}, {53}, "nothing but the proxy and DNS is reached")
+
+    def test_the_backend_takes_tokens_where_a_secret_holds_them(self):
+        settings = ["backend.ingest.tokensSecret=publisher-tokens"]
+        config = config_of(render(settings=settings), "backend")
+        self.assertEqual(config["ingest"]["tokens_file"], "/etc/defender/publisher-tokens/tokens.yaml")
+        self.assertEqual(config_of(render(), "backend")["ingest"]["tokens_file"], "")
+
+    def test_receivers_of_otlp_get_the_files_of_their_secrets_and_a_way_out(self):
+        objects = render(FOLDER / "values" / "otlp-alone.yaml")
+        config = config_of(objects, "publisher-ds")
+        self.assertEqual(config["backend"]["url"], "")
+        siem, alerts = config["otlp"]
+        self.assertEqual(siem["resource"], {"k8s.cluster.name": "edge-8"})
+        self.assertEqual(alerts["lanes"], ["alert"])
+        pod = objects.find("DaemonSet", "defender-publisher-ds")["spec"]["template"]["spec"]
+        mounts = {mount["mountPath"]: mount for mount in only_container(pod)["volumeMounts"]}
+        self.assertNotIn("/etc/defender/tls", mounts)
+        files = [siem["ca_file"], siem["certificate_file"], siem["key_file"], siem["headers"][0]["value_file"]]
+        self.assertEqual({str(pathlib.PurePath(file).parent) for file in files}, {"/etc/defender/otlp/siem"})
+        (volume,) = [it for it in pod["volumes"] if it["name"] == mounts["/etc/defender/otlp/siem"]["name"]]
+        self.assertEqual(volume["secret"]["secretName"], "siem")
+        egress = objects.find("NetworkPolicy", "defender-publisher-ds")["spec"]["egress"]
+        ports = [rule["ports"][0]["port"] for rule in egress]
+        self.assertEqual(ports[:2], [4317, 443])
+        self.assertIn("namespaceSelector", egress[0]["to"][0])
 
     def test_the_services_select_the_backends_pods(self):
         objects = render()

@@ -54,9 +54,18 @@ class Hardening(unittest.TestCase):
         for account in self.objects.kind("ServiceAccount"):
             self.assertIs(account["automountServiceAccountToken"], False, account["metadata"]["name"])
 
-    def test_that_token_reads_pods_and_nodes_and_no_more(self):
+    def test_that_token_lists_and_watches_and_no_secrets_unless_wanted(self):
         (role,) = self.objects.kind("ClusterRole")
-        self.assertEqual(role["rules"], [{"apiGroups": [""], "resources": ["pods", "nodes"], "verbs": ["get", "list", "watch"]}])
+        for rule in role["rules"]:
+            self.assertEqual(rule["verbs"], ["list", "watch"], rule)
+        granted = {name for rule in role["rules"] for name in rule["resources"]}
+        self.assertIn("pods", granted)
+        self.assertNotIn("secrets", granted)
+        wanted = render(settings=["collectorMisc.secrets=true"])
+        (role,) = wanted.kind("ClusterRole")
+        self.assertIn({"apiGroups": [""], "resources": ["secrets"], "verbs": ["list", "watch"]}, role["rules"])
+        (config,) = [it for it in wanted.kind("ConfigMap") if it["metadata"]["name"] == "defender-collector-misc"]
+        self.assertIn("secrets: true", config["data"]["collector-misc.yaml"])
         (binding,) = self.objects.kind("ClusterRoleBinding")
         self.assertEqual([subject["name"] for subject in binding["subjects"]], ["defender-collector-misc"])
 

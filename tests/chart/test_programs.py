@@ -12,7 +12,7 @@ import time
 import unittest
 import urllib.request
 
-from chart import render
+from chart import FOLDER, render
 
 NODE = "node-1.example"
 WITHIN = 30
@@ -32,10 +32,38 @@ class Programs(unittest.TestCase):
         sensor = self.wait_for_sensor()
         self.assertEqual((sensor["cluster"], sensor["node"]), ("prod-1", NODE))
 
-    def start(self, component, tls_secret):
+    def test_a_node_enrols_by_a_token_that_the_backends_command_line_made(self):
+        self.objects = render(FOLDER / "values" / "enrolment.yaml")
+        self.token = self.secret("defender-api-token", "backend/api")["token"].decode()
+        self.start("backend", "defender-backend-tls")
+        token = self.command("tokens", "create", "--cluster", "prod-1")
+        given = self.folder / "publisher-ds" / "enrolment"
+        given.mkdir(parents=True)
+        (given / "token").write_text(token)
+        (given / "ca.crt").write_bytes((self.folder / "backend" / "tls" / "ca.crt").read_bytes())
+        self.start("publisher-ds")
+        sensor = self.wait_for_sensor()
+        self.assertEqual((sensor["cluster"], sensor["node"]), ("prod-1", NODE))
+        self.assertIn(NODE, self.command("list"))
+
+    def command(self, *arguments):
+        """`backend enrolment` beside the running backend, once that answers."""
+        program = pathlib.Path(os.environ["DEFENDER_DIST"]) / "backend"
+        config = self.folder / "backend" / "config.yaml"
+        end = time.monotonic() + WITHIN
+        while True:
+            done = subprocess.run([program, "enrolment", *arguments, "--config", config], capture_output=True, text=True, timeout=60)
+            if done.returncode == 0:
+                return done.stdout
+            if time.monotonic() > end:
+                raise AssertionError(done.stderr)
+            time.sleep(0.1)
+
+    def start(self, component, tls_secret=None):
         """The program, with its own folder in the place of each that the pod has."""
         home = self.folder / component
-        self.secret(tls_secret, f"{component}/tls")
+        if tls_secret:
+            self.secret(tls_secret, f"{component}/tls")
         text = self.objects.find("ConfigMap", f"defender-{component}")["data"][f"{component}.yaml"]
         changes = {
             "/etc/defender/": f"{home}/",
@@ -58,7 +86,7 @@ class Programs(unittest.TestCase):
         """A Secret's content, also as files below `folder`."""
         content = {key: base64.b64decode(value) for key, value in self.objects.find("Secret", name)["data"].items()}
         place = self.folder / folder
-        place.mkdir(parents=True)
+        place.mkdir(parents=True, exist_ok=True)
         for key, value in content.items():
             (place / key).write_bytes(value)
         return content

@@ -1,5 +1,6 @@
 """Install, upgrade, uninstall by the real helm: what is secret stays, what changed rolls, nothing is left."""
 
+import base64
 import copy
 import pathlib
 import tempfile
@@ -69,6 +70,19 @@ class Upgrade(unittest.TestCase):
         authority = self.server.found("Secret", "defender-ca")["data"]["tls.crt"]
         for name in ("defender-backend-tls", "defender-publisher-tls"):
             self.assertEqual(self.server.found("Secret", name)["data"]["ca.crt"], authority)
+
+    def test_a_further_authority_is_believed_by_publishers_alone_and_takes_no_certificate_away(self):
+        _, before = self.install()
+        proxy = "-----BEGIN CERTIFICATE-----\nproxy\n-----END CERTIFICATE-----"
+        _, after = self.install(f"tls.generated.publishersBelieve={proxy}")
+        self.assertChanged(before, after, ["secrets/defender-publisher-tls"])
+        own = base64.b64decode(self.server.found("Secret", "defender-ca")["data"]["tls.crt"]).decode()
+        then = self.server.found("Secret", "defender-publisher-tls")["data"]
+        self.assertEqual(base64.b64decode(then["ca.crt"]).decode(), f"{own.strip()}\n{proxy}\n")
+        first = next(one["data"] for path, one in before.items() if path.endswith("secrets/defender-publisher-tls"))
+        self.assertEqual((then["tls.crt"], then["tls.key"]), (first["tls.crt"], first["tls.key"]))
+        _, again = self.install("tls.generated.publishersBelieve=")
+        self.assertChanged(before, again, [])
 
     def test_the_notes_teach_the_first_steps(self):
         notes, _ = self.install()

@@ -74,6 +74,16 @@ readinessProbe:
   failureThreshold: 3
 {{- end }}
 
+{{- /* Replicas on one node end together with it; where there is one node alone they run there all the same. */}}
+{{- define "defender.collectorMisc.apart" -}}
+preferredDuringSchedulingIgnoredDuringExecution:
+  - weight: 100
+    podAffinityTerm:
+      topologyKey: kubernetes.io/hostname
+      labelSelector:
+        matchLabels: {{- include "defender.selectorLabels" (dict "root" . "component" "collector-misc") | nindent 10 }}
+{{- end }}
+
 {{- define "defender.nodeNameEnvironment" -}}
 - name: NODE_NAME
   valueFrom: { fieldRef: { fieldPath: spec.nodeName } }
@@ -87,4 +97,53 @@ readinessProbe:
 - from: {{- toYaml $from | nindent 4 }}
   ports: [{ protocol: TCP, port: {{ .port }} }]
 {{- end }}
+{{- end }}
+
+{{- /* Where rules, suppressions and threat intelligence of yours are: a restart is not needed when they change. */}}
+{{- define "defender.ruleMounts" -}}
+{{- if .Values.rules.custom }}
+- { name: custom-rules, mountPath: /etc/defender/custom-rules, readOnly: true }
+{{- end }}
+{{- if .Values.suppressions }}
+- { name: suppressions, mountPath: /etc/defender/suppressions, readOnly: true }
+{{- end }}
+{{- if or .Values.threatIntelligence.files .Values.threatIntelligence.configMaps }}
+- { name: threat-intelligence, mountPath: /etc/defender/threat-intelligence, readOnly: true }
+{{- end }}
+{{- end }}
+
+{{- define "defender.ruleVolumes" -}}
+{{- if .Values.rules.custom }}
+- name: custom-rules
+  configMap: { name: {{ include "defender.fullname" . }}-custom-rules }
+{{- end }}
+{{- if .Values.suppressions }}
+- name: suppressions
+  configMap: { name: {{ include "defender.fullname" . }}-suppressions }
+{{- end }}
+{{- if or .Values.threatIntelligence.files .Values.threatIntelligence.configMaps }}
+- name: threat-intelligence
+  projected:
+    sources:
+      {{- if .Values.threatIntelligence.files }}
+      - configMap: { name: {{ include "defender.fullname" . }}-threat-intelligence }
+      {{- end }}
+      {{- range .Values.threatIntelligence.configMaps }}
+      - configMap: { name: {{ . }}, optional: true }
+      {{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* Where they are in the pod, as keys of the configuration. */}}
+{{- define "defender.ruleConfig" -}}
+{{- $paths := list "/etc/defender/rules" }}
+{{- if .Values.rules.custom }}{{ $paths = append $paths "/etc/defender/custom-rules" }}{{ end }}
+{{- $intelligence := list }}
+{{- if or .Values.threatIntelligence.files .Values.threatIntelligence.configMaps }}
+{{- $intelligence = list "/etc/defender/threat-intelligence" }}
+{{- end }}
+{{- dict
+  "rules" (dict "paths" $paths)
+  "suppressions" (dict "paths" (ternary (list "/etc/defender/suppressions") list (not (empty .Values.suppressions))))
+  "threat_intelligence" (dict "paths" $intelligence) | toYaml }}
 {{- end }}

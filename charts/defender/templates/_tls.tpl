@@ -14,17 +14,23 @@
 
 {{- /*
 A leaf certificate as the data of its Secret, signed by the authority unless the stored one still fits.
-(dict "root" $ "secret" NAME "authority" CA "names" LIST "addresses" LIST "purpose" FINGERPRINT)
+"believed" are further authorities, PEM, that its holder believes.
+(dict "root" $ "secret" NAME "authority" CA "names" LIST "addresses" LIST "purpose" FINGERPRINT "believed" PEM)
 */}}
 {{- define "defender.leafData" -}}
 {{- $stored := lookup "v1" "Secret" .root.Release.Namespace .secret }}
 {{- $annotations := ($stored.metadata | default dict).annotations | default dict }}
 {{- $data := $stored.data | default dict }}
-{{- if and (eq (get $annotations "defender/issued-for") .purpose) (eq (get $data "ca.crt") (.authority.Cert | b64enc)) }}
-{{- pick $data "ca.crt" "tls.crt" "tls.key" | toYaml }}
+{{- $authorities := .authority.Cert }}
+{{- with trim (.believed | default "") }}
+  {{- $authorities = printf "%s\n%s\n" (trim $authorities) . }}
+{{- end }}
+{{- $isIssued := hasPrefix (trim .authority.Cert) (get $data "ca.crt" | b64dec) }}
+{{- if and (eq (get $annotations "defender/issued-for") .purpose) $isIssued }}
+{{- dict "ca.crt" ($authorities | b64enc) "tls.crt" (get $data "tls.crt") "tls.key" (get $data "tls.key") | toYaml }}
 {{- else }}
 {{- $validity := int .root.Values.tls.generated.validityDays }}
 {{- $leaf := genSignedCertWithKey .commonName .addresses .names $validity .authority (genPrivateKey "ecdsa") }}
-{{- dict "ca.crt" (.authority.Cert | b64enc) "tls.crt" ($leaf.Cert | b64enc) "tls.key" ($leaf.Key | b64enc) | toYaml }}
+{{- dict "ca.crt" ($authorities | b64enc) "tls.crt" ($leaf.Cert | b64enc) "tls.key" ($leaf.Key | b64enc) | toYaml }}
 {{- end }}
 {{- end }}
