@@ -67,10 +67,11 @@ ENTRYPOINT ["/collector-ds"]
 
 FROM base AS collector-misc
 LABEL org.opencontainers.image.title="Defender collector-misc" \
-      org.opencontainers.image.description="Pods and nodes of a cluster, from its API"
+      org.opencontainers.image.description="Pods and nodes of a cluster, from its API, and its audit events"
 COPY --from=binaries /collector-misc /collector-misc
+COPY rules/ /etc/defender/rules/
 USER 65532:65532
-EXPOSE 9103
+EXPOSE 9103 8444
 ENTRYPOINT ["/collector-misc"]
 
 FROM base AS publisher-ds
@@ -78,6 +79,7 @@ LABEL org.opencontainers.image.title="Defender publisher-ds" \
       org.opencontainers.image.description="A node's way out: a durable spool and the only egress"
 COPY --from=folder --chown=65532:65532 /empty/ /run/defender/
 COPY --from=folder --chown=65532:65532 /empty/ /var/lib/defender/spool/
+COPY --from=folder --chown=65532:65532 /empty/ /var/lib/defender/publisher/
 COPY --from=binaries /prepare-node /prepare-node
 COPY --from=binaries /publisher-ds /publisher-ds
 USER 65532:65532

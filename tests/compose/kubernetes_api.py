@@ -1,4 +1,4 @@
-"""A Kubernetes API server as far as collector-misc asks one: pods and nodes, listed in pages and watched.
+"""A Kubernetes API server as far as collector-misc asks one: pods and nodes, listed in pages and watched; of all else there is none.
 
 The collector's own tests have a more faithful one in Rust; this one is there to run the image against.
 """
@@ -6,11 +6,15 @@ The collector's own tests have a more faithful one in Rust; this one is there to
 import base64
 import http.server
 import json
+import re
 import threading
 import urllib.parse
 
 VERSION = "100"
 PATHS = {"/api/v1/pods": ("PodList", "Pod"), "/api/v1/nodes": ("NodeList", "Node")}
+NOTHING = ("List", "Nothing")
+# All objects of a kind, in the core group or another.
+COLLECTION = re.compile(r"/api/v1/[a-z]+|/apis/[a-z0-9.]+/v[a-z0-9]+/[a-z]+")
 
 
 class KubernetesApi:
@@ -50,20 +54,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         parts = urllib.parse.urlsplit(self.path)
         query = dict(urllib.parse.parse_qsl(parts.query))
-        if parts.path not in PATHS:
+        if not COLLECTION.fullmatch(parts.path):
             self.answer(404, status(404, "NotFound", f"there is no {parts.path}"))
-        elif query.get("sendInitialEvents") == "true":
-            self.answer(422, status(422, "Invalid", "sendInitialEvents is forbidden for watch: the feature gate is off"))
         elif query.get("watch") in ("1", "true"):
-            self.watch(PATHS[parts.path][1])
+            self.watch(PATHS.get(parts.path, NOTHING)[1])
         else:
             self.list(parts.path, int(query.get("limit", 0)), int(query.get("continue", 0)))
 
     def list(self, path, limit, begin):
-        items = self.objects[path]
+        items = self.objects.get(path, [])
         end = min(begin + limit, len(items)) if limit else len(items)
         metadata = {"resourceVersion": VERSION, **({"continue": str(end)} if end < len(items) else {})}
-        self.answer(200, {"kind": PATHS[path][0], "apiVersion": "v1", "metadata": metadata, "items": items[begin:end]})
+        self.answer(200, {"kind": PATHS.get(path, NOTHING)[0], "apiVersion": "v1", "metadata": metadata, "items": items[begin:end]})
 
     def watch(self, kind):
         """Nothing changes: a bookmark now and then, as a real server sends."""

@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: measures inside the workloads' real limits, in ratios to a baseline of the same run.
 
+mod cluster;
 mod detection;
 mod hooks;
 mod publisher;
@@ -8,7 +9,7 @@ mod sensor;
 
 use crate::binaries::{self, Profile};
 use crate::folders;
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use nix::unistd::Uid;
 use report::Report;
 use std::path::{Path, PathBuf};
@@ -28,11 +29,12 @@ struct Setting {
 /// A benchmark: its name, and what runs it.
 type Benchmark = (&'static str, fn(&Setting) -> Result<Report>);
 
-const BENCHMARKS: [Benchmark; 4] = [
+const BENCHMARKS: [Benchmark; 5] = [
     ("sensor", sensor::run),
     ("hooks", hooks::run),
     ("detection", detection::run),
     ("publisher", publisher::run),
+    ("cluster", cluster::run),
 ];
 
 #[derive(clap::Args)]
@@ -43,11 +45,17 @@ pub struct Arguments {
     /// How often the sensor's works are done bare and sensed. Medians of fewer turns than ten say less.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
     turns: u16,
+    /// Folder with release binaries that were built before; they are built without it.
+    #[arg(long, value_name = "FOLDER")]
+    binaries: Option<PathBuf>,
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     ensure!(Uid::effective().is_root(), "measuring inside cgroup limits takes root");
-    let binaries = binaries::build(Profile::Release)?;
+    let binaries = match &arguments.binaries {
+        Some(folder) => folder.canonicalize().context("--binaries")?,
+        None => binaries::build(Profile::Release)?,
+    };
     let setting = Setting { binaries, turns: arguments.turns.into() };
     for (name, benchmark) in BENCHMARKS {
         if arguments.name.as_deref().is_none_or(|wanted| wanted == name) {
@@ -63,7 +71,7 @@ fn prepare(binaries: &Path, folder: &TempDir) -> Result<Machine> {
     Machine::prepare(Options {
         binaries: PathBuf::from(binaries),
         rules: folders::repository().join("rules"),
-        places: Places::below(folder.path(), "bench")?,
+        places: Places::below(folder.path(), "bench"),
         cluster: "bench".into(),
         docker_socket: None,
         kubeconfig: None,

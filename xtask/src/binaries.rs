@@ -32,7 +32,13 @@ pub fn build(profile: Profile) -> Result<PathBuf> {
     cargo
         .args(["--locked", "--target", &target])
         .env(flags_of_target, "-Ctarget-feature=+crt-static");
-    for package in PROGRAMS.into_iter().chain(["acts", "load-generator", "rule-load"]) {
+    for package in PROGRAMS.into_iter().chain([
+        "acts",
+        "cluster-load",
+        "line-load",
+        "load-generator",
+        "rule-load",
+    ]) {
         cargo.args(["--package", package]);
     }
     if profile == Profile::Release {

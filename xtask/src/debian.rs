@@ -20,7 +20,7 @@ pub const CONTAINERS: [Package; 4] = [
 ];
 
 /// What the tests need besides.
-pub const TESTS: [Package; 18] = [
+pub const TESTS: [Package; 22] = [
     ("containerd", "/usr/bin/containerd"),
     ("runc", "/usr/sbin/runc"),
     ("docker-compose", "/usr/bin/docker-compose"),
@@ -39,6 +39,10 @@ pub const TESTS: [Package; 18] = [
     ("curl", "/usr/bin/curl"),
     ("openssh-server", "/usr/sbin/sshd"),
     ("logrotate", "/usr/sbin/logrotate"),
+    ("libfaketime", "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"),
+    ("squid-openssl", "/usr/sbin/squid"),
+    ("tinyproxy", "/usr/bin/tinyproxy"),
+    ("openssl", "/usr/bin/openssl"),
 ];
 
 /// Installs those of `packages` that are missing. Without root or apt-get it says what to install.
@@ -64,6 +68,8 @@ pub fn install(packages: &[Package]) -> Result<()> {
 
 fn apt(arguments: &[&str]) -> Result<()> {
     let output = Command::new("apt-get")
+        // Another may be at work: it is waited for.
+        .args(["-o", "DPkg::Lock::Timeout=300"])
         .args(arguments)
         .env("DEBIAN_FRONTEND", "noninteractive")
         // The services among them are not started.

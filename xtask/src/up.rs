@@ -105,7 +105,7 @@ fn options(
     docker: Option<&Docker>,
 ) -> Result<Options> {
     let node = std::fs::read_to_string("/proc/sys/kernel/hostname")?.trim().to_owned();
-    let mut places = Places::below(state, &node)?;
+    let mut places = Places::below(state, &node);
     places.api_port = arguments.port;
     ensure!(
         std::net::TcpListener::bind(("127.0.0.1", places.api_port)).is_ok(),

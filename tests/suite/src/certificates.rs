@@ -11,6 +11,8 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use time::OffsetDateTime;
 
 /// The files that the programs read.
 #[derive(Clone, Debug)]
@@ -22,6 +24,15 @@ pub struct Certificates {
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
+}
+
+/// How long a certificate is believed.
+#[derive(Clone, Copy, Debug)]
+pub enum Validity {
+    /// Longer than anybody looks.
+    Years,
+    /// From now on.
+    For(Duration),
 }
 
 impl Authority {
@@ -43,9 +54,13 @@ impl Authority {
         name: &str,
         names: Vec<SanType>,
         usage: ExtendedKeyUsagePurpose,
+        validity: Validity,
     ) -> Result<()> {
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::new(Vec::new())?;
+        if let Validity::For(duration) = validity {
+            params.not_after = OffsetDateTime::now_utc() + duration;
+        }
         params.distinguished_name.push(DnType::CommonName, name);
         params.subject_alt_names = names;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -69,27 +84,60 @@ impl Certificates {
     }
 
     fn generate(&self, cluster: &str, node: &str) -> Result<()> {
-        fs::create_dir_all(&self.directory)?;
         let authority = Authority::generate("Defender development authority")?;
-        fs::write(self.authority(), &authority.pem)?;
-        self.issue_backend(&authority)?;
-        self.issue_publisher(&authority, cluster, node)
+        self.issue_all(&authority, cluster, node)
     }
 
-    fn issue_backend(&self, authority: &Authority) -> Result<()> {
+    /// The same by an authority that the caller keeps.
+    pub fn signed_by(
+        authority: &Authority,
+        directory: &Path,
+        cluster: &str,
+        node: &str,
+    ) -> Result<Self> {
+        let made = Self { directory: directory.to_owned() };
+        made.issue_all(authority, cluster, node)?;
+        Ok(made)
+    }
+
+    fn issue_all(&self, authority: &Authority, cluster: &str, node: &str) -> Result<()> {
+        fs::create_dir_all(&self.directory)?;
+        fs::write(self.authority(), &authority.pem)?;
+        self.issue_backend(authority)?;
+        self.issue_publisher(authority, cluster, node, Validity::Years)
+    }
+
+    /// Has both sides trust these authorities and no others.
+    pub fn trust(&self, authorities: &[&Authority]) -> Result<()> {
+        let all: String = authorities.iter().map(|authority| authority.pem.as_str()).collect();
+        let beside = self.directory.join("ca.new");
+        fs::write(&beside, all)?;
+        fs::rename(beside, self.authority()).context("replacing the authorities")
+    }
+
+    /// Signs a backend's certificate.
+    pub fn issue_backend(&self, authority: &Authority) -> Result<()> {
         let names = vec![
             SanType::DnsName(Ia5String::try_from("localhost")?),
             SanType::DnsName(Ia5String::try_from("backend")?),
             SanType::IpAddress(std::net::Ipv4Addr::LOCALHOST.into()),
         ];
-        authority.issue(&self.directory, "backend", names, ExtendedKeyUsagePurpose::ServerAuth)
+        let usage = ExtendedKeyUsagePurpose::ServerAuth;
+        authority.issue(&self.directory, "backend", names, usage, Validity::Years)
     }
 
     /// Signs a publisher's certificate, which says of what cluster and node it is.
-    pub fn issue_publisher(&self, authority: &Authority, cluster: &str, node: &str) -> Result<()> {
+    pub fn issue_publisher(
+        &self,
+        authority: &Authority,
+        cluster: &str,
+        node: &str,
+        validity: Validity,
+    ) -> Result<()> {
         let identity = format!("spiffe://defender/cluster/{cluster}/publisher/{node}");
         let names = vec![SanType::URI(Ia5String::try_from(identity)?)];
-        authority.issue(&self.directory, "publisher", names, ExtendedKeyUsagePurpose::ClientAuth)
+        let usage = ExtendedKeyUsagePurpose::ClientAuth;
+        authority.issue(&self.directory, "publisher", names, usage, validity)
     }
 
     /// The authority's certificate.

@@ -1,8 +1,8 @@
 //! The configuration file of each program, for a suite on one machine.
 
 use crate::certificates::Certificates;
+use free_ports::free_port;
 use serde_json::{Value, json};
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 
 /// Where the programs of one suite meet: ports of the loopback interface and files.
@@ -22,22 +22,9 @@ pub struct Places {
 
 impl Places {
     /// A suite below `directory` on ports that are free now.
-    pub fn below(directory: &Path, node: &str) -> std::io::Result<Self> {
-        let mut ports = [0; 6];
-        let held: Vec<_> = (0..ports.len())
-            .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
-            .collect::<Result<_, _>>()?;
-        for (port, listener) in ports.iter_mut().zip(&held) {
-            *port = listener.local_addr()?.port();
-        }
-        let [api_port, ingest_port, admin_ports @ ..] = ports;
-        Ok(Self {
-            directory: directory.into(),
-            node: node.into(),
-            api_port,
-            ingest_port,
-            admin_ports,
-        })
+    pub fn below(directory: &Path, node: &str) -> Self {
+        let [api_port, ingest_port, admin_ports @ ..] = [(); 6].map(|()| free_port());
+        Self { directory: directory.into(), node: node.into(), api_port, ingest_port, admin_ports }
     }
 
     /// The publisher's socket.

@@ -2,6 +2,7 @@
 
 use crate::deadline::wait_for;
 use anyhow::{Context, Result, anyhow, bail};
+use nix::sched::{CloneFlags, setns};
 use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill};
 use nix::time::clock_getcpuclockid;
@@ -57,6 +58,8 @@ pub struct Launch {
     pub admin_port: u16,
     /// A cgroup to start in.
     pub cgroup: Option<crate::cgroup::Cgroup>,
+    /// A network namespace to start in, such as `/run/netns/NAME`.
+    pub network: Option<PathBuf>,
 }
 
 impl Launch {
@@ -78,6 +81,7 @@ impl Launch {
             log: directory.join(format!("{}.log", name.file_name())),
             admin_port,
             cgroup: None,
+            network: None,
         })
     }
 
@@ -96,9 +100,13 @@ impl Launch {
             .stdout(log.try_clone()?)
             .stderr(log)
             .process_group(0);
-        // SAFETY: the closure only makes one system call, which is async-signal-safe.
+        let network = self.network.as_ref().map(fs::File::open).transpose()?;
+        // SAFETY: the closure only makes two system calls, which are async-signal-safe.
         unsafe {
-            command.pre_exec(|| prctl::set_pdeathsig(Signal::SIGKILL).map_err(Into::into));
+            command.pre_exec(move || {
+                network.as_ref().map_or(Ok(()), |file| setns(file, CloneFlags::CLONE_NEWNET))?;
+                prctl::set_pdeathsig(Signal::SIGKILL).map_err(Into::into)
+            });
         }
         let child =
             command.spawn().with_context(|| format!("starting {}", self.binary.display()))?;
@@ -167,32 +175,30 @@ impl Program {
         Ok(values.fold(0.0, |sum, value| sum + value))
     }
 
+    /// A quantile of a histogram's lines that have `label`, by linear interpolation within its bucket, as Prometheus'
+    /// `histogram_quantile` does. None where nothing was counted.
+    pub fn quantile(&self, name: &str, label: &str, quantile: f64) -> Result<Option<f64>> {
+        let text = self.metrics()?;
+        let prefix = format!("{name}_bucket{{");
+        let buckets = text.lines().filter(|line| line.starts_with(&prefix) && line.contains(label));
+        let mut buckets: Vec<(f64, f64)> = buckets.filter_map(bucket).collect();
+        buckets.sort_by(|one, other| one.0.total_cmp(&other.0));
+        Ok(quantile_of(&buckets, quantile))
+    }
+
     /// Resident memory now, in MiB.
     pub fn resident_mib(&self) -> Result<f64> {
-        self.memory_mib("VmRSS:")
+        memory_mib(self.pid(), "VmRSS:")
     }
 
     /// The most resident memory it ever had, in MiB.
     pub fn peak_resident_mib(&self) -> Result<f64> {
-        self.memory_mib("VmHWM:")
+        peak_resident_mib(self.pid())
     }
 
-    /// A line of `/proc/PID/status`.
-    fn memory_mib(&self, key: &str) -> Result<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
-        status
-            .lines()
-            .find_map(|line| {
-                line.strip_prefix(key)?.trim().strip_suffix(" kB")?.parse::<f64>().ok()
-            })
-            .map(|kib| kib / 1024.0)
-            .with_context(|| format!("no {key} in its status"))
-    }
-
-    /// CPU time used so far, user and system, in seconds; the kernel counts it in nanoseconds.
+    /// CPU time used so far, user and system, in seconds.
     pub fn cpu_seconds(&self) -> Result<f64> {
-        let clock = clock_getcpuclockid(Pid::from_raw(i32::try_from(self.pid())?))?;
-        Ok(Duration::from(clock.now()?).as_secs_f64())
+        cpu_seconds(self.pid())
     }
 
     /// The same of its threads of one name alone.
@@ -223,6 +229,11 @@ impl Program {
         Ok(())
     }
 
+    /// Sends a signal: SIGSTOP, say.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        Ok(kill(Pid::from_raw(i32::try_from(self.pid())?), signal)?)
+    }
+
     /// SIGKILL, and waits for the end.
     pub fn kill(&mut self) -> Result<ExitStatus> {
         self.child.kill()?;
@@ -231,9 +242,8 @@ impl Program {
 
     /// SIGTERM, and waits for the end; SIGKILL after `limit`.
     pub fn stop(mut self, limit: Duration) -> Result<ExitStatus> {
-        let pid = Pid::from_raw(i32::try_from(self.pid())?);
         if self.child.try_wait()?.is_none() {
-            kill(pid, Signal::SIGTERM)?;
+            self.signal(Signal::SIGTERM)?;
         }
         let name = self.launch.name.file_name();
         wait_for(&format!("{name} drained"), limit, || {
@@ -249,6 +259,48 @@ impl Drop for Program {
     }
 }
 
+/// The upper bound and the count of `name_bucket{…le="0.1"} 7`.
+fn bucket(line: &str) -> Option<(f64, f64)> {
+    let (labels, count) = line.rsplit_once(' ')?;
+    let bound = labels.split_once("le=\"")?.1.split_once('"')?.0;
+    let bound = if bound == "+Inf" { f64::INFINITY } else { bound.parse().ok()? };
+    Some((bound, count.parse().ok()?))
+}
+
+/// Of buckets with their upper bounds and the counts up to them.
+fn quantile_of(buckets: &[(f64, f64)], quantile: f64) -> Option<f64> {
+    let all = buckets.last().map(|bucket| bucket.1).filter(|count| *count > 0.0)?;
+    let wanted = all * quantile;
+    let place = buckets.iter().position(|bucket| bucket.1 >= wanted)?;
+    let (lower, before) = if place == 0 { (0.0, 0.0) } else { buckets[place - 1] };
+    let (upper, through) = buckets[place];
+    if upper.is_infinite() {
+        return Some(lower);
+    }
+    Some(lower + (upper - lower) * (wanted - before) / (through - before))
+}
+
+/// CPU time that a process used so far, user and system, in seconds; the kernel counts it in nanoseconds.
+pub fn cpu_seconds(pid: u32) -> Result<f64> {
+    let clock = clock_getcpuclockid(Pid::from_raw(i32::try_from(pid)?))?;
+    Ok(Duration::from(clock.now()?).as_secs_f64())
+}
+
+/// The most resident memory that a process ever had, in MiB.
+pub fn peak_resident_mib(pid: u32) -> Result<f64> {
+    memory_mib(pid, "VmHWM:")
+}
+
+/// A line of `/proc/PID/status`.
+fn memory_mib(pid: u32, key: &str) -> Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix(key)?.trim().strip_suffix(" kB")?.parse::<f64>().ok())
+        .map(|kib| kib / 1024.0)
+        .with_context(|| format!("no {key} in its status"))
+}
+
 /// A GET whose answer counts whatever its status is.
 fn ask(url: &str) -> Result<ureq::http::Response<ureq::Body>> {
     let config = ureq::Agent::config_builder()
@@ -256,4 +308,22 @@ fn ask(url: &str) -> Result<ureq::http::Response<ureq::Body>> {
         .timeout_global(Some(Duration::from_secs(5)))
         .build();
     Ok(ureq::Agent::new_with_config(config).get(url).call()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quantile_lies_within_its_bucket() {
+        let lines = [
+            r#"x_bucket{lane="a",le="0.1"} 50"#,
+            r#"x_bucket{lane="a",le="0.2"} 100"#,
+            r#"x_bucket{lane="a",le="+Inf"} 100"#,
+        ];
+        let buckets: Vec<_> = lines.into_iter().filter_map(bucket).collect();
+        assert_eq!(quantile_of(&buckets, 0.5), Some(0.1));
+        assert!((quantile_of(&buckets, 0.75).unwrap() - 0.15).abs() < 1e-9);
+        assert_eq!(quantile_of(&[], 0.5), None);
+    }
 }

@@ -2,10 +2,10 @@
 
 use super::Setting;
 use super::report::{Goal, Report};
-use crate::folders;
-use anyhow::{Context, Result, ensure};
+use crate::{folders, step};
+use anyhow::{Context, Result};
 use serde_json::Value;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// A folder of rule files of others, which are not ours to keep here.
 const OTHERS: &str = "DEFENDER_STOCK_RULES";
@@ -22,10 +22,8 @@ pub fn run(setting: &Setting) -> Result<Report> {
     if let Some(folder) = &others {
         command.arg("--others").arg(folder);
     }
-    let output = command.stderr(Stdio::inherit()).output().context("starting rule-load")?;
-    ensure!(output.status.success(), "rule-load ended with {}", output.status);
     let mut report = Report::default();
-    for line in String::from_utf8(output.stdout)?.lines() {
+    for line in step::output(&mut command)?.lines() {
         add(&mut report, &serde_json::from_str(line)?)?;
     }
     if others.is_none() {

@@ -19,7 +19,7 @@ pub struct Step {
 }
 
 /// In this order: what fails fast stands first, what needs the binaries after them.
-pub const STEPS: [Step; 10] = [
+pub const STEPS: [Step; 12] = [
     Step { name: "format", shows: "rustfmt finds nothing to change", run: format },
     Step { name: "lint", shows: "clippy finds nothing, warnings included", run: lint },
     Step {
@@ -54,6 +54,16 @@ pub const STEPS: [Step; 10] = [
         run: compose,
     },
     Step { name: "kind", shows: "the chart in a real kind cluster", run: kind },
+    Step {
+        name: "admission",
+        shows: "the chart's admission policies at a real API server",
+        run: admission,
+    },
+    Step {
+        name: "audit-webhook",
+        shows: "audit events that a real API server sends by its webhook",
+        run: audit_webhook,
+    },
 ];
 
 /// The steps' names, for the command line.
@@ -204,6 +214,14 @@ fn compose(setting: &Setting) -> Result<Outcome> {
 
 fn kind(setting: &Setting) -> Result<Outcome> {
     setting.script("tests/kind/run.sh")
+}
+
+fn admission(setting: &Setting) -> Result<Outcome> {
+    setting.script("tests/admission/run.sh")
+}
+
+fn audit_webhook(setting: &Setting) -> Result<Outcome> {
+    setting.script("tests/audit-webhook/run.sh")
 }
 
 /// A tool from crates.io, installed into the cache once.
