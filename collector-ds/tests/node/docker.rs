@@ -52,6 +52,11 @@ pub fn image() -> &'static str {
     IMAGE
 }
 
+/// Removes an image that a test made for itself.
+pub fn remove_image(name: &str) {
+    run(&["image", "rm", "--force", name]);
+}
+
 fn archive_root(root: &Path, archive: &Path) {
     for folder in ["bin", "etc", "proc", "sys", "dev", "tmp"] {
         std::fs::create_dir_all(root.join(folder)).expect("a directory");

@@ -23,19 +23,39 @@ fn items(records: &[Record], subject: &InventorySubject) -> Vec<InventoryItem> {
     of_subject.flat_map(|inventory| inventory.changed.clone()).collect()
 }
 
+/// An image of this test alone in which apk installed musl: of the image that all tests share, any container may be read.
+struct ApkImage {
+    name: String,
+}
+
+impl ApkImage {
+    fn make() -> Self {
+        let folder = tempfile::tempdir().expect("a directory");
+        let database = folder.path().join("lib/apk/db");
+        std::fs::create_dir_all(&database).expect("folders");
+        std::fs::write(database.join("installed"), "P:musl\nV:1.2.5-r0\nA:x86_64\n\n")
+            .expect("written");
+        let name = format!("defender-test/apk:{}", std::process::id());
+        let container = Container::start(&[]);
+        let from = folder.path().join("lib");
+        docker(&["cp", from.to_str().expect("a plain path"), &format!("{}:/", container.id)]);
+        docker(&["commit", &container.id, &name]);
+        Self { name }
+    }
+}
+
+impl Drop for ApkImage {
+    fn drop(&mut self) {
+        docker::remove_image(&self.name);
+    }
+}
+
 #[test]
 fn the_node_its_ports_and_its_images_are_told() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
-    let container = Container::start(&[]);
-    // The database of an image as it comes from a registry is a layer; written here it lies on top, below the same root.
-    let folder = tempfile::tempdir().expect("a directory");
-    let database = folder.path().join("lib/apk/db");
-    std::fs::create_dir_all(&database).expect("folders");
-    std::fs::write(database.join("installed"), "P:musl\nV:1.2.5-r0\nA:x86_64\n\n")
-        .expect("written");
-    let from = folder.path().join("lib");
-    docker(&["cp", from.to_str().expect("a plain path"), &format!("{}:/", container.id)]);
+    let installed = ApkImage::make();
+    let container = Container::start_image(&installed.name, &[]);
 
     let mut node = Node { docker_sockets: vec![docker::socket()], ..Node::new() };
     node.more.insert("inventory".into(), json!({ "languages": false, "interval_seconds": 60 }));
@@ -51,7 +71,7 @@ fn the_node_its_ports_and_its_images_are_told() {
             _ => None,
         })
     });
-    assert_eq!(image.reference.as_deref(), Some(docker::IMAGE), "{image:?}");
+    assert_eq!(image.reference.as_deref(), Some(&*installed.name), "{image:?}");
     assert!(image.container_count > 0, "{image:?}");
     let contents = InventorySubject::Image(image.key);
     sensor.expect("musl in the image", |records| {
