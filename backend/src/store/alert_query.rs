@@ -3,7 +3,7 @@ use super::conditions::Conditions;
 use super::container_key::ContainerKey;
 use super::error::StoreError;
 use super::held_alerts::HeldCounts;
-use super::page::{Page, PageBuilder};
+use super::page::{List, Page};
 use super::publisher::Publisher;
 use super::{moment, timestamp};
 use event_model::{Alert, Container, ContainerId, KubernetesObject, Priority, Timestamp};
@@ -43,6 +43,13 @@ pub struct AlertCursor {
     pub time: i64,
     /// The alert's number.
     pub number: i64,
+}
+
+impl AlertCursor {
+    /// Of a row that begins with time and number.
+    pub(crate) fn of_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self { time: row.get(0)?, number: row.get(1)? })
+    }
 }
 
 /// An alert as it is kept, and what became known of its container since.
@@ -168,31 +175,15 @@ fn read(
     order: &str,
     limit: usize,
 ) -> Result<Page<StoredAlert, AlertCursor>, QueryError> {
-    let mut page = PageBuilder::new(limit);
-    let sql = format!("{SELECT} {} {order} LIMIT ?", conditions.sql());
-    let mut statement = state.prepare_cached(&sql)?;
-    let values = conditions.values([Value::Integer(page.rows_wanted())]);
-    let mut rows = statement.query(rusqlite::params_from_iter(values))?;
-    while let Some(row) = rows.next()? {
-        if !page.has_room() {
-            return Ok(page.finish(true));
-        }
-        match read_row(row) {
-            Ok((alert, cursor, bytes)) => page.push(alert, cursor, bytes),
-            // One alert that the disk spoilt must not hide the others.
-            Err(QueryError::Store(error)) => tracing::error!(%error, "an alert is skipped"),
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(page.finish(false))
+    let place = |row: &Row<'_>| Ok(AlertCursor { time: row.get(8)?, number: row.get(0)? });
+    List { select: SELECT, conditions, order }.page(state, limit, place, read_row)
 }
 
-fn read_row(row: &Row<'_>) -> Result<(StoredAlert, AlertCursor, usize), QueryError> {
-    let number = row.get(0)?;
+fn read_row(row: &Row<'_>) -> Result<(StoredAlert, usize), QueryError> {
     let body = row.get_ref(4)?.as_blob().map_err(rusqlite::Error::from)?;
     let container_id: Option<ContainerKey> = row.get(5)?;
     let alert = StoredAlert {
-        number,
+        number: row.get(0)?,
         received_at: timestamp(row.get(1)?),
         publisher: Publisher { cluster: row.get(2)?, node: row.get(3)? },
         alert: Alert::decode(body)?,
@@ -202,7 +193,7 @@ fn read_row(row: &Row<'_>) -> Result<(StoredAlert, AlertCursor, usize), QueryErr
         pod: optional_body(row, 7)?,
     };
     let bytes = body.len() + length(row, 6)? + length(row, 7)?;
-    Ok((alert, AlertCursor { time: row.get(8)?, number }, bytes))
+    Ok((alert, bytes))
 }
 
 fn held_counts(row: &Row<'_>) -> rusqlite::Result<HeldCounts> {

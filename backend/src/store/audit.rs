@@ -3,7 +3,7 @@
 use super::alert_query::QueryError;
 use super::body::Body;
 use super::conditions::Conditions;
-use super::page::{Page, PageBuilder};
+use super::page::{List, Page};
 use super::publisher::Publisher;
 use super::{AlertCursor, moment};
 use event_model::{AuditEvent, Timestamp};
@@ -73,31 +73,12 @@ pub(crate) fn page(
     after: Option<&AuditCursor>,
     limit: usize,
 ) -> Result<Page<AuditRecord, AuditCursor>, QueryError> {
-    let mut page = PageBuilder::new(limit);
-    let conditions = conditions(filter, after);
-    let sql = format!(
-        "SELECT time, number, cluster, node, body FROM audit_events {}
-         ORDER BY time DESC, number DESC LIMIT ?",
-        conditions.sql()
-    );
-    let mut statement = state.prepare_cached(&sql)?;
-    let values = conditions.values([Value::Integer(page.rows_wanted())]);
-    let mut rows = statement.query(rusqlite::params_from_iter(values))?;
-    while let Some(row) = rows.next()? {
-        if !page.has_room() {
-            return Ok(page.finish(true));
-        }
-        let cursor = AuditCursor(AlertCursor { time: row.get(0)?, number: row.get(1)? });
-        match read_row(row) {
-            Ok((record, bytes)) => page.push(record, cursor, bytes),
-            Err(QueryError::Store(error)) => {
-                tracing::error!(%error, "an audit event is skipped");
-                page.skip(cursor);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(page.finish(false))
+    let list = List {
+        select: "SELECT time, number, cluster, node, body FROM audit_events",
+        conditions: conditions(filter, after),
+        order: "ORDER BY time DESC, number DESC",
+    };
+    list.page(state, limit, |row| AlertCursor::of_row(row).map(AuditCursor), read_row)
 }
 
 /// A request's place in the list.

@@ -270,27 +270,19 @@ pub(crate) fn page(
     after: Option<EnrolmentCursor>,
     limit: usize,
 ) -> Result<Page<EnrolmentRecord, EnrolmentCursor>, QueryError> {
-    let mut page = PageBuilder::new(limit);
+    let page = PageBuilder::new(limit);
     let mut statement = state.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM enrolments
          WHERE (?1 IS NULL OR cluster = ?1) AND (?2 IS NULL OR node = ?2)
             AND (?3 IS NULL OR token = ?3) AND (?4 IS NULL OR number < ?4)
          ORDER BY number DESC LIMIT ?5"
     ))?;
-    let mut rows = statement.query((
+    let rows = statement.query((
         &filter.cluster,
         &filter.node,
         &filter.token,
         after.map(|after| after.0),
         page.rows_wanted(),
     ))?;
-    while let Some(row) = rows.next()? {
-        if !page.has_room() {
-            return Ok(page.finish(true));
-        }
-        let record = read_enrolment(row)?;
-        let place = EnrolmentCursor(record.number);
-        page.push(record, place, 0);
-    }
-    Ok(page.finish(false))
+    page.fill(rows, |row| row.get(0).map(EnrolmentCursor), |row| Ok((read_enrolment(row)?, 0)))
 }

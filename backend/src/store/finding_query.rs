@@ -4,7 +4,7 @@ use super::alert_query::{QueryError, optional_body};
 use super::body::Body;
 use super::conditions::Conditions;
 use super::error::StoreError;
-use super::page::{Page, PageBuilder};
+use super::page::{List, Page};
 use super::timestamp;
 use event_model::{
     ClusterFacts, Finding, FindingSeverity, FindingSource, InventoryItem, Timestamp,
@@ -84,31 +84,13 @@ pub(crate) fn page(
     after: Option<&FindingCursor>,
     limit: usize,
 ) -> Result<Page<FindingRecord, FindingCursor>, QueryError> {
-    let mut page = PageBuilder::new(limit);
-    let conditions = conditions(filter, after);
-    let sql = format!(
-        "SELECT severity, number, cluster, id, first_seen, seen, resolved_at, body FROM findings {}
-         ORDER BY severity DESC, number DESC LIMIT ?",
-        conditions.sql()
-    );
-    let mut statement = state.prepare_cached(&sql)?;
-    let values = conditions.values([Value::Integer(page.rows_wanted())]);
-    let mut rows = statement.query(rusqlite::params_from_iter(values))?;
-    while let Some(row) = rows.next()? {
-        if !page.has_room() {
-            return Ok(page.finish(true));
-        }
-        let cursor = FindingCursor { severity: row.get(0)?, number: row.get(1)? };
-        match read_row(row) {
-            Ok((record, bytes)) => page.push(record, cursor, bytes),
-            Err(QueryError::Store(error)) => {
-                tracing::error!(%error, "a finding is skipped");
-                page.skip(cursor);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(page.finish(false))
+    let list = List {
+        select: "SELECT severity, number, cluster, id, first_seen, seen, resolved_at, body FROM findings",
+        conditions: conditions(filter, after),
+        order: "ORDER BY severity DESC, number DESC",
+    };
+    let place = |row: &Row<'_>| Ok(FindingCursor { severity: row.get(0)?, number: row.get(1)? });
+    list.page(state, limit, place, read_row)
 }
 
 fn conditions(filter: &FindingFilter, after: Option<&FindingCursor>) -> Conditions {

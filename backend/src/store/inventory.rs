@@ -4,7 +4,7 @@ use super::alert_query::QueryError;
 use super::body::Body;
 use super::conditions::Conditions;
 use super::container_key::ContainerKey;
-use super::page::{Page, PageBuilder};
+use super::page::{List, Page};
 use super::publisher::Publisher;
 use super::{moment, timestamp};
 use event_model::{Inventory, InventoryItem, InventoryKind, InventorySubject, Timestamp};
@@ -261,32 +261,13 @@ pub(crate) fn page(
     after: Option<&InventoryCursor>,
     limit: usize,
 ) -> Result<Page<InventoryRecord, InventoryCursor>, QueryError> {
-    let mut page = PageBuilder::new(limit);
-    let conditions = conditions(filter, after);
-    let sql = format!(
-        "SELECT number, name, cluster, node, image, first_seen, seen, body FROM inventory {}
-         ORDER BY name, number LIMIT ?",
-        conditions.sql()
-    );
-    let mut statement = state.prepare_cached(&sql)?;
-    let values = conditions.values([Value::Integer(page.rows_wanted())]);
-    let mut rows = statement.query(rusqlite::params_from_iter(values))?;
-    while let Some(row) = rows.next()? {
-        if !page.has_room() {
-            return Ok(page.finish(true));
-        }
-        let cursor = InventoryCursor { name: row.get(1)?, number: row.get(0)? };
-        match read_row(row) {
-            Ok((record, bytes)) => page.push(record, cursor, bytes),
-            // One item that the disk spoilt must not hide the others.
-            Err(QueryError::Store(error)) => {
-                tracing::error!(%error, "an item of the inventory is skipped");
-                page.skip(cursor);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(page.finish(false))
+    let list = List {
+        select: "SELECT number, name, cluster, node, image, first_seen, seen, body FROM inventory",
+        conditions: conditions(filter, after),
+        order: "ORDER BY name, number",
+    };
+    let place = |row: &Row<'_>| Ok(InventoryCursor { name: row.get(1)?, number: row.get(0)? });
+    list.page(state, limit, place, read_row)
 }
 
 fn conditions(filter: &InventoryFilter, after: Option<&InventoryCursor>) -> Conditions {

@@ -3,12 +3,12 @@
 use super::alert_query::QueryError;
 use super::body::Body;
 use super::conditions::Conditions;
-use super::page::{Page, PageBuilder};
+use super::page::{List, Page};
 use super::publisher::Publisher;
 use super::{AlertCursor, moment};
 use event_model::{KubernetesEvent, Timestamp};
-use rusqlite::Connection;
 use rusqlite::types::Value;
+use rusqlite::{Connection, Row};
 
 /// The same note in the same state is one, whoever tells it.
 pub(crate) fn insert(
@@ -82,34 +82,18 @@ pub(crate) fn page(
     after: Option<&KubernetesEventCursor>,
     limit: usize,
 ) -> Result<Page<KubernetesEventRecord, KubernetesEventCursor>, QueryError> {
-    let mut page = PageBuilder::new(limit);
-    let conditions = conditions(filter, after);
-    let sql = format!(
-        "SELECT time, number, cluster, body FROM kubernetes_events {}
-         ORDER BY time DESC, number DESC LIMIT ?",
-        conditions.sql()
-    );
-    let mut statement = state.prepare_cached(&sql)?;
-    let values = conditions.values([Value::Integer(page.rows_wanted())]);
-    let mut rows = statement.query(rusqlite::params_from_iter(values))?;
-    while let Some(row) = rows.next()? {
-        if !page.has_room() {
-            return Ok(page.finish(true));
-        }
-        let cursor = KubernetesEventCursor(AlertCursor { time: row.get(0)?, number: row.get(1)? });
-        let body = row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?;
-        match KubernetesEvent::decode(body) {
-            Ok(event) => {
-                let record = KubernetesEventRecord { cluster: row.get(2)?, event };
-                page.push(record, cursor, body.len());
-            }
-            Err(error) => {
-                tracing::error!(%error, "an event of Kubernetes is skipped");
-                page.skip(cursor);
-            }
-        }
-    }
-    Ok(page.finish(false))
+    let list = List {
+        select: "SELECT time, number, cluster, body FROM kubernetes_events",
+        conditions: conditions(filter, after),
+        order: "ORDER BY time DESC, number DESC",
+    };
+    list.page(state, limit, |row| AlertCursor::of_row(row).map(KubernetesEventCursor), read_row)
+}
+
+fn read_row(row: &Row<'_>) -> Result<(KubernetesEventRecord, usize), QueryError> {
+    let body = row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?;
+    let event = KubernetesEvent::decode(body)?;
+    Ok((KubernetesEventRecord { cluster: row.get(2)?, event }, body.len()))
 }
 
 fn conditions(filter: &KubernetesEventFilter, after: Option<&KubernetesEventCursor>) -> Conditions {

@@ -135,7 +135,7 @@ pub(crate) fn page(
     limit: usize,
     now: Timestamp,
 ) -> Result<Page<SensorRecord, SensorCursor>, QueryError> {
-    let mut page = PageBuilder::new(limit);
+    let page = PageBuilder::new(limit);
     // The newest run of a program has the greatest id: ids are UUIDs of version 7.
     let mut statement = state.prepare_cached(
         "SELECT s.id, s.cluster, s.node, coalesce(s.component, ''), s.version, s.uuid,
@@ -149,7 +149,7 @@ pub(crate) fn page(
          LIMIT ?8",
     )?;
     let oldest = Timestamp(now.0.saturating_sub(LISTED_FOR_NANOSECONDS));
-    let mut rows = statement.query((
+    let rows = statement.query((
         &filter.cluster,
         &filter.node,
         &filter.component,
@@ -159,27 +159,18 @@ pub(crate) fn page(
         after.map(|after| &after.component),
         page.rows_wanted(),
     ))?;
-    while let Some(row) = rows.next()? {
-        if !page.has_room() {
-            return Ok(page.finish(true));
-        }
-        let bytes = length(row, 8)?;
-        let (sensor, cursor) = read_row(state, row)?;
-        page.push(sensor, cursor, bytes);
-    }
-    Ok(page.finish(false))
+    page.fill(rows, read_place, |row| Ok((read_row(state, row)?, length(row, 8)?)))
 }
 
-fn read_row(state: &Connection, row: &Row<'_>) -> Result<(SensorRecord, SensorCursor), QueryError> {
+fn read_place(row: &Row<'_>) -> rusqlite::Result<SensorCursor> {
+    Ok(SensorCursor { cluster: row.get(1)?, node: row.get(2)?, component: row.get(3)? })
+}
+
+fn read_row(state: &Connection, row: &Row<'_>) -> Result<SensorRecord, QueryError> {
     let id: SourceRow = row.get(0)?;
     let publisher = Publisher { cluster: row.get(1)?, node: row.get(2)? };
     let component: String = row.get(3)?;
-    let cursor = SensorCursor {
-        cluster: publisher.cluster.to_string(),
-        node: publisher.node.to_string(),
-        component: component.clone(),
-    };
-    let sensor = SensorRecord {
+    Ok(SensorRecord {
         version: row.get(4)?,
         source: Uuid::from_slice(&row.get::<_, Vec<u8>>(5)?).unwrap_or_default(),
         first_seen: timestamp(row.get(6)?),
@@ -193,8 +184,7 @@ fn read_row(state: &Connection, row: &Row<'_>) -> Result<(SensorRecord, SensorCu
         held_alerts: held_alerts::of_component(state, &publisher, &component)?,
         component: Some(component).filter(|component| !component.is_empty()),
         publisher,
-    };
-    Ok((sensor, cursor))
+    })
 }
 
 fn host(

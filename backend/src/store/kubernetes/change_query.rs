@@ -2,7 +2,7 @@ use super::content::decompress;
 use super::difference::Difference;
 use crate::store::alert_query::{QueryError, optional_body};
 use crate::store::conditions::Conditions;
-use crate::store::page::{Page, PageBuilder};
+use crate::store::page::{List, Page};
 use crate::store::{AlertCursor, moment, timestamp};
 use event_model::{KubernetesObject, Timestamp};
 use rusqlite::types::Value;
@@ -99,29 +99,16 @@ pub(crate) fn page(
     after: Option<&ChangeCursor>,
     limit: usize,
 ) -> Result<Page<ChangeRecord, ChangeCursor>, QueryError> {
-    let mut page = PageBuilder::new(limit);
-    let conditions = conditions(filter, after);
-    let sql = format!(
-        "SELECT c.observed_at, c.number, c.cluster, c.change, c.kind, c.namespace, c.name, c.uid,
-            c.resource_version, c.parts, c.content,
-            CASE WHEN c.content IS NULL AND c.change <> 'deleted' THEN o.body END
-         FROM kubernetes_changes c
-         LEFT JOIN kubernetes_objects o ON o.cluster = c.cluster AND o.uid = c.uid {}
-         ORDER BY c.observed_at DESC, c.number DESC LIMIT ?",
-        conditions.sql()
-    );
-    let mut statement = state.prepare_cached(&sql)?;
-    let values = conditions.values([Value::Integer(page.rows_wanted())]);
-    let mut rows = statement.query(rusqlite::params_from_iter(values))?;
-    while let Some(row) = rows.next()? {
-        if !page.has_room() {
-            return Ok(page.finish(true));
-        }
-        let cursor = ChangeCursor(AlertCursor { time: row.get(0)?, number: row.get(1)? });
-        let (record, bytes) = read_row(row)?;
-        page.push(record, cursor, bytes);
-    }
-    Ok(page.finish(false))
+    let list = List {
+        select: "SELECT c.observed_at, c.number, c.cluster, c.change, c.kind, c.namespace, c.name, c.uid,
+                c.resource_version, c.parts, c.content,
+                CASE WHEN c.content IS NULL AND c.change <> 'deleted' THEN o.body END
+             FROM kubernetes_changes c
+             LEFT JOIN kubernetes_objects o ON o.cluster = c.cluster AND o.uid = c.uid",
+        conditions: conditions(filter, after),
+        order: "ORDER BY c.observed_at DESC, c.number DESC",
+    };
+    list.page(state, limit, |row| AlertCursor::of_row(row).map(ChangeCursor), read_row)
 }
 
 fn conditions(filter: &ChangeFilter, after: Option<&ChangeCursor>) -> Conditions {

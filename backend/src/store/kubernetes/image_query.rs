@@ -1,10 +1,10 @@
 use super::object_query::owners;
 use crate::store::alert_query::QueryError;
 use crate::store::conditions::Conditions;
-use crate::store::page::{Page, PageBuilder};
+use crate::store::page::{List, Page};
 use event_model::ObjectReference;
-use rusqlite::Connection;
 use rusqlite::types::Value;
+use rusqlite::{Connection, Row};
 use std::collections::BTreeMap;
 
 /// Places that are told of one image: namespaces and what its pods belong to there.
@@ -64,37 +64,36 @@ pub(crate) fn page(
     after: Option<&ImageCursor>,
     limit: usize,
 ) -> Result<Page<ImageRecord, ImageCursor>, QueryError> {
-    let mut page = PageBuilder::new(limit);
     let mut conditions = conditions(filter);
     conditions.add_some("i.key > ?", after.map(|ImageCursor(key)| key.clone()));
-    // Images first (CROSS JOIN), in the order of their keys: a page ends without looking at all pods.
-    let sql = format!(
-        "SELECT i.key, json_group_array(DISTINCT i.reference), count(DISTINCT o.rowid),
-            count(DISTINCT o.cluster || '/' || ifnull(o.namespace, ''))
-         FROM kubernetes_images i INDEXED BY kubernetes_images_by_key
-         CROSS JOIN kubernetes_objects o ON o.cluster = i.cluster AND o.uid = i.uid {}
-         GROUP BY i.key ORDER BY i.key LIMIT ?",
-        conditions.sql()
-    );
-    let mut statement = state.prepare_cached(&sql)?;
-    let values = conditions.values([Value::Integer(page.rows_wanted())]);
-    let mut rows = statement.query(rusqlite::params_from_iter(values))?;
-    while let Some(row) = rows.next()? {
-        if !page.has_room() {
-            return Ok(page.finish(true));
-        }
-        let key: String = row.get(0)?;
-        let references: String = row.get(1)?;
-        let record = ImageRecord {
-            references: serde_json::from_str(&references).unwrap_or_default(),
-            pods: row.get(2)?,
-            namespaces: row.get(3)?,
-            places: places(state, filter, &key)?,
-            key: key.clone(),
-        };
-        page.push(record, ImageCursor(key), references.len());
-    }
-    Ok(page.finish(false))
+    let list = List {
+        // Images first (CROSS JOIN), in the order of their keys: a page ends without looking at all pods.
+        select: "SELECT i.key, json_group_array(DISTINCT i.reference), count(DISTINCT o.rowid),
+                count(DISTINCT o.cluster || '/' || ifnull(o.namespace, ''))
+             FROM kubernetes_images i INDEXED BY kubernetes_images_by_key
+             CROSS JOIN kubernetes_objects o ON o.cluster = i.cluster AND o.uid = i.uid",
+        conditions,
+        order: "GROUP BY i.key ORDER BY i.key",
+    };
+    let place = |row: &Row<'_>| row.get(0).map(ImageCursor);
+    list.page(state, limit, place, |row| read_row(state, filter, row))
+}
+
+fn read_row(
+    state: &Connection,
+    filter: &ImageFilter,
+    row: &Row<'_>,
+) -> Result<(ImageRecord, usize), QueryError> {
+    let key: String = row.get(0)?;
+    let references: String = row.get(1)?;
+    let record = ImageRecord {
+        references: serde_json::from_str(&references).unwrap_or_default(),
+        pods: row.get(2)?,
+        namespaces: row.get(3)?,
+        places: places(state, filter, &key)?,
+        key,
+    };
+    Ok((record, references.len()))
 }
 
 fn conditions(filter: &ImageFilter) -> Conditions {

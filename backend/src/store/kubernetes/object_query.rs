@@ -1,7 +1,7 @@
 use crate::store::alert_query::QueryError;
 use crate::store::body::Body;
 use crate::store::conditions::Conditions;
-use crate::store::page::{Page, PageBuilder};
+use crate::store::page::{List, Page};
 use crate::store::timestamp;
 use event_model::{KubernetesObject, ObjectReference, Timestamp};
 use rusqlite::types::Value;
@@ -77,36 +77,21 @@ pub(crate) fn page(
     after: Option<&ObjectCursor>,
     limit: usize,
 ) -> Result<Page<ObjectRecord, ObjectCursor>, QueryError> {
-    let mut page = PageBuilder::new(limit);
-    let conditions = conditions(filter, after);
-    let sql = format!(
-        "SELECT {COLUMNS} FROM kubernetes_objects {}
-         ORDER BY kind, ifnull(namespace, ''), name, rowid LIMIT ?",
-        conditions.sql()
-    );
-    let mut statement = state.prepare_cached(&sql)?;
-    let values = conditions.values([Value::Integer(page.rows_wanted())]);
-    let mut rows = statement.query(rusqlite::params_from_iter(values))?;
-    while let Some(row) = rows.next()? {
-        if !page.has_room() {
-            return Ok(page.finish(true));
-        }
-        let cursor = ObjectCursor {
-            number: row.get(0)?,
-            kind: row.get(1)?,
-            namespace: row.get(2)?,
-            name: row.get(3)?,
-        };
-        match read_row(row) {
-            Ok((record, bytes)) => page.push(record, cursor, bytes),
-            Err(QueryError::Store(error)) => {
-                tracing::error!(%error, "an object is skipped");
-                page.skip(cursor);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(page.finish(false))
+    let list = List {
+        select: &format!("SELECT {COLUMNS} FROM kubernetes_objects"),
+        conditions: conditions(filter, after),
+        order: "ORDER BY kind, ifnull(namespace, ''), name, rowid",
+    };
+    list.page(state, limit, read_place, read_row)
+}
+
+fn read_place(row: &Row<'_>) -> rusqlite::Result<ObjectCursor> {
+    Ok(ObjectCursor {
+        number: row.get(0)?,
+        kind: row.get(1)?,
+        namespace: row.get(2)?,
+        name: row.get(3)?,
+    })
 }
 
 fn conditions(filter: &ObjectFilter, after: Option<&ObjectCursor>) -> Conditions {
