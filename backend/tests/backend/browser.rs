@@ -69,7 +69,7 @@ impl Browser {
 
     /// Waits until an expression on the page is true.
     pub async fn wait_for(&self, expression: &str) {
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_mins(2);
         while self.value(expression).await != true {
             if Instant::now() > deadline {
                 let text = self.value("document.body.innerText").await;
@@ -105,7 +105,7 @@ impl Browser {
 }
 
 async fn wait_for_driver(http: &reqwest::Client, server: &str) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_mins(2);
     while http.get(format!("{server}/status")).send().await.is_err() {
         assert!(Instant::now() < deadline, "chromedriver does not answer");
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub const DEADLINE: Duration = Duration::from_secs(45);
+pub const DEADLINE: Duration = Duration::from_mins(2);
 const GRACE: Duration = Duration::from_secs(5);
 
 /// The publisher's side of the socket: keeps what it receives.

@@ -5,7 +5,7 @@ use crate::certificates::Authority;
 use crate::collector::{Collector, event};
 use crate::process::{Home, Publisher};
 use crate::real_backend::RealBackend;
-use crate::waiting::{until, until_tried_again};
+use crate::waiting::until;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use std::collections::HashSet;
 use std::fs;
@@ -232,7 +232,7 @@ fn a_node_waits_for_a_backend_that_is_away_and_renews_when_it_is_back() {
     publisher.wait_until_not_ready(&["[-]enrolment", "not reachable"]);
     backend.run();
     let is_ready = || publisher.readiness().starts_with("HTTP/1.1 200");
-    until_tried_again("it is ready", is_ready, || (publisher.readiness(), home.log()));
+    until("it is ready", is_ready, || (publisher.readiness(), home.log()));
     let listed = backend.certificates();
     assert_eq!(listed.iter().filter(|one| one["kind"] == "token").count(), 2, "{listed:#?}");
 }

@@ -5,7 +5,7 @@ use crate::certificates::Authority;
 use crate::collector::{Collector, bulky_event, event};
 use crate::process::{Home, Publisher};
 use crate::sink::{Kept, Reply, Sink, in_body, text};
-use crate::waiting::{until, until_tried_again};
+use crate::waiting::until;
 use event_model::{Alert, AlertSubject, Priority, Timestamp};
 use event_model::{
     Container, Executable, Host, Lane, Pod, Process, ProcessKey, ProcessRef, Record,
@@ -52,7 +52,7 @@ async fn send(home: &Home, numbers: impl IntoIterator<Item = u64>) {
 }
 
 fn wait_for(kept: &Kept, count: u64, home: &Home) {
-    until_tried_again(
+    until(
         "all events arrived",
         || kept.numbers().len() as u64 >= count,
         || (kept.numbers().len(), home.log()),
@@ -207,7 +207,7 @@ async fn a_receiver_that_is_killed_again_and_again_misses_nothing() {
             collector.outbox.send(bulky_event(sent));
         }
         let before = kept.numbers().len();
-        until_tried_again("more arrived", || kept.numbers().len() > before, || home.log());
+        until("more arrived", || kept.numbers().len() > before, || home.log());
         sink.kill();
         sink = Sink::grpc_at(address, &kept);
     }

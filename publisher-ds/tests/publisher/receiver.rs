@@ -6,7 +6,7 @@ use crate::certificates::Authority;
 use crate::collector::{Collector, bulky_event, event_numbers};
 use crate::process::Home;
 use crate::sink::{Kept, Sink, in_body, text};
-use crate::waiting::{until, until_tried_again};
+use crate::waiting::until;
 use event_model::Lane;
 use free_ports::free_port;
 use nix::sys::signal::{Signal, kill};
@@ -124,7 +124,7 @@ async fn all_events_reach_a_real_receiver_by_both_protocols_though_it_was_away()
     publisher.wait_until_not_ready(&["otlp by-grpc"]);
 
     by_grpc.start();
-    until_tried_again(
+    until(
         "it has all, now that it is back",
         || by_grpc.kept.numbers() == all,
         || (by_grpc.kept.numbers().len(), home.log()),

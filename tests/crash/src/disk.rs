@@ -13,7 +13,7 @@ use std::time::Duration;
 use suite::deadline::wait_for;
 
 /// A killed process may be closing its files still.
-const UNMOUNTED_WITHIN: Duration = Duration::from_secs(30);
+const UNMOUNTED_WITHIN: Duration = Duration::from_mins(2);
 
 /// A sync must not keep others from reading.
 const THREADS: usize = 4;

@@ -12,7 +12,7 @@ use suite::Machine;
 use suite::deadline::wait_for;
 use suite::program::Name;
 
-const TOLD_WITHIN: Duration = Duration::from_secs(30);
+const TOLD_WITHIN: Duration = Duration::from_mins(2);
 
 const STORED_WITHIN: Duration = Duration::from_mins(2);
 

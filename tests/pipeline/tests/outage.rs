@@ -6,7 +6,7 @@ use std::time::Duration;
 use suite::attack::{self, ACTS};
 use suite::program::Name;
 
-const READY_WITHIN: Duration = Duration::from_secs(30);
+const READY_WITHIN: Duration = Duration::from_mins(2);
 
 /// Acts while `down` is killed; the alert must be there after it was started again.
 fn an_act_during_an_outage_of(down: Name) -> Result<()> {

@@ -10,7 +10,7 @@ use suite::deadline::wait_for;
 use suite::program::Name;
 use suite::{Machine, Options};
 
-const TAKEN_UP_WITHIN: Duration = Duration::from_secs(30);
+const TAKEN_UP_WITHIN: Duration = Duration::from_mins(2);
 const STORED_WITHIN: Duration = Duration::from_mins(1);
 
 #[test]

@@ -4,7 +4,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A server in a thread and runtime of its own, so that it can end like a killed process. It ends when this is
 /// dropped.

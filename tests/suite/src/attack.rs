@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::time::Duration;
 
 /// How long an alert may take before it counts as missing. The goal is 250 ms; this is not a measurement.
-const ALERT_WITHIN: Duration = Duration::from_secs(20);
+const ALERT_WITHIN: Duration = Duration::from_mins(1);
 
 /// One act and what it must raise.
 #[derive(Clone, Copy, Debug)]

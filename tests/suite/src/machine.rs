@@ -14,7 +14,7 @@ use std::time::Duration;
 const READY_WITHIN: Duration = Duration::from_mins(1);
 
 /// More than the programs' own bound on draining (10 s).
-const DRAINED_WITHIN: Duration = Duration::from_secs(20);
+const DRAINED_WITHIN: Duration = Duration::from_mins(2);
 
 /// What to start, and where.
 #[derive(Clone, Debug)]

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use stand_ins::{description, event, event_numbers};
 
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Waits until `is_so`, and fails with what `shown` tells if it never is.
 pub async fn until<S: std::fmt::Debug>(

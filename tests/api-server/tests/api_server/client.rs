@@ -6,7 +6,7 @@ use kube::{Client, Config};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_mins(2);
 
 /// A client of `server`, as its administrator.
 pub async fn client(server: &ApiServer) -> Client {
