@@ -305,3 +305,6 @@ impl Publisher {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
