@@ -159,12 +159,11 @@ impl Teller {
 
     /// An object that can't be read is there all the same: no list is to find it gone.
     fn pass_by(&self, Unread { metadata }: Unread) -> Option<String> {
-        match &metadata {
-            Some(metadata) => self.index().touch(&metadata.uid),
-            None => {
-                self.is_list_doubtful.store(true, Ordering::Relaxed);
-                self.index().pass_by_unknown();
-            }
+        if let Some(metadata) = &metadata {
+            self.index().touch(&metadata.uid);
+        } else {
+            self.is_list_doubtful.store(true, Ordering::Relaxed);
+            self.index().pass_by_unknown();
         }
         metadata.map(|metadata| metadata.resource_version)
     }

@@ -53,10 +53,10 @@ pub fn group_of(api_version: &str) -> &str {
 
 /// A uid as the UUID that it is, where it is spelt as API servers spell them: with hyphens, in small letters. As texts
 /// such uids have the order that they have as UUIDs.
-pub fn usual_uuid(uid: &str) -> Option<Uuid> {
+pub fn usual_uuid(text: &str) -> Option<Uuid> {
     let mut buffer = Uuid::encode_buffer();
-    let uuid = Uuid::try_parse(uid).ok()?;
-    (uuid.hyphenated().encode_lower(&mut buffer) == uid).then_some(uuid)
+    let uuid = Uuid::try_parse(text).ok()?;
+    (uuid.hyphenated().encode_lower(&mut buffer) == text).then_some(uuid)
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ pub(crate) fn put(
             find_gone(&place, &present, now)?;
         }
     }
-    kind.remember(counted)
+    kind.remember(&counted)
 }
 
 /// Looks whether an object that was just told for the first time was found to be gone already.
@@ -168,7 +168,7 @@ impl CountedKind<'_> {
     }
 
     /// Keeps a census where none is kept that is newer.
-    fn remember(&self, new: Counted) -> rusqlite::Result<()> {
+    fn remember(&self, new: &Counted) -> rusqlite::Result<()> {
         let mut places = vec![new.range];
         for old in self.overlapping(new.range)? {
             if old.version > new.version {

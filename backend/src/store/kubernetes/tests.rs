@@ -219,7 +219,7 @@ prop_compose! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
     fn any_order_of_arrival_gives_the_same_log_and_state(

@@ -162,24 +162,35 @@ prop_compose! {
 proptest! {
     #[test]
     fn of_each_place_the_newest_census_is_kept(parts in proptest::collection::vec(part(), 1..12)) {
-        let (_folder, state) = testing::state();
-        let mut newest = BTreeMap::<u128, &KubernetesCensus>::new();
-        for part in &parts {
-            put(&state, &testing::publisher(), part, Timestamp(1)).unwrap();
-            for number in (0..UIDS + 2).filter(|number| part.covers(uid(*number))) {
-                let known = newest.entry(number).or_insert(part);
-                if known.resource_version <= part.resource_version {
-                    *known = part;
-                }
+        thread_local!(static STATE: (tempfile::TempDir, Connection) = testing::state());
+        STATE.with(|(_, state)| {
+            let transaction = state.unchecked_transaction().unwrap();
+            let outcome = expect_newest(state, &parts);
+            drop(transaction);
+            outcome
+        })?;
+    }
+}
+
+/// Takes note of these, and looks what is kept of each uid.
+fn expect_newest(state: &Connection, parts: &[KubernetesCensus]) -> Result<(), TestCaseError> {
+    let mut newest = BTreeMap::<u128, &KubernetesCensus>::new();
+    for part in parts {
+        put(state, &testing::publisher(), part, Timestamp(1)).unwrap();
+        for number in (0..UIDS + 2).filter(|number| part.covers(uid(*number))) {
+            let known = newest.entry(number).or_insert(part);
+            if known.resource_version <= part.resource_version {
+                *known = part;
             }
         }
-        let kind = CountedKind { state: &state, cluster: "test", kind: "Service", group: "" };
-        for number in 0..UIDS + 2 {
-            let kept = kind.at(uid(number)).unwrap();
-            let kept = kept.map(|it| (it.version.to_string(), it.names(uid(number))));
-            let known = newest.get(&number);
-            let known = known.map(|it| (it.resource_version.clone(), it.uids.contains(&uid(number))));
-            prop_assert_eq!(kept, known, "{}", number);
-        }
     }
+    let kind = CountedKind { state, cluster: "test", kind: "Service", group: "" };
+    for number in 0..UIDS + 2 {
+        let uid = uid(number);
+        let kept = kind.at(uid).unwrap().map(|it| (it.version.to_string(), it.names(uid)));
+        let known = newest.get(&number);
+        let known = known.map(|it| (it.resource_version.clone(), it.uids.contains(&uid)));
+        prop_assert_eq!(kept, known, "{}", number);
+    }
+    Ok(())
 }
