@@ -49,6 +49,10 @@ pub(crate) fn describe() {
          of one)."
     );
     describe_counter!(
+        "defender_kubernetes_objects_found_gone_total",
+        "Objects of Kubernetes of which no deletion had arrived, and a census told that they are gone."
+    );
+    describe_counter!(
         "defender_store_damaged_files_total",
         "Day files that were damaged and set aside."
     );

@@ -3,4 +3,4 @@
 mod entries;
 mod uid_map;
 
-pub(crate) use entries::{Change, Index, News};
+pub(crate) use entries::{Change, Index, News, Part};

@@ -4,6 +4,7 @@
 //! follower (list, watch) ──┐
 //!                          ├─▶ wire (bytes to objects) ──▶ teller (read, compare with the index) ──▶ publish
 //! snapshots (list again) ──┘                                  └──▶ observers
+//!                                  census (who is there, out of the index) ──▶ publish
 //! ```
 //!
 //! Of an object an id and two numbers are kept, and of an answer one object at a time is held.
@@ -12,6 +13,7 @@
 mod access;
 mod answer;
 mod bounds;
+mod census;
 mod connection;
 mod failure;
 mod follower;

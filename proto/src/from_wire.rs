@@ -2,6 +2,7 @@
 //! must be there is asked for by name, each number is checked.
 
 mod audit;
+mod census;
 mod finding;
 mod inventory;
 mod kubernetes;
@@ -24,6 +25,8 @@ pub enum ConversionError {
     Address { length: usize },
     #[error("{field} has {length} bytes; a UUID has 16")]
     Uuid { field: &'static str, length: usize },
+    #[error("{field} are not in ascending order within their range")]
+    Order { field: &'static str },
 }
 
 pub type Result<T> = std::result::Result<T, ConversionError>;
@@ -90,7 +93,10 @@ impl TryFrom<wire::Record> for model::Record {
             Wire::Container(container) => Self::Container(Box::new(container.into())),
             Wire::Process(process) => Self::Process(Box::new(process.try_into()?)),
             Wire::KubernetesObject(object) => Self::KubernetesObject(Box::new(object.into())),
-            Wire::Inventory(inventory) => Self::Inventory(Box::new(inventory.try_into()?)),
+            Wire::Inventory(inventory) => match inventory.census {
+                Some(census) => Self::KubernetesCensus(Box::new(census.try_into()?)),
+                None => Self::Inventory(Box::new(inventory.try_into()?)),
+            },
             Wire::Event(event) => Self::Event(event.try_into()?),
             Wire::Audit(event) => Self::Audit(Box::new(event.try_into()?)),
             Wire::KubernetesEvent(event) => Self::KubernetesEvent(Box::new(event.try_into()?)),

@@ -1,6 +1,7 @@
 //! From the event model to the wire. Nothing here can fail.
 
 mod audit;
+mod census;
 mod finding;
 mod inventory;
 mod kubernetes;
@@ -53,6 +54,7 @@ impl From<&model::Record> for wire::Record {
                 Wire::KubernetesObject(object.as_ref().into())
             }
             model::Record::Inventory(inventory) => Wire::Inventory(inventory.as_ref().into()),
+            model::Record::KubernetesCensus(census) => Wire::Inventory(census.as_ref().into()),
             model::Record::Event(event) => Wire::Event(event.into()),
             model::Record::Audit(event) => Wire::Audit(event.as_ref().into()),
             model::Record::KubernetesEvent(event) => Wire::KubernetesEvent(event.as_ref().into()),

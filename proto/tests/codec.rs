@@ -5,13 +5,13 @@ use event_model::{
     Component, Container, Credentials, DnsAnswer, DnsEvent, DnsQuestion, Event, EventKind,
     Executable, ExitStatus, FileAct, FileEvent, Finding, FindingSeverity, FindingSource, Flow,
     HeldAlerts, HeldReason, Host, Image, Inventory, InventoryItem, InventoryKind, InventorySubject,
-    KubernetesContainer, KubernetesEvent, KubernetesObject, Lane, ListeningPort, Loss, LossReason,
-    MatchedField, NetworkAct, NetworkEvent, ObjectReference, OwnerReference, Package,
-    PackageManager, PasswordState, PathSource, Pod, Priority, ProbeCoverage, ProbeState, Process,
-    ProcessKey, ProcessRef, Record, SensorStatus, SourceDescription, SourceId, SystemAct,
+    KubernetesCensus, KubernetesContainer, KubernetesEvent, KubernetesObject, Lane, ListeningPort,
+    Loss, LossReason, MatchedField, NetworkAct, NetworkEvent, ObjectReference, OwnerReference,
+    Package, PackageManager, PasswordState, PathSource, Pod, Priority, ProbeCoverage, ProbeState,
+    Process, ProcessKey, ProcessRef, Record, SensorStatus, SourceDescription, SourceId, SystemAct,
     SystemEvent, Timestamp, TransportProtocol, UserAccount,
 };
-use proptest::collection::{btree_map, vec};
+use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -344,6 +344,25 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn census()(
+        (group, kind, resource_version) in (text(), text(), text()),
+        taken_at in time(),
+        uids in btree_set(uuid(), 0..20),
+        is_part in any::<bool>(),
+    ) -> Record {
+        let mut uids: Vec<Uuid> = uids.into_iter().collect();
+        let mut ends = (None, None);
+        if is_part && uids.len() > 1 {
+            ends = (Some(uids.remove(0)), uids.last().copied());
+        }
+        let (after, through) = ends;
+        Record::KubernetesCensus(Box::new(KubernetesCensus {
+            group, kind, resource_version, taken_at, after, through, uids,
+        }))
+    }
+}
+
+prop_compose! {
     fn object_reference()(
         (api_version, kind, name, uid) in (text(), text(), text(), text()),
         namespace in option::of(text()),
@@ -528,7 +547,7 @@ fn record(lane: Lane) -> BoxedStrategy<Record> {
             kubernetes_object().prop_map(|object| Record::KubernetesObject(Box::new(object))),
         ]
         .boxed(),
-        Lane::Inventory => inventory().boxed(),
+        Lane::Inventory => prop_oneof![inventory(), census()].boxed(),
         Lane::Telemetry => {
             prop_oneof![event().prop_map(Record::Event), audit(), kubernetes_event()].boxed()
         }
@@ -745,6 +764,67 @@ fn an_inventory_of_one_kind_holds_no_items_of_another() {
     let raw = wire::Record { record: Some(wire::record::Record::Inventory(inventory)) };
     let refusal = Record::try_from(raw).unwrap_err().to_string();
     assert!(refusal.contains("inventory.kind"), "{refusal}");
+}
+
+fn census_of(uids: Vec<Uuid>) -> Record {
+    let (kind, resource_version) = ("Pod".to_owned(), "123456789".to_owned());
+    let census = KubernetesCensus { kind, resource_version, uids, ..KubernetesCensus::default() };
+    Record::KubernetesCensus(Box::new(census))
+}
+
+#[test]
+fn a_reader_that_knows_no_census_takes_it_for_an_inventory_in_which_nothing_changed() {
+    let raw = wire::Record::from(&census_of(vec![Uuid::nil()]));
+    let Some(wire::record::Record::Inventory(mut inventory)) = raw.record else {
+        panic!("{raw:?}")
+    };
+    inventory.census = None;
+    let raw = wire::Record { record: Some(wire::record::Record::Inventory(inventory)) };
+    let read = Record::try_from(raw).unwrap();
+    let expected =
+        Inventory::of_cluster(InventoryKind::Cluster, Timestamp(0), vec![], vec![], None);
+    assert_eq!(read, Record::Inventory(Box::new(expected)));
+}
+
+#[test]
+fn a_census_out_of_order_is_refused() {
+    let [one, two] = [1, 2].map(Uuid::from_u128);
+    let refusal = |change: fn(&mut wire::KubernetesCensus)| {
+        let mut census = wire::KubernetesCensus {
+            uids: [one, two].iter().flat_map(Uuid::as_bytes).copied().collect(),
+            ..wire::KubernetesCensus::default()
+        };
+        change(&mut census);
+        KubernetesCensus::try_from(census).map_err(|error| error.to_string())
+    };
+    assert_eq!(refusal(|_| {}).unwrap().uids, [one, two]);
+    for (change, words) in [
+        ((|it| it.uids.rotate_left(16)) as fn(&mut wire::KubernetesCensus), "ascending order"),
+        (|it| it.after = Some(vec![0; 15]), "census.after has 15 bytes"),
+        (|it| it.through = Some(Uuid::nil().as_bytes().to_vec()), "within their range"),
+        (|it| it.uids.truncate(31), "census.uids has 15 bytes"),
+    ] {
+        let refused = refusal(change).unwrap_err();
+        assert!(refused.contains(words), "{refused}");
+    }
+}
+
+#[test]
+fn a_census_takes_little_more_than_sixteen_bytes_an_object() {
+    let uids: Vec<Uuid> = {
+        let mut uids: Vec<Uuid> = (0..150_000_u32)
+            .map(|number| Uuid::new_v5(&Uuid::NAMESPACE_OID, &number.to_be_bytes()))
+            .collect();
+        uids.sort_unstable();
+        uids
+    };
+    let records: Vec<Record> = uids.chunks(1024).map(|part| census_of(part.to_vec())).collect();
+    let batches = records.chunks(60).map(|batch| {
+        let envelope = encode_batch(SourceId(Uuid::nil()), Lane::Inventory, 1, batch).unwrap();
+        envelope.payload().len()
+    });
+    let bytes: usize = batches.sum();
+    assert!((2_400_000..2_415_000).contains(&bytes), "{bytes} bytes");
 }
 
 #[test]

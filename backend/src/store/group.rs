@@ -172,6 +172,9 @@ impl Group<'_> {
                 InventorySubject::Cluster => cluster::put(state, publisher, change, now),
                 _ => inventory::put(state, publisher, change, now),
             },
+            Record::KubernetesCensus(census) => {
+                kubernetes::put_census(state, publisher, census, now)
+            }
             Record::Audit(event) => audit::insert(state, publisher, event),
             Record::KubernetesEvent(event) => kubernetes_events::insert(state, publisher, event),
         }

@@ -6,10 +6,12 @@
 //! - A state is known by (cluster, uid, resource version). The API server's versions are decimal numbers that grow, and are
 //!   compared as such. One that is none says nothing of order: it counts as newer than all before it.
 //! - The present state is the one of the greatest version. That an object is gone is final for its uid.
+//! - Who is gone though no deletion of it arrived, censuses tell ([`census`]).
 //! - The log holds the contents (all but the version) in the order of their versions, each as often as it follows upon
 //!   another. It is the same after any order of arrival, [`history::MOST_SAME`] repeated tellings of one content provided; when a
 //!   change was observed is when the first of its versions arrived.
 
+mod census;
 mod change_query;
 mod content;
 mod difference;
@@ -33,6 +35,7 @@ pub use difference::{Difference, ImageChange};
 pub use image_query::{ImageCursor, ImageFilter, ImagePlace, ImageRecord};
 pub use object_query::{ObjectCursor, ObjectFilter, ObjectRecord};
 
+pub(crate) use census::put as put_census;
 pub(crate) use change_query::page as changes;
 pub(crate) use image_query::page as images;
 pub(crate) use object_query::{by_uid, owners, page as objects};
@@ -86,7 +89,8 @@ fn put_state(
         }
         None => {
             history.begin(object, version)?;
-            place.insert(object, version, None, now)
+            place.insert(object, version, None, now)?;
+            census::look(place, now)
         }
     }
 }

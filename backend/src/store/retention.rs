@@ -14,10 +14,11 @@ use std::time::Duration;
 /// Rows that one step removes, so that batches do not wait long behind it.
 const ROWS_A_STEP: u32 = 20_000;
 /// What the state holds beside alerts, in the order in which it goes: kind, table, and what tells its age.
-const STATE: [(&str, &str, &str); 9] = [
+const STATE: [(&str, &str, &str); 10] = [
     ("kubernetes_event", "kubernetes_events", "number"),
     ("audit", "audit_events", "number"),
     ("process", "processes", "seen"),
+    ("kubernetes_census", "kubernetes_censuses", "number"),
     ("kubernetes_change", "kubernetes_changes", "number"),
     ("kubernetes_object", "kubernetes_objects", "seen"),
     ("finding", "findings", "seen"),

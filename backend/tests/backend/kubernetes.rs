@@ -4,10 +4,11 @@ use crate::publisher::Publisher;
 use crate::running::Backend;
 use event_model::{
     ClusterFacts, Finding, FindingSeverity, FindingSource, Inventory, InventoryItem, InventoryKind,
-    InventorySubject, KubernetesContainer, KubernetesEvent, KubernetesObject, Lane,
-    ObjectReference, OwnerReference, Record, SourceId, Timestamp,
+    InventorySubject, KubernetesCensus, KubernetesContainer, KubernetesEvent, KubernetesObject,
+    Lane, ObjectReference, OwnerReference, Record, SourceId, Timestamp,
 };
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 fn object(kind: &str, name: &str, version: u64) -> KubernetesObject {
     KubernetesObject {
@@ -308,4 +309,47 @@ async fn the_same_note_of_kubernetes_by_two_leaders_is_listed_once() {
     let until = "/api/v1/kubernetes/events?uid=uid-web-a&until=1970-01-01T00:00:03Z";
     assert_eq!(backend.all(until).await.len(), 1);
     assert!(backend.all("/api/v1/kubernetes/events?warning=false").await.is_empty());
+}
+
+/// Who there was of a kind at a version.
+fn census(kind: &str, version: u64, uids: &[Uuid]) -> Record {
+    Record::KubernetesCensus(Box::new(KubernetesCensus {
+        kind: kind.into(),
+        resource_version: version.to_string(),
+        taken_at: Timestamp(9_000_000_000),
+        uids: uids.to_vec(),
+        ..KubernetesCensus::default()
+    }))
+}
+
+#[tokio::test]
+async fn who_is_missing_in_a_census_is_gone_also_where_its_state_comes_late() {
+    let backend = Backend::start().await;
+    let uid = |number: u128| Uuid::from_u128(number).to_string();
+    let told = [("stays", 1, 12), ("went", 2, 13), ("new", 3, 31), ("late", 4, 14)];
+    let pods = told.map(|(name, number, version)| KubernetesObject {
+        uid: uid(number),
+        ..pod(name, version, "1")
+    });
+    let [stays, went, new, late] = pods.map(|pod| records(vec![pod]).remove(0));
+
+    let mut publisher = Publisher::connect(&backend, "node-1").await;
+    let source = SourceId::generate();
+    publisher.send(source, 1, &[stays, went, new]).await;
+    publisher.acknowledged(Lane::Entity, 3).await;
+    let names = [Uuid::from_u128(1)];
+    publisher.send(source, 1, &[census("Pod", 30, &names), census("Node", 30, &[])]).await;
+    publisher.acknowledged(Lane::Inventory, 2).await;
+    // From the spool of a node whose leader died before.
+    let mut old = Publisher::connect(&backend, "node-2").await;
+    old.send(SourceId::generate(), 1, &[late]).await;
+    old.acknowledged(Lane::Entity, 1).await;
+
+    let living = backend.all("/api/v1/kubernetes/objects").await;
+    assert_eq!(texts(&living, "name"), ["new", "stays"]);
+    let deleted = backend.all("/api/v1/kubernetes/changes?change=deleted").await;
+    assert_eq!(texts(&deleted, "name"), ["late", "went"]);
+    assert_eq!(texts(&deleted, "resource_version"), ["", ""], "no deletion was seen");
+    let metrics = backend.metrics().await;
+    assert!(metrics.contains("defender_kubernetes_objects_found_gone_total 2"), "{metrics}");
 }

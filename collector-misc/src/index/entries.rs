@@ -3,6 +3,7 @@ use serde::Serialize;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::io;
+use uuid::Uuid;
 
 /// For each object its uid, a hash of what was sent of it and the number of its state: 32 bytes, where the object
 /// itself has kilobytes. Its name is not kept, which would take as much again: the backend has it
@@ -14,6 +15,18 @@ pub(crate) struct Index {
     hashes: RandomState,
     /// The number of the list that runs, or ran last.
     list: u16,
+    /// Each object that is there and was made up to this version of its kind is here. None where one may be missing.
+    complete_through: Option<u64>,
+}
+
+/// A part of what the index holds, by uids in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// Up to which version of its kind none is missing.
+    pub(crate) version: u64,
+    pub(crate) uids: Vec<Uuid>,
+    /// None are behind these.
+    pub(crate) is_last: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -84,11 +97,29 @@ impl Index {
         self.seen.get(uid).map(|seen| seen.version)
     }
 
-    /// An object is there, as it was.
+    /// An object is there, of which nothing more is known; in what state it was, where it is known, stays.
     pub(crate) fn touch(&mut self, uid: &str) {
-        if let Some(seen) = self.seen.get(uid).copied() {
-            self.seen.insert(uid, Seen::new(seen.version, seen.hash(), self.list));
-        }
+        let (version, hash) = self.seen.get(uid).map_or((0, 0), |seen| (seen.version, seen.hash()));
+        self.seen.insert(uid, Seen::new(version, hash, self.list));
+    }
+
+    /// An object is there, and nobody knows which: it may be missing here.
+    pub(crate) fn pass_by_unknown(&mut self) {
+        self.complete_through = None;
+    }
+
+    /// All that was made up to this version of the kind, and is there, is here. To be told of no list that passed by an
+    /// object of which nothing is known, nor after it.
+    pub(crate) fn complete_through(&mut self, version: u64) {
+        self.complete_through = Some(version);
+    }
+
+    /// Who is here behind a uid, at most so many. None where some may be missing.
+    pub(crate) fn part(&self, after: Option<Uuid>, most: usize) -> Option<Part> {
+        let version = self.complete_through?;
+        let uids = self.seen.uuids_behind(after, most);
+        let is_last = uids.len() < most;
+        Some(Part { version, uids, is_last })
     }
 
     /// Forgets an object. Tells whether it was known.
@@ -114,6 +145,7 @@ impl Index {
 
     /// Forgets all objects and returns their uids.
     pub(crate) fn drain(&mut self) -> Vec<String> {
+        self.complete_through = None;
         self.seen.take_where(|_| true)
     }
 
@@ -195,6 +227,34 @@ mod tests {
         put(&mut index, "a", "one");
         index.begin_list();
         assert_eq!(index.finish_list(), ["a"]);
+    }
+
+    #[test]
+    fn an_object_that_cannot_be_read_is_there_all_the_same() {
+        let mut index = Index::default();
+        index.begin_list();
+        index.touch("a");
+        assert_eq!(index.finish_list(), [""; 0]);
+        assert_eq!(put(&mut index, "a", "one"), Some(Change::Modified), "now it can");
+        assert_eq!(index.len(), 1);
+    }
+
+    #[test]
+    fn nobody_is_counted_while_some_may_be_missing() {
+        let mut index = Index::default();
+        put(&mut index, "00000000-0000-4000-8000-000000000001", "one");
+        assert_eq!(index.part(None, 10), None, "no list has ended");
+        index.complete_through(7);
+        let part = index.part(None, 10).unwrap();
+        assert_eq!((part.version, part.uids.len(), part.is_last), (7, 1, true));
+        let uids = index.part(None, 1).unwrap().uids;
+        let part = index.part(uids.first().copied(), 1).unwrap();
+        assert_eq!((part.uids.len(), part.is_last), (0, true));
+        index.pass_by_unknown();
+        assert_eq!(index.part(None, 10), None);
+        index.complete_through(8);
+        index.drain();
+        assert_eq!(index.part(None, 10), None, "the kind is gone");
     }
 
     #[test]

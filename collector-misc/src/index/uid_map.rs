@@ -1,4 +1,5 @@
-use std::collections::HashMap;
+use event_model::usual_uuid;
+use std::collections::{BinaryHeap, HashMap};
 use uuid::Uuid;
 
 /// A value for each uid. All servers make UUIDs, which take 16 bytes; the API only promises a string.
@@ -17,21 +18,21 @@ impl<V> Default for UidMap<V> {
 impl<V> UidMap<V> {
     /// Returns what stood there.
     pub(super) fn insert(&mut self, uid: &str, value: V) -> Option<V> {
-        match usual(uid) {
+        match usual_uuid(uid) {
             Some(usual) => self.uuids.insert(usual, value),
             None => self.others.insert(uid.into(), value),
         }
     }
 
     pub(super) fn get(&self, uid: &str) -> Option<&V> {
-        match usual(uid) {
+        match usual_uuid(uid) {
             Some(usual) => self.uuids.get(&usual),
             None => self.others.get(uid),
         }
     }
 
     pub(super) fn remove(&mut self, uid: &str) -> Option<V> {
-        match usual(uid) {
+        match usual_uuid(uid) {
             Some(usual) => self.uuids.remove(&usual),
             None => self.others.remove(uid),
         }
@@ -45,21 +46,49 @@ impl<V> UidMap<V> {
         uuids.chain(others.map(|(uid, _)| uid.into())).collect()
     }
 
+    /// The first `most` UUIDs behind another, in order. Takes no more memory than those.
+    pub(super) fn uuids_behind(&self, after: Option<Uuid>, most: usize) -> Vec<Uuid> {
+        let mut first = BinaryHeap::with_capacity(most.min(self.uuids.len()) + 1);
+        for uuid in self.uuids.keys().copied().filter(|uuid| Some(*uuid) > after) {
+            if first.len() < most || first.peek().is_some_and(|last| uuid < *last) {
+                first.push(uuid);
+            }
+            if first.len() > most {
+                first.pop();
+            }
+        }
+        first.into_sorted_vec()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.uuids.len() + self.others.len()
     }
 }
 
-/// Only in the usual spelling: the text must be found again as it was.
-fn usual(text: &str) -> Option<Uuid> {
-    let mut buffer = Uuid::encode_buffer();
-    let uuid = Uuid::try_parse(text).ok()?;
-    (uuid.hyphenated().encode_lower(&mut buffer) == text).then_some(uuid)
-}
-
 #[cfg(test)]
 mod tests {
     use super::UidMap;
+    use uuid::Uuid;
+
+    #[test]
+    fn uuids_come_in_order_and_in_parts() {
+        let mut map = UidMap::default();
+        map.insert("not-a-uuid", 0);
+        for number in (1..=100_u128).rev() {
+            map.insert(&Uuid::from_u128(number * 7 % 101).to_string(), 0);
+        }
+        let (mut all, mut after) = (vec![], None);
+        loop {
+            let part = map.uuids_behind(after, 30);
+            assert!(part.len() <= 30);
+            after = part.last().copied().or(after);
+            if part.is_empty() {
+                break;
+            }
+            all.extend(part);
+        }
+        assert_eq!(all, (1..=100).map(Uuid::from_u128).collect::<Vec<_>>());
+    }
 
     #[test]
     fn every_uid_is_found_again_as_it_was() {

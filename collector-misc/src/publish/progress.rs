@@ -31,8 +31,23 @@ struct KindProgress {
     unharmed: Option<Mark>,
     /// Something before `reached` was lost: no word of what is delivered until all is listed anew.
     doubt: Option<u64>,
-    /// What was lost tells of objects that are gone, and no list names those.
-    lacks_deletions: bool,
+    /// The newest snapshot that was told whole ends doubts up to this one.
+    listed_through: Option<u64>,
+    /// This doubt, and perhaps some before it, is of deletions: no list names who is gone, only a census shows it.
+    lacks_deletions: Option<u64>,
+    /// The census that was told last, until it is known to be delivered.
+    census: Option<Census>,
+}
+
+/// A census that is being told, or was.
+#[derive(Clone, Copy, Debug)]
+struct Census {
+    /// The newest doubt when it began: deletions that were lost until then it shows.
+    doubts: u64,
+    /// Nothing of it was given before.
+    began: Mark,
+    /// All of it was given before. None: it is being told.
+    ended: Option<Mark>,
 }
 
 impl Progress {
@@ -75,7 +90,36 @@ impl Progress {
         self.look_for_loss(kind, &delivery);
         let before = self.doubts_before_snapshot;
         let progress = self.kind(kind);
-        progress.doubt = progress.doubt.filter(|doubt| *doubt > before || progress.lacks_deletions);
+        progress.listed_through = Some(before);
+        progress.settle();
+    }
+
+    /// A census of `kind` begins: who is gone by now is not named in it. `mark` is the outbox's.
+    pub(super) fn begin_census(&mut self, kind: &Kind, mark: Option<Mark>) {
+        let doubts = self.doubts;
+        self.kind(kind).census = mark.map(|began| Census { doubts, began, ended: None });
+    }
+
+    /// All of the census was given to the outbox, where there is a `mark`.
+    pub(super) fn end_census(&mut self, kind: &Kind, mark: Option<Mark>) {
+        let progress = self.kind(kind);
+        let census = progress.census.zip(mark);
+        progress.census = census.map(|(census, mark)| Census { ended: Some(mark), ..census });
+    }
+
+    /// Ends doubts of deletions by censuses that were delivered. Where one was lost that would have, the doubt is a new one.
+    pub(super) fn look_at_censuses(&mut self, delivery: impl Fn(Mark) -> Delivery) {
+        let mut lost = Vec::new();
+        for (kind, progress) in &mut self.kinds {
+            if progress.look_at_census(&delivery) == Some(Delivery::Uncertain)
+                && progress.lacks_deletions.is_some()
+            {
+                lost.push(kind.clone());
+            }
+        }
+        for kind in lost {
+            self.lose_deletions(&kind);
+        }
     }
 
     /// Some states of `kind` are not sent.
@@ -95,12 +139,16 @@ impl Progress {
     /// Deletions of `kind` are lost.
     pub(super) fn lose_deletions(&mut self, kind: &Kind) {
         self.doubt(kind);
-        self.kind(kind).lacks_deletions = true;
+        let number = self.doubts;
+        self.kind(kind).lacks_deletions = Some(number);
     }
 
     /// The kinds of which deletions are lost.
     pub(super) fn lacking_deletions(&self) -> impl Iterator<Item = &Kind> {
-        self.kinds.iter().filter(|(_, progress)| progress.lacks_deletions).map(|(kind, _)| kind)
+        self.kinds
+            .iter()
+            .filter(|(_, progress)| progress.lacks_deletions.is_some())
+            .map(|(kind, _)| kind)
     }
 
     /// The number of the newest doubt.
@@ -179,6 +227,30 @@ impl KindProgress {
         self.doubt = Some(number);
     }
 
+    /// Ends the doubt where a snapshot did, and no deletion is missing.
+    fn settle(&mut self) {
+        if self.lacks_deletions.is_none() {
+            self.doubt = self.doubt.filter(|doubt| Some(*doubt) > self.listed_through);
+        }
+    }
+
+    /// What became of the census that was told last; None where none is waited for.
+    fn look_at_census(&mut self, delivery: impl Fn(Mark) -> Delivery) -> Option<Delivery> {
+        let Census { doubts, began, ended: Some(ended) } = self.census? else { return None };
+        let became = match delivery(began) {
+            Delivery::Uncertain => Delivery::Uncertain,
+            _ => delivery(ended),
+        };
+        if became == Delivery::Acknowledged {
+            self.lacks_deletions = self.lacks_deletions.filter(|lost| *lost > doubts);
+            self.settle();
+        }
+        if became != Delivery::Waiting {
+            self.census = None;
+        }
+        Some(became)
+    }
+
     fn is_harmed(&self, delivery: impl Fn(Mark) -> Delivery) -> bool {
         self.unharmed.is_some_and(|mark| delivery(mark) == Delivery::Uncertain)
     }
@@ -203,171 +275,4 @@ impl KindProgress {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Delivered, Kind, Mark, Progress};
-    use event_model::{Host, Lane, Record};
-    use node_link::{Delivery, LinkConfig, Outbox};
-
-    /// An outbox whose marks are what is asked of here, and nothing else.
-    fn outbox() -> Outbox {
-        let config = LinkConfig { socket: "/nowhere".into(), queue_bytes: 1 << 20 };
-        node_link::connect(config, stand_in()).0
-    }
-
-    fn stand_in() -> event_model::SourceDescription {
-        event_model::SourceDescription {
-            id: event_model::SourceId::generate(),
-            component: event_model::Component::CollectorMisc,
-            version: String::new(),
-            node: String::new(),
-            boot_id: uuid::Uuid::nil(),
-        }
-    }
-
-    /// The mark behind one more record.
-    fn next_mark(outbox: &Outbox) -> Mark {
-        outbox.send(Record::Host(Host::default()));
-        outbox.mark(Lane::Entity).unwrap()
-    }
-
-    fn pod() -> Kind {
-        Kind::new("v1", "Pod")
-    }
-
-    fn through(delivered: &Delivered) -> Option<u64> {
-        delivered.through(&pod())
-    }
-
-    #[test]
-    fn a_version_is_delivered_when_all_that_was_given_until_then_is_acknowledged() {
-        let (outbox, mut progress) = (outbox(), Progress::default());
-        let (first, second) = (next_mark(&outbox), next_mark(&outbox));
-        progress.reached(&pod(), 10, Some(first), |_| Delivery::Waiting);
-        assert_eq!(through(progress.look(|_| Delivery::Waiting)), None);
-        progress.reached(&pod(), 20, Some(second), |_| Delivery::Waiting);
-        let only_first =
-            |mark| if mark == first { Delivery::Acknowledged } else { Delivery::Waiting };
-        assert_eq!(through(progress.look(only_first)), Some(10));
-        assert_eq!(through(progress.look(|_| Delivery::Acknowledged)), Some(20));
-    }
-
-    #[test]
-    fn under_a_steady_stream_of_changes_the_version_moves_on() {
-        let (outbox, mut progress) = (outbox(), Progress::default());
-        let mut marks = Vec::new();
-        for version in 0..10 {
-            marks.push(next_mark(&outbox));
-            progress.reached(&pod(), version, marks.last().copied(), |_| Delivery::Waiting);
-            let newest = marks[marks.len() - 1];
-            let all_but_newest =
-                |mark| if mark == newest { Delivery::Waiting } else { Delivery::Acknowledged };
-            assert_eq!(through(progress.look(all_but_newest)), version.checked_sub(1));
-        }
-    }
-
-    #[test]
-    fn after_a_loss_nothing_more_is_delivered_until_all_is_listed() {
-        let (outbox, mut progress) = (outbox(), Progress::default());
-        progress.reached(&pod(), 10, Some(next_mark(&outbox)), |_| Delivery::Waiting);
-        assert_eq!(through(progress.look(|_| Delivery::Uncertain)), None);
-        progress.reached(&pod(), 20, Some(next_mark(&outbox)), |_| Delivery::Waiting);
-        assert_eq!(through(progress.look(|_| Delivery::Acknowledged)), None);
-        progress.begin_snapshot(|_| None, |_| Delivery::Waiting);
-        progress.listed(&pod(), |_| Delivery::Waiting);
-        progress.reached(&pod(), 30, Some(next_mark(&outbox)), |_| Delivery::Waiting);
-        assert_eq!(through(progress.look(|_| Delivery::Acknowledged)), Some(30));
-    }
-
-    #[test]
-    fn what_was_left_out_while_nobody_was_connected_is_not_delivered() {
-        let (outbox, mut progress) = (outbox(), Progress::default());
-        progress.doubt_all();
-        progress.reached(&pod(), 10, Some(next_mark(&outbox)), |_| Delivery::Waiting);
-        assert_eq!(through(progress.look(|_| Delivery::Acknowledged)), None);
-    }
-
-    #[test]
-    fn who_takes_over_goes_on_from_where_the_other_was() {
-        let (outbox, mut progress) = (outbox(), Progress::default());
-        progress.reached(&pod(), 30, None, |_| Delivery::Waiting);
-        let delivered = [(pod(), 10)].into_iter().collect();
-        progress.begin(delivered, |_| Some(next_mark(&outbox)), |_| Delivery::Waiting);
-        assert_eq!(through(progress.look(|_| Delivery::Waiting)), Some(10));
-        assert_eq!(through(progress.look(|_| Delivery::Acknowledged)), Some(30));
-    }
-
-    #[test]
-    fn who_takes_over_with_a_gap_claims_nothing_of_its_own_before_a_list() {
-        let (outbox, mut progress) = (outbox(), Progress::default());
-        progress.reached(&pod(), 30, None, |_| Delivery::Waiting);
-        progress.doubt(&pod());
-        let delivered = [(pod(), 10)].into_iter().collect();
-        progress.begin(delivered, |_| Some(next_mark(&outbox)), |_| Delivery::Waiting);
-        assert_eq!(through(progress.look(|_| Delivery::Acknowledged)), Some(10));
-    }
-
-    #[test]
-    fn a_loss_before_a_version_is_reached_is_not_hidden_by_its_mark() {
-        let (outbox, mut progress) = (outbox(), Progress::default());
-        let before = next_mark(&outbox);
-        let is_lost =
-            |mark| if mark == before { Delivery::Uncertain } else { Delivery::Acknowledged };
-        progress.comes(&pod(), Some(before));
-        progress.reached(&pod(), 10, Some(next_mark(&outbox)), is_lost);
-        assert_eq!(through(progress.look(is_lost)), None);
-        assert!(progress.is_in_doubt());
-    }
-
-    #[test]
-    fn a_loss_after_all_was_acknowledged_is_not_hidden_by_the_next_mark() {
-        let (outbox, mut progress) = (outbox(), Progress::default());
-        let first = next_mark(&outbox);
-        progress.reached(&pod(), 10, Some(first), |_| Delivery::Acknowledged);
-        assert_eq!(through(progress.look(|_| Delivery::Acknowledged)), Some(10));
-        let is_lost =
-            |mark| if mark == first { Delivery::Uncertain } else { Delivery::Acknowledged };
-        progress.reached(&pod(), 20, Some(next_mark(&outbox)), is_lost);
-        assert_eq!(through(progress.look(is_lost)), Some(10));
-    }
-
-    #[test]
-    fn a_loss_of_what_was_kept_is_noticed_by_who_takes_over() {
-        let (outbox, mut progress) = (outbox(), Progress::default());
-        progress.reached(&pod(), 30, None, |_| Delivery::Waiting);
-        let before = next_mark(&outbox);
-        progress.before_sending(|_| Some(before));
-        let is_lost =
-            |mark| if mark == before { Delivery::Uncertain } else { Delivery::Acknowledged };
-        progress.begin(Delivered::default(), |_| Some(next_mark(&outbox)), is_lost);
-        assert_eq!(through(progress.look(is_lost)), None);
-        assert!(progress.is_in_doubt());
-    }
-
-    #[test]
-    fn a_snapshot_ends_no_doubt_that_arose_during_it() {
-        let (outbox, mut progress) = (outbox(), Progress::default());
-        progress.doubt_all();
-        progress.comes(&pod(), None);
-        progress.begin_snapshot(|_| None, |_| Delivery::Waiting);
-        progress.doubt(&pod());
-        progress.listed(&pod(), |_| Delivery::Waiting);
-        assert!(progress.is_in_doubt());
-        let began = next_mark(&outbox);
-        progress.begin_snapshot(|_| Some(began), |_| Delivery::Waiting);
-        progress.listed(&pod(), |_| Delivery::Uncertain);
-        assert!(progress.is_in_doubt(), "a part of the snapshot was lost");
-        progress.begin_snapshot(|_| Some(began), |_| Delivery::Waiting);
-        progress.listed(&pod(), |_| Delivery::Waiting);
-        assert!(!progress.is_in_doubt());
-    }
-
-    #[test]
-    fn no_snapshot_brings_back_a_deletion() {
-        let mut progress = Progress::default();
-        progress.lose_deletions(&pod());
-        progress.begin_snapshot(|_| None, |_| Delivery::Waiting);
-        progress.listed(&pod(), |_| Delivery::Waiting);
-        assert!(progress.is_in_doubt());
-        assert_eq!(progress.lacking_deletions().collect::<Vec<_>>(), [&pod()]);
-    }
-}
+mod tests;

@@ -114,6 +114,16 @@ impl Publisher {
         self.in_turn(|turn, outbox| turn.listed(outbox, &Kind::new(api_version, kind)));
     }
 
+    /// A census of a kind begins: it shows what was lost so far.
+    pub(crate) fn begin_census(&self, api_version: &str, kind: &str) {
+        self.in_turn(|turn, outbox| turn.begin_census(outbox, &Kind::new(api_version, kind)));
+    }
+
+    /// All records of the census that began were given to [`Self::send_inventory`].
+    pub(crate) fn end_census(&self, api_version: &str, kind: &str) {
+        self.in_turn(|turn, outbox| turn.end_census(outbox, &Kind::new(api_version, kind)));
+    }
+
     fn give(&self, kind: Kind, version: Option<u64>, record: Record) {
         self.turn().give(&self.outbox, kind, version, record);
     }
@@ -180,7 +190,8 @@ impl Publisher {
         }
     }
 
-    /// Waits until there is room for a deletion, which no snapshot would bring back: also for a publisher who is not there.
+    /// Waits until there is room for a deletion, which only the census after a snapshot would make good: also for a
+    /// publisher who is not there.
     /// A standby keeps them.
     pub(crate) async fn room_for_deletion(&self) {
         while self.leads() && !self.outbox.has_room() {
@@ -194,8 +205,8 @@ impl Publisher {
         let kinds: Vec<String> = turn.lacking_deletions().map(ToString::to_string).collect();
         (!kinds.is_empty()).then(|| {
             format!(
-                "deletions may not have been told, so objects may be shown that are gone, of: {}; raise \
-                 publisher.queue_bytes and leadership.buffer_bytes",
+                "deletions may not have been told, so objects may be shown that are gone until all are told again, of: {}; \
+                 raise publisher.queue_bytes and leadership.buffer_bytes",
                 kinds.join(", ")
             )
         })
@@ -269,7 +280,10 @@ impl Publisher {
     ) -> Result<(), Infallible> {
         let mut looks = tokio::time::interval(BETWEEN_LOOKS);
         loop {
-            self.in_turn(Turn::note_lost_deletions);
+            self.in_turn(|turn, outbox| {
+                turn.note_lost_deletions(outbox);
+                turn.look_at_censuses(outbox);
+            });
             // Both, whatever the first says.
             if self.outbox.take_entity_loss() | self.outbox.take_inventory_loss() {
                 self.losses.send_replace(());
@@ -291,3 +305,6 @@ impl Publisher {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,8 +8,8 @@ const DELETIONS: u64 = 4;
 
 /// What a standby would have sent and the leader has not yet told delivered: what is to be sent by whoever takes over.
 ///
-/// Bounded: the oldest go first. Of a deletion that goes so much is kept as says who is gone, since no later snapshot
-/// would tell it.
+/// Bounded: the oldest go first. Of a deletion that goes so much is kept as says who is gone, since of a later snapshot
+/// only the census would show it.
 ///
 /// Invariants:
 /// - `bytes` is the sum of the sizes of `changes`, `deletion_bytes` of those of `deletions`.

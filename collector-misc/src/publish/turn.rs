@@ -2,7 +2,7 @@ use super::delivered::Delivered;
 use super::kind::Kind;
 use super::progress::Progress;
 use super::recent_changes::RecentChanges;
-use event_model::Record;
+use event_model::{Lane, Record};
 use node_link::Outbox;
 use tokio::time::Instant;
 
@@ -98,6 +98,23 @@ impl Turn {
         }
     }
 
+    /// The records of a census of `kind` follow.
+    pub(super) fn begin_census(&mut self, outbox: &Outbox, kind: &Kind) {
+        self.note_lost_deletions(outbox);
+        self.progress.begin_census(kind, outbox.mark(Lane::Inventory));
+    }
+
+    /// All records of the census were given.
+    pub(super) fn end_census(&mut self, outbox: &Outbox, kind: &Kind) {
+        let now = outbox.mark(Lane::Inventory).filter(|_| self.leads());
+        self.progress.end_census(kind, now);
+    }
+
+    /// Asks the outbox whether censuses were delivered.
+    pub(super) fn look_at_censuses(&mut self, outbox: &Outbox) {
+        self.progress.look_at_censuses(|mark| outbox.delivery(mark));
+    }
+
     /// Asks the outbox for deletions that it dropped.
     pub(super) fn note_lost_deletions(&mut self, outbox: &Outbox) {
         for (api_version, kind) in outbox.take_lost_deletions() {
@@ -175,6 +192,7 @@ impl Turn {
     /// What this leader, and those before it, delivered.
     pub(super) fn delivered(&mut self, outbox: &Outbox) -> Delivered {
         self.note_lost_deletions(outbox);
+        self.look_at_censuses(outbox);
         self.progress.look(|mark| outbox.delivery(mark)).clone()
     }
 

@@ -1,14 +1,19 @@
-//! All objects told again, beside the watches: no change waits for it.
+//! All objects told again, and then who is there, beside the watches: no change waits for it.
 
+use super::census;
 use super::follower::Server;
 use super::teller::Teller;
 use crate::publish::SnapshotTrigger;
 use kube::runtime::watcher::DefaultBackoff;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::time::MissedTickBehavior;
 
 /// A page that fails as often as this is given up: the watch tells what is wrong.
 const MOST_ATTEMPTS: u32 = 8;
+
+/// How often it is looked whether a kind was listed of which no census was told yet.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
 
 /// The kinds that are watched at this time.
 #[derive(Clone, Default)]
@@ -39,15 +44,32 @@ pub(crate) struct Snapshots {
 impl Snapshots {
     /// Never ends.
     pub(crate) async fn run(mut self) {
+        let mut looks = tokio::time::interval(BETWEEN_LOOKS);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            self.trigger.due().await;
-            tracing::info!("telling all objects again");
-            let mut is_whole = true;
-            for teller in self.tellers.all() {
-                is_whole &= self.tell_all(&teller).await;
+            tokio::select! {
+                () = self.trigger.due() => self.tell_everything().await,
+                _ = looks.tick() => self.tell_owed().await,
             }
-            if !is_whole {
-                self.trigger.was_cut_short();
+        }
+    }
+
+    async fn tell_everything(&mut self) {
+        tracing::info!("telling all objects again");
+        let mut is_whole = true;
+        for teller in self.tellers.all() {
+            is_whole &= self.tell_all(&teller).await && census::tell(&teller).await;
+        }
+        if !is_whole {
+            self.trigger.was_cut_short();
+        }
+    }
+
+    /// What was deleted before this run began, nobody saw.
+    async fn tell_owed(&self) {
+        for teller in self.tellers.all() {
+            if census::is_owed(&teller) && teller.takes_snapshot() {
+                census::tell(&teller).await;
             }
         }
     }

@@ -5,13 +5,14 @@ use super::metrics;
 use super::reading::{self, Definition, Metadata, Told};
 use super::reason::Reason;
 use super::wire::Piece;
-use crate::index::{Change, Index, News};
+use crate::index::{Change, Index, News, Part};
 use crate::publish::Publisher;
 use event_model::{KubernetesObject, LossReason};
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use uuid::Uuid;
 
 /// How often a list that waits for room looks for it.
 const BETWEEN_LOOKS_FOR_ROOM: Duration = Duration::from_millis(20);
@@ -32,11 +33,13 @@ pub(crate) trait Observer: Send + Sync {
 pub(crate) struct Teller {
     pub(crate) kind: Kind,
     pub(crate) report: KindReport,
-    publisher: Publisher,
+    pub(super) publisher: Publisher,
     observer: Arc<dyn Observer>,
     index: Mutex<Index>,
     /// The list that runs has objects of which not even the uid can be read: what it lacks may be there.
     is_list_doubtful: AtomicBool,
+    /// No census of it was told yet.
+    pub(super) owes_census: AtomicBool,
 }
 
 /// Why we see an object.
@@ -57,8 +60,15 @@ impl Teller {
         observer: Arc<dyn Observer>,
         report: KindReport,
     ) -> Self {
-        let (index, is_list_doubtful) = (Mutex::default(), AtomicBool::new(false));
-        Self { kind, report, publisher, observer, index, is_list_doubtful }
+        Self {
+            kind,
+            report,
+            publisher,
+            observer,
+            index: Mutex::default(),
+            is_list_doubtful: AtomicBool::new(false),
+            owes_census: AtomicBool::new(true),
+        }
     }
 
     /// The same for another version of a kind: what was told of its objects still holds.
@@ -149,15 +159,17 @@ impl Teller {
 
     /// An object that can't be read is there all the same: no list is to find it gone.
     fn pass_by(&self, Unread { metadata }: Unread) -> Option<String> {
-        match &metadata {
-            Some(metadata) => self.index().touch(&metadata.uid),
-            None => self.is_list_doubtful.store(true, Ordering::Relaxed),
+        if let Some(metadata) = &metadata {
+            self.index().touch(&metadata.uid);
+        } else {
+            self.is_list_doubtful.store(true, Ordering::Relaxed);
+            self.index().pass_by_unknown();
         }
         metadata.map(|metadata| metadata.resource_version)
     }
 
     /// Whether the backend is told of objects of this kind.
-    fn is_told(&self) -> bool {
+    pub(crate) fn is_told(&self) -> bool {
         !matches!(self.kind.reading, Reading::Unsent | Reading::Event)
     }
 
@@ -180,12 +192,22 @@ impl Teller {
 
     /// All states up to this number have been told, or differ in nothing that is.
     pub(crate) fn reached(&self, version: &str) {
+        if !self.is_list_doubtful.load(Ordering::Relaxed)
+            && let Ok(version) = version.parse()
+        {
+            self.index().complete_through(version);
+        }
         self.publisher.reached(&self.kind.api_version(), &self.kind.kind, version);
     }
 
     /// All objects as they are now have been told again.
     pub(crate) fn told_all_again(&self) {
         self.publisher.listed(&self.kind.api_version(), &self.kind.kind);
+    }
+
+    /// Who is there behind a uid, at most so many; None where some may be missing.
+    pub(super) fn part(&self, after: Option<Uuid>, most: usize) -> Option<Part> {
+        self.index().part(after, most)
     }
 
     /// The kind is no more: none of its objects is there.

@@ -3,7 +3,8 @@
 use api_server::{ApiServer, TOKEN};
 use collector_misc::config::{Config, KubernetesConfig, PublisherConfig};
 use event_model::{
-    InventoryItem, KubernetesEvent, KubernetesObject, Loss, LossReason, Record, SensorStatus,
+    InventoryItem, KubernetesCensus, KubernetesEvent, KubernetesObject, Loss, LossReason, Record,
+    SensorStatus,
 };
 use node_link::{ListenConfig, ReceiveError, Receiver};
 use proto::{Envelope, decode_batch};
@@ -28,13 +29,28 @@ pub struct Publisher {
 }
 
 #[derive(Default)]
-struct Records(Mutex<Vec<Record>>);
+struct Records {
+    held: Mutex<Vec<Record>>,
+    /// How many deletions were acknowledged and not held; None: they are held.
+    lost_deletions: Mutex<Option<usize>>,
+}
+
+impl Records {
+    /// Whether the record is lost, as with a node's spool.
+    fn loses(&self, record: &Record) -> bool {
+        let is_deletion = matches!(record, Record::KubernetesObject(object) if object.deleted);
+        let mut lost = self.lost_deletions.lock().unwrap();
+        let lost = lost.as_mut().filter(|_| is_deletion);
+        lost.map(|lost| *lost += 1).is_some()
+    }
+}
 
 impl Receiver for Records {
     async fn accept(&self, envelope: Envelope) -> Result<(), ReceiveError> {
-        let records =
+        let mut records =
             decode_batch(&envelope).map_err(|error| ReceiveError::Rejected(error.to_string()))?;
-        self.0.lock().unwrap().extend(records);
+        records.retain(|record| !self.loses(record));
+        self.held.lock().unwrap().extend(records);
         Ok(())
     }
 }
@@ -77,8 +93,27 @@ impl Publisher {
     /// Ends the publisher, forgets what it received, and starts it again at the same socket.
     pub async fn restart(&mut self) {
         self.pause().await;
-        self.records.0.lock().unwrap().clear();
+        self.records.held.lock().unwrap().clear();
         self.serve();
+    }
+
+    /// From now on deletions are acknowledged and lost.
+    pub fn lose_deletions(&self) {
+        self.records.lost_deletions.lock().unwrap().get_or_insert(0);
+    }
+
+    pub fn lost_deletions(&self) -> usize {
+        self.records.lost_deletions.lock().unwrap().unwrap_or_default()
+    }
+
+    /// Who there was, in the order in which it was told.
+    pub fn censuses(&self) -> Vec<KubernetesCensus> {
+        let records = self.records.held.lock().unwrap();
+        let censuses = records.iter().filter_map(|record| match record {
+            Record::KubernetesCensus(census) => Some((**census).clone()),
+            _ => None,
+        });
+        censuses.collect()
     }
 
     pub fn socket(&self) -> &Path {
@@ -87,7 +122,7 @@ impl Publisher {
 
     /// All objects received so far, in order.
     pub fn objects(&self) -> Vec<KubernetesObject> {
-        let records = self.records.0.lock().unwrap();
+        let records = self.records.held.lock().unwrap();
         let objects = records.iter().filter_map(|record| match record {
             Record::KubernetesObject(object) => Some((**object).clone()),
             _ => None,
@@ -96,7 +131,7 @@ impl Publisher {
     }
 
     pub fn statuses(&self) -> Vec<SensorStatus> {
-        let records = self.records.0.lock().unwrap();
+        let records = self.records.held.lock().unwrap();
         let statuses = records.iter().filter_map(|record| match record {
             Record::SensorStatus(status) => Some((**status).clone()),
             _ => None,
@@ -110,7 +145,7 @@ impl Publisher {
 
     /// What was told as lost.
     pub fn lost(&self) -> Vec<Loss> {
-        let records = self.records.0.lock().unwrap();
+        let records = self.records.held.lock().unwrap();
         let losses = records.iter().filter_map(|record| match record {
             Record::Loss(loss) => Some(loss.clone()),
             _ => None,
@@ -130,7 +165,7 @@ impl Publisher {
 
     /// What parts of Kubernetes noted.
     pub fn events(&self) -> Vec<KubernetesEvent> {
-        let records = self.records.0.lock().unwrap();
+        let records = self.records.held.lock().unwrap();
         let events = records.iter().filter_map(|record| match record {
             Record::KubernetesEvent(event) => Some((**event).clone()),
             _ => None,
@@ -140,7 +175,7 @@ impl Publisher {
 
     /// The items of the cluster's inventory that came, in order.
     pub fn inventory(&self) -> Vec<InventoryItem> {
-        let records = self.records.0.lock().unwrap();
+        let records = self.records.held.lock().unwrap();
         let items = records.iter().filter_map(|record| match record {
             Record::Inventory(inventory) => Some(inventory.changed.clone()),
             _ => None,

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // The lint knows only functions marked #[test] as tests.
 
+mod census;
 mod harness;
 mod hostile;
 mod kinds;

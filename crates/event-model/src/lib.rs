@@ -12,6 +12,7 @@
 
 mod alert;
 mod audit;
+mod census;
 mod container;
 mod coverage;
 mod event;
@@ -33,6 +34,7 @@ mod time;
 
 pub use alert::{Alert, AlertSubject, MatchedField, Priority};
 pub use audit::{AuditEvent, AuditObject, AuditUser};
+pub use census::{KubernetesCensus, group_of, usual_uuid};
 pub use container::{Container, ContainerId, Mount, Pod};
 pub use coverage::{BlindRule, ProbeCoverage, ProbeState, SensorStatus};
 pub use event::{Event, EventKind, ExitStatus};

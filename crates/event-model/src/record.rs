@@ -1,6 +1,6 @@
 use crate::{
-    Alert, AuditEvent, Container, Event, HeldAlerts, Host, Inventory, KubernetesEvent,
-    KubernetesObject, Lane, Loss, Process, SensorStatus,
+    Alert, AuditEvent, Container, Event, HeldAlerts, Host, Inventory, KubernetesCensus,
+    KubernetesEvent, KubernetesObject, Lane, Loss, Process, SensorStatus,
 };
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +18,7 @@ pub enum Record {
     Process(Box<Process>),
     KubernetesObject(Box<KubernetesObject>),
     Inventory(Box<Inventory>),
+    KubernetesCensus(Box<KubernetesCensus>),
     Event(Event),
     Audit(Box<AuditEvent>),
     KubernetesEvent(Box<KubernetesEvent>),
@@ -33,7 +34,7 @@ impl Record {
             Self::Host(_) | Self::Container(_) | Self::Process(_) | Self::KubernetesObject(_) => {
                 Lane::Entity
             }
-            Self::Inventory(_) => Lane::Inventory,
+            Self::Inventory(_) | Self::KubernetesCensus(_) => Lane::Inventory,
             Self::Event(_) | Self::Audit(_) | Self::KubernetesEvent(_) => Lane::Telemetry,
         }
     }
@@ -50,6 +51,7 @@ impl Record {
             Self::Process(_) => "process",
             Self::KubernetesObject(_) => "kubernetes_object",
             Self::Inventory(_) => "inventory",
+            Self::KubernetesCensus(_) => "kubernetes_census",
             Self::Event(event) => event.kind.name(),
             Self::Audit(_) => "audit",
             Self::KubernetesEvent(_) => "kubernetes_event",

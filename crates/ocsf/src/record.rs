@@ -6,7 +6,8 @@ use crate::{activity, inventory, sensor};
 use event_model::{Record, SourceId, Timestamp};
 use serde_json::Value;
 
-/// A record of a source as events of the schema: one, or of an inventory one for each item. `entities` are what the
+/// A record of a source as events of the schema: one, of an inventory one for each item, of a census none: it tells the
+/// backend what to hold for gone, and happened to nobody. `entities` are what the
 /// stream told before; the record's own is not added to them. `at` is when it came, for records that tell no time.
 pub fn events(
     record: &Record,
@@ -32,6 +33,7 @@ pub fn events(
         Record::Inventory(inventory) => {
             return inventory::of_inventory(inventory, id, entities, source);
         }
+        Record::KubernetesCensus(_) => return vec![],
     };
     vec![event]
 }

@@ -56,6 +56,14 @@ fn event_of(record: &Record) -> Value {
     events(record, id, &mut known(id), &source, NOON).remove(0)
 }
 
+#[test]
+fn a_census_is_no_event() {
+    let id = SourceId::generate();
+    let source = Source { version: "0.1.0", ..Source::default() };
+    let census = Record::KubernetesCensus(Box::default());
+    assert!(events(&census, id, &mut known(id), &source, NOON).is_empty());
+}
+
 const BEGIN: &str = "<!-- classes: generated -->\n";
 const END: &str = "<!-- end of classes -->";
 

@@ -16,6 +16,7 @@ impl From<&model::Inventory> for wire::Inventory {
             removed: inventory.removed.iter().map(|id| id.as_bytes().to_vec()).collect(),
             snapshot_items: inventory.snapshot_items,
             of_cluster: inventory.subject == model::InventorySubject::Cluster,
+            census: None,
         }
     }
 }

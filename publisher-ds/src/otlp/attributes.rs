@@ -43,7 +43,11 @@ impl Attributes {
                 self.add("defender.object.deleted", object.deleted);
             }
             Record::KubernetesEvent(event) => self.of_kubernetes_event(event),
-            Record::Loss(_) | Record::SensorStatus(_) | Record::Host(_) | Record::Inventory(_) => {}
+            Record::Loss(_)
+            | Record::SensorStatus(_)
+            | Record::Host(_)
+            | Record::Inventory(_)
+            | Record::KubernetesCensus(_) => {}
         }
     }
 

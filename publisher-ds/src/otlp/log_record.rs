@@ -114,6 +114,7 @@ fn times(record: &Record, id: RecordId) -> (Timestamp, Timestamp) {
         Record::Process(process) => both(process.started_at),
         Record::Container(container) => both(container.created_at.unwrap_or(Timestamp(begun))),
         Record::Inventory(inventory) => both(inventory.scanned_at),
+        Record::KubernetesCensus(census) => both(census.taken_at),
         Record::Event(event) => both(event.time),
         Record::Audit(request) => (request.received_at, request.stage_at),
         Record::KubernetesEvent(event) => both(event.last_at),

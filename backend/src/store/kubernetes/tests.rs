@@ -1,11 +1,17 @@
 use super::history::MOST_SAME;
 use super::*;
 use crate::store::testing;
-use event_model::{KubernetesContainer, OwnerReference};
+use event_model::{KubernetesCensus, KubernetesContainer, OwnerReference, usual_uuid};
 use proptest::prelude::*;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
+use uuid::Uuid;
 use version::{DELETION, unpack};
+
+/// The pod's uid, which lies in the midst of all there are.
+const UID: &str = "80000000-0000-4000-8000-000000000000";
+/// Between the last of its states and its deletion.
+const END: i64 = 47;
 
 /// A pod whose content has this number.
 fn pod(content: u8, version: &str) -> KubernetesObject {
@@ -20,8 +26,9 @@ fn pod(content: u8, version: &str) -> KubernetesObject {
         kind: "Pod".into(),
         namespace: Some("shop".into()),
         name: "web-7d9".into(),
-        uid: "u1".into(),
+        uid: UID.into(),
         resource_version: version.into(),
+        created_at: Some(Timestamp(5)),
         labels: [("app".to_owned(), format!("web{}", content / 2))].into(),
         owners: vec![OwnerReference { kind: "ReplicaSet".into(), ..OwnerReference::default() }],
         containers: vec![container],
@@ -31,13 +38,30 @@ fn pod(content: u8, version: &str) -> KubernetesObject {
 }
 
 fn gone(version: &str) -> KubernetesObject {
-    let (uid, resource_version) = ("u1".to_owned(), version.to_owned());
+    let (uid, resource_version) = (UID.to_owned(), version.to_owned());
     KubernetesObject { uid, resource_version, deleted: true, ..KubernetesObject::default() }
 }
 
 fn tell(state: &Connection, objects: &[KubernetesObject]) {
     for (at, object) in (1..).zip(objects) {
         put(state, &testing::publisher(), object, Timestamp(at)).unwrap();
+    }
+}
+
+/// What arrives of a pod's history.
+#[derive(Clone, Debug)]
+enum Told {
+    Object(KubernetesObject),
+    Census(KubernetesCensus),
+}
+
+fn tell_all(state: &Connection, told: &[Told]) {
+    for (at, told) in (1..).zip(told) {
+        let (publisher, now) = (testing::publisher(), Timestamp(at));
+        match told {
+            Told::Object(object) => put(state, &publisher, object, now).unwrap(),
+            Told::Census(census) => put_census(state, &publisher, census, now).unwrap(),
+        }
     }
 }
 
@@ -54,7 +78,7 @@ struct Row {
 }
 
 fn present(state: &Connection) -> Present {
-    Place { state, cluster: "test", uid: "u1" }.read().unwrap().unwrap()
+    Place { state, cluster: "test", uid: UID }.read().unwrap().unwrap()
 }
 
 fn log(state: &Connection) -> Vec<Row> {
@@ -86,6 +110,19 @@ fn log(state: &Connection) -> Vec<Row> {
         })
     });
     rows.unwrap().map(Result::unwrap).collect()
+}
+
+/// A deletion without a version, where a census tells of one.
+fn found_gone(told: &[Told], objects: &[KubernetesObject]) -> Option<KubernetesObject> {
+    let states = objects.iter().filter(|object| !object.deleted);
+    let newest = states.map(|state| number(&state.resource_version)).max()?;
+    let tells = |census: &KubernetesCensus| {
+        newest <= number(&census.resource_version) && !census.spares(UID)
+    };
+    told.iter().find_map(|told| match told {
+        Told::Census(census) if tells(census) => Some(gone("")),
+        _ => None,
+    })
 }
 
 /// What the log must say of these states and deletions, by the definition and not by its way.
@@ -132,15 +169,36 @@ fn expected(told: &[KubernetesObject]) -> Vec<Row> {
 }
 
 prop_compose! {
-    /// What two leaders tell of one history, each as much of it as it saw, in any order and some of it again.
+    /// A census of a cluster in which the pod is there from version 9 on, and until its end where `has_end`.
+    fn census(has_end: bool)(
+        version in 0..60_i64,
+        (after, through) in (proptest::option::of(any::<u128>()), proptest::option::of(any::<u128>())),
+        others in proptest::collection::btree_set(any::<u128>(), 0..3),
+    ) -> KubernetesCensus {
+        let [after, through] = [after, through].map(|uid| uid.map(Uuid::from_u128));
+        let bare = KubernetesCensus { after, through, ..KubernetesCensus::default() };
+        let is_there = version >= 9 && !(has_end && version >= END);
+        let mut uids: Vec<Uuid> = others.into_iter().map(Uuid::from_u128).collect();
+        uids.extend(is_there.then(|| usual_uuid(UID).unwrap()));
+        uids.retain(|uid| bare.covers(*uid));
+        uids.sort_unstable();
+        let (kind, resource_version) = ("Pod".to_owned(), version.to_string());
+        KubernetesCensus { kind, resource_version, taken_at: Timestamp(9), uids, ..bare }
+    }
+}
+
+prop_compose! {
+    /// What two leaders tell of one history, each as much of it as it saw, in any order and some of it again; and censuses
+    /// taken at any time of it.
     fn told()(
         contents in proptest::collection::vec(0..4_u8, 1..14),
-        deletion in 0..4_u8,
+        deletion in 0..5_u8,
     )(
         seen in proptest::collection::vec((any::<bool>(), any::<bool>(), 0..2_usize), contents.len()..=contents.len()),
+        censuses in proptest::collection::vec(census(deletion > 0), 0..5),
         contents in Just(contents),
         deletion in Just(deletion),
-    ) -> Vec<KubernetesObject> {
+    ) -> Vec<Told> {
         let mut told = vec![];
         // Versions grow by other objects' changes too: 9 is below 10 as a number and above it as a text.
         for ((nth, content), (first, second, again)) in (3..).zip(contents).zip(seen) {
@@ -153,26 +211,35 @@ prop_compose! {
             1 => told.push(seen),
             2 => told.push(gone("")),
             3 => told.extend([seen, gone("")]),
+            // It has an end where this is 4, of which nobody tells.
             _ => {}
         }
-        told
+        told.into_iter().map(Told::Object).chain(censuses.into_iter().map(Told::Census)).collect()
     }
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
     #[test]
     fn any_order_of_arrival_gives_the_same_log_and_state(
         told in told().prop_flat_map(|told| Just(told).prop_shuffle())
     ) {
-        prop_assume!(!told.is_empty());
+        let objects = told.iter().filter_map(|told| match told {
+            Told::Object(object) => Some(object.clone()),
+            Told::Census(_) => None,
+        });
+        let mut objects: Vec<_> = objects.collect();
+        prop_assume!(!objects.is_empty());
+        objects.extend(found_gone(&told, &objects));
         thread_local!(static STATE: (tempfile::TempDir, Connection) = testing::state());
         STATE.with(|(_, state)| {
             let transaction = state.unchecked_transaction().unwrap();
-            tell(state, &told);
+            tell_all(state, &told);
             let (log, present) = (log(state), present(state));
-            prop_assert_eq!(log, expected(&told));
-            let newest = told.iter().filter(|it| !it.deleted).max_by_key(|it| number(&it.resource_version));
-            prop_assert_eq!(present.is_deleted, told.iter().any(|it| it.deleted));
+            prop_assert_eq!(log, expected(&objects));
+            let newest = objects.iter().filter(|it| !it.deleted).max_by_key(|it| number(&it.resource_version));
+            prop_assert_eq!(present.is_deleted, objects.iter().any(|it| it.deleted));
             if let Some(newest) = newest {
                 prop_assert_eq!(&present.object, newest);
                 prop_assert_eq!(Some(present.version), number(&newest.resource_version));

@@ -1,7 +1,8 @@
 use event_model::{
     Alert, AlertSubject, AuditEvent, AuditObject, AuditUser, Container, Event, Executable,
-    HeldAlerts, HeldReason, Host, Inventory, InventoryItem, InventorySubject, KubernetesEvent,
-    KubernetesObject, Loss, ObjectReference, Pod, Process, Record, SensorStatus, SourceDescription,
+    HeldAlerts, HeldReason, Host, Inventory, InventoryItem, InventorySubject, KubernetesCensus,
+    KubernetesEvent, KubernetesObject, Loss, ObjectReference, Pod, Process, Record, SensorStatus,
+    SourceDescription,
 };
 use std::collections::BTreeMap;
 
@@ -22,6 +23,7 @@ pub fn footprint(record: &Record) -> u64 {
         Record::Process(process) => size_of::<Process>() + of_process(process),
         Record::KubernetesObject(object) => size_of::<KubernetesObject>() + of_object(object),
         Record::Inventory(inventory) => size_of::<Inventory>() + of_inventory(inventory),
+        Record::KubernetesCensus(census) => size_of::<KubernetesCensus>() + of_census(census),
         Record::Event(event) => of_event(event),
         Record::Audit(event) => size_of::<AuditEvent>() + of_audit(event),
         Record::KubernetesEvent(event) => size_of::<KubernetesEvent>() + of_note(event),
@@ -158,6 +160,13 @@ fn of_inventory(inventory: &Inventory) -> usize {
     };
     let items: usize = inventory.changed.iter().map(|item| size_of_val(item) + of_item(item)).sum();
     subject + items + size_of_val(inventory.removed.as_slice())
+}
+
+fn of_census(census: &KubernetesCensus) -> usize {
+    census.group.len()
+        + census.kind.len()
+        + census.resource_version.len()
+        + size_of_val(census.uids.as_slice())
 }
 
 fn of_item(item: &InventoryItem) -> usize {

@@ -77,7 +77,7 @@ impl Outbox {
     }
 
     /// The API version and kind of Kubernetes objects whose deletion was dropped for want of room, since this was last
-    /// asked. No snapshot brings those back: it names what exists.
+    /// asked. A snapshot does not bring those back, for it names what exists; a census shows them.
     #[must_use]
     pub fn take_lost_deletions(&self) -> BTreeSet<(String, String)> {
         self.shared.queues().take_deletions_lost()
