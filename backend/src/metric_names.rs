@@ -13,7 +13,8 @@ pub(crate) fn describe() {
         "defender_ingest_rejected_total",
         "What was turned away, by reason. Connections: too_many_connections, too_many_handshakes, handshake, handshake_timeout, no_stream \
          (none was opened, or none is left). Streams: identity, denied, too_many_streams. Envelopes: too_large, \
-         too_many_records, damaged, malformed, undecodable, unstorable. Alerts: repeated_alert."
+         too_many_records, damaged, malformed, undecodable, unstorable. Records that are held already: repeated_alert, \
+         repeated_request."
     );
     describe_gauge!("defender_ingest_connections", "Publishers' connections that are open.");
     describe_counter!(

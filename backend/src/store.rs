@@ -89,6 +89,7 @@ const STATE_SCHEMA: Schema = Schema {
         include_str!("store/schema/state-004.sql"),
         include_str!("store/schema/state-005.sql"),
         include_str!("store/schema/state-006.sql"),
+        include_str!("store/schema/state-007.sql"),
         include_str!("store/schema/state-008.sql"),
     ],
 };

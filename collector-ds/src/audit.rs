@@ -5,7 +5,8 @@
 //! ```
 //!
 //! Each line comes once. Where the sensor stopped stands in a file of its own, written each second and at the end: a
-//! sensor that is killed sends the lines of its last second again, and loses those that the publisher had not yet.
+//! sensor that is killed sends the lines of its last second again, of which the backend keeps one, and loses those that
+//! the publisher had not yet.
 //! What lies between a copy and the truncation that follows it (logrotate's copytruncate) is lost to every reader.
 
 mod budget;

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! An API server never waits for us to find room: it is told to come again, and does so from its own buffer. What it sends
-//! again is known by its bytes and is not taken twice.
+//! again is known by its bytes and is not taken twice. It is answered once the publisher has its batch as durable.
 
 mod body;
 mod config;

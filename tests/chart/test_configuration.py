@@ -55,6 +55,12 @@ class Configuration(unittest.TestCase):
             for key, path in files(config):
                 self.assertTrue(any(path.startswith(folder) for folder in folders), f"{component}: {key}: {path}")
 
+    def test_the_store_keeps_what_is_over_for_as_long_as_the_values_say(self):
+        keys = ("kubernetes_changes_seconds", "resolved_findings_seconds")
+        for values, expected in [(None, (30 * 86400, 90 * 86400)), (FOLDER / "values" / "backend-only.yaml", (604800, 86400))]:
+            store = config_of(render(values), "backend")["store"]
+            self.assertEqual(tuple(store[key] for key in keys), expected)
+
     def test_yours_is_merged_over_the_charts(self):
         objects = render(FOLDER / "values" / "everything.yaml")
         config = config_of(objects, "collector-ds")

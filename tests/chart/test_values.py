@@ -38,6 +38,8 @@ REFUSED = {
     "publisherDs.enrolment.enabled=true": ["publisherDs.enrolment.secret is empty", "backend enrolment tokens create", "ca.crt"],
     "backend.enrolment.enabled=true,backend.persistence.enabled=false": ["enable both"],
     "backend.enrolment.certificateSeconds=60": ["/backend/enrolment/certificateSeconds", "minimum"],
+    "backend.store.kubernetesChangesSeconds=3600": ["/backend/store/kubernetesChangesSeconds", "minimum"],
+    "backend.store.resolvedFindingsSeconds=90d": ["/backend/store/resolvedFindingsSeconds", "got string, want integer"],
     "backend.enrolment.existingNodes=ask": ["/backend/enrolment/existingNodes", "'replace', 'refuse'"],
     "collectorMisc.audit.enabled=true,collectorMisc.audit.clientCertificate=false": ["anybody could send audit events"],
     "collectorMisc.audit.service.type=LoadBalancer": ["/collectorMisc/audit/service/type", "'ClusterIP', 'NodePort'"],

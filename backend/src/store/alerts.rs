@@ -17,8 +17,8 @@ pub(crate) struct Origin<'a> {
     pub(crate) received_at: Timestamp,
 }
 
-/// Keeps an alert. False where one of this id is held already: its maker made it once, so what
-/// brings it again under another sequence is broken.
+/// Keeps an alert. False where one of this id is held already: about a request that was told again, or of a maker that is
+/// broken.
 pub(crate) fn insert(
     state: &Connection,
     origin: &Origin<'_>,

@@ -9,20 +9,26 @@ use super::{AlertCursor, moment};
 use event_model::{AuditEvent, Timestamp};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row};
+use uuid::Uuid;
 
-/// A stream's position is written with it, so that none is written twice.
+/// Keeps a request. False where it is held already: API servers tell again what they are not sure was heard, perhaps to
+/// another collector, and what that one sends is another stream.
 pub(crate) fn insert(
     state: &Connection,
     publisher: &Publisher,
     event: &AuditEvent,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<bool> {
     let object = event.object.as_ref();
-    state
+    let content = content(&publisher.cluster, event)?;
+    let inserted = state
         .prepare_cached(
-            "INSERT INTO audit_events (cluster, node, time, user, verb, resource, namespace, name, body)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT INTO audit_events
+                (content, cluster, node, time, user, verb, resource, namespace, name, body)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+             ON CONFLICT (content) WHERE content IS NOT NULL DO NOTHING",
         )?
         .execute((
+            content.as_bytes(),
             &publisher.cluster,
             &publisher.node,
             moment(event.stage_at),
@@ -33,7 +39,15 @@ pub(crate) fn insert(
             object.and_then(|object| object.name.as_ref()),
             event.encode(),
         ))?;
-    Ok(())
+    Ok(inserted > 0)
+}
+
+/// What tells requests apart: all that is kept of them. Their ids would not do: a client may choose one (the header
+/// `Audit-ID`), and could hide a request behind another. Nor would the body, in which annotations are in any order.
+fn content(cluster: &str, event: &AuditEvent) -> rusqlite::Result<Uuid> {
+    let told = serde_json::to_vec(&(cluster, event))
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    Ok(Uuid::new_v5(&Uuid::NAMESPACE_OID, &told))
 }
 
 /// Which requests to list. All that is given must hold.
@@ -115,6 +129,29 @@ mod tests {
     use super::*;
     use crate::store::testing;
     use event_model::{AuditObject, AuditUser};
+
+    #[test]
+    fn a_request_that_is_told_again_is_held_once_and_another_of_its_id_beside_it() {
+        let (_folder, state) = testing::state();
+        let annotations = (0..20).map(|number| (format!("key-{number}"), "value".into())).collect();
+        let (audit_id, verb) = ("a".into(), "get".into());
+        let event = AuditEvent { audit_id, verb, annotations, ..AuditEvent::default() };
+        let other = AuditEvent { verb: "delete".into(), ..event.clone() };
+        let elsewhere = Publisher { cluster: "other".into(), ..testing::publisher() };
+        let another_node = Publisher { node: "node-2".into(), ..testing::publisher() };
+        for (publisher, event, is_new) in [
+            (&testing::publisher(), &event, true),
+            (&testing::publisher(), &event, false),
+            (&another_node, &event, false),
+            (&testing::publisher(), &other, true),
+            (&elsewhere, &event, true),
+        ] {
+            let told = insert(&state, publisher, event).unwrap();
+            assert_eq!(told, is_new, "{} to {}", event.verb, publisher.cluster);
+        }
+        let held = page(&state, &AuditFilter::default(), None, 10).unwrap();
+        assert_eq!(held.items.len(), 3);
+    }
 
     #[test]
     fn requests_are_listed_by_who_asked_for_what_the_newest_first() {

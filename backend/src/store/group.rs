@@ -35,8 +35,9 @@ pub(crate) struct Tally {
     /// What became of each batch, in their order.
     pub(crate) batches: Vec<Stored>,
     pub(crate) alerts: Vec<Priority>,
-    /// Alerts whose id was there already.
+    /// Alerts whose id was there already, and requests that were.
     pub(crate) repeated_alerts: u64,
+    pub(crate) repeated_requests: u64,
     /// Lane, first and last of each gap.
     pub(crate) gaps: Vec<(Lane, u64, u64)>,
 }
@@ -175,7 +176,8 @@ impl Group<'_> {
             Record::KubernetesCensus(census) => {
                 kubernetes::put_census(state, publisher, census, now)
             }
-            Record::Audit(event) => audit::insert(state, publisher, event),
+            Record::Audit(event) => audit::insert(state, publisher, event)
+                .map(|new| self.tally.repeated_requests += u64::from(!new)),
             Record::KubernetesEvent(event) => kubernetes_events::insert(state, publisher, event),
         }
         .at(self.path)

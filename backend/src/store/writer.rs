@@ -211,9 +211,13 @@ fn count(tally: &Tally) {
     for priority in &tally.alerts {
         metrics::counter!("defender_alerts_total", "priority" => priority.name()).increment(1);
     }
-    if tally.repeated_alerts > 0 {
-        metrics::counter!("defender_ingest_rejected_total", "reason" => "repeated_alert")
-            .increment(tally.repeated_alerts);
+    for (reason, count) in
+        [("repeated_alert", tally.repeated_alerts), ("repeated_request", tally.repeated_requests)]
+    {
+        if count > 0 {
+            metrics::counter!("defender_ingest_rejected_total", "reason" => reason)
+                .increment(count);
+        }
     }
     for (lane, first, last) in &tally.gaps {
         tracing::warn!(%lane, first, last, "sequences are missing");

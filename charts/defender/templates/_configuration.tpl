@@ -164,7 +164,9 @@ resource: {{ merge (dict) (.resource | default dict) (dict "k8s.cluster.name" $.
     "existing_nodes" .Values.backend.enrolment.existingNodes)
   "store" (dict
     "directory" "/var/lib/defender/backend"
-    "maximum_bytes" .Values.backend.store.maximumBytes)
+    "maximum_bytes" .Values.backend.store.maximumBytes
+    "kubernetes_changes_seconds" .Values.backend.store.kubernetesChangesSeconds
+    "resolved_findings_seconds" .Values.backend.store.resolvedFindingsSeconds)
 }}
 {{- mergeOverwrite $config (deepCopy .Values.backend.config) | toYaml }}
 {{- end }}

@@ -7,14 +7,12 @@ use event_model::LossReason;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use kubernetes_audit::{EventList, MAXIMUM_EVENT_BYTES};
-use node_link::Outlet;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
-/// From the first byte of a body to its last. An API server gives up after 30 seconds.
-const BODY_DEADLINE: Duration = Duration::from_secs(25);
+/// From the first byte of a body to its last.
+const BODY_DEADLINE: Duration = Duration::from_secs(10);
 /// How long a body waits for another to be done.
 const WAIT_FOR_TURN: Duration = Duration::from_secs(5);
 /// An event of which more than this came has to be the only such one.
@@ -39,7 +37,7 @@ impl Bodies {
         &self,
         body: &mut Incoming,
         length: Option<u64>,
-        intake: &Arc<Intake<impl Outlet>>,
+        intake: &Intake,
     ) -> Result<(), Refusal> {
         if length.is_some_and(|length| length > self.most_bytes) {
             return Err(Refusal::TooLarge);
@@ -53,11 +51,7 @@ impl Bodies {
         timeout(BODY_DEADLINE, events).await.unwrap_or(Err(Refusal::Slow))
     }
 
-    async fn take_events(
-        &self,
-        body: &mut Incoming,
-        intake: &Arc<Intake<impl Outlet>>,
-    ) -> Result<(), Refusal> {
+    async fn take_events(&self, body: &mut Incoming, intake: &Intake) -> Result<(), Refusal> {
         let mut list = EventList::new(MAXIMUM_EVENT_BYTES);
         let mut left = self.most_bytes;
         let mut large: Option<SemaphorePermit<'_>> = None;
@@ -79,7 +73,7 @@ impl Bodies {
 async fn take_piece(
     list: &mut EventList,
     mut piece: Bytes,
-    intake: &Intake<impl Outlet>,
+    intake: &Intake,
 ) -> Result<(), Refusal> {
     while !piece.is_empty() {
         if intake.is_ending() {

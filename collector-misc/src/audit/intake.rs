@@ -5,7 +5,7 @@ use event_model::{
     AuditEvent, Inventory, InventoryItem, InventoryKind, Lane, Loss, LossReason, Record, Timestamp,
 };
 use kubernetes_audit::{AuditError, Item};
-use node_link::Outlet;
+use node_link::{Delivery, Moment, Outbox};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,27 +14,56 @@ use tokio_util::sync::CancellationToken;
 /// Between looks at counts of alerts whose time is over.
 const EVERY: Duration = Duration::from_secs(1);
 
+/// The lanes of what is sent for an event: alerts, findings of admission, and the event.
+const LANES: [Lane; 3] = [Lane::Alert, Lane::Inventory, Lane::Telemetry];
+
 /// Where the events of all requests come together.
-pub(super) struct Intake<O> {
+pub(super) struct Intake {
     asked: Mutex<Asked>,
-    outlet: O,
+    outbox: Outbox,
     shutdown: CancellationToken,
 }
 
 struct Asked {
     detection: RequestDetection,
     recent: Recent,
+    /// Whatever is in `recent` was given to the outbox after this.
+    known_since: Moment,
 }
 
-impl<O: Outlet> Intake<O> {
-    pub(super) fn new(detection: RequestDetection, outlet: O, shutdown: CancellationToken) -> Self {
-        let asked = Mutex::new(Asked { detection, recent: Recent::new() });
-        Self { asked, outlet, shutdown }
+impl Intake {
+    pub(super) fn new(
+        detection: RequestDetection,
+        outbox: Outbox,
+        shutdown: CancellationToken,
+    ) -> Self {
+        let known_since = outbox.moment(&LANES);
+        let asked = Mutex::new(Asked { detection, recent: Recent::new(), known_since });
+        Self { asked, outbox, shutdown }
     }
 
     /// Whether there is room for another event.
     pub(super) fn has_room(&self) -> bool {
-        self.outlet.has_room()
+        self.outbox.has_room()
+    }
+
+    /// To be asked before the first event of a body, for [`Self::delivered`].
+    pub(super) fn begin(&self) -> Moment {
+        let mut asked = self.lock();
+        let since = asked.known_since;
+        if self.outbox.delivery_between(&since, &since) == Delivery::Uncertain {
+            // Who sends an event again that was lost after it was taken must not be told that we have it.
+            asked.recent.clear();
+            asked.known_since = self.outbox.moment(&LANES);
+        }
+        asked.known_since
+    }
+
+    /// Resolves once all events that were taken since `begin`, or were known, are held by the publisher as durable. False
+    /// where one may have been lost on the way: the body is to come again, and is taken anew.
+    pub(super) async fn delivered(&self, begin: Moment) -> bool {
+        let end = self.outbox.moment(&LANES);
+        self.outbox.delivered(&begin, &end).await == Delivery::Acknowledged
     }
 
     /// Whether what is taken now could come too late for the link.
@@ -62,8 +91,8 @@ impl<O: Outlet> Intake<O> {
     fn take_event(&self, event: AuditEvent, asked: &mut Asked) {
         metrics::event();
         self.tell_admission(&event);
-        asked.detection.look(&event, now(), &self.outlet);
-        self.outlet.send(Record::Audit(Box::new(event)));
+        asked.detection.look(&event, now(), &self.outbox);
+        self.outbox.send(Record::Audit(Box::new(event)));
     }
 
     /// What admission policies of the API server noted of the request. Whichever replica takes the event tells it; the next
@@ -77,7 +106,7 @@ impl<O: Outlet> Intake<O> {
         let (kind, now) = (InventoryKind::Findings, Timestamp::now());
         let changed = findings.into_iter().map(item).collect();
         let inventory = Inventory::of_cluster(kind, now, changed, vec![], None);
-        self.outlet.send(Record::Inventory(Box::new(inventory)));
+        self.outbox.send(Record::Inventory(Box::new(inventory)));
     }
 
     /// Counts an event, or a body, that can't be read. The link sums what is counted.
@@ -85,7 +114,7 @@ impl<O: Outlet> Intake<O> {
         metrics::lost(reason);
         let (since, kind) = (Timestamp::now(), "audit".to_owned());
         let loss = Loss { lane: Lane::Telemetry, kind, reason, count: 1, since, until: since };
-        self.outlet.send(Record::Loss(loss));
+        self.outbox.send(Record::Loss(loss));
     }
 
     /// Tells counts of alerts and keeps what was learnt, until `shutdown`.
@@ -95,13 +124,23 @@ impl<O: Outlet> Intake<O> {
     ) -> Result<(), Infallible> {
         while shutdown.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
             let mut asked = self.lock();
-            asked.detection.tell_held(now(), false, &self.outlet);
-            asked.detection.tick(now());
+            if self.has_delivered_alerts() {
+                asked.detection.tick(now());
+            }
+            asked.detection.tell_held(now(), false, &self.outbox);
         }
         let mut asked = self.lock();
-        asked.detection.tell_held(now(), true, &self.outlet);
-        asked.detection.end();
+        if self.has_delivered_alerts() {
+            asked.detection.end();
+        }
+        asked.detection.tell_held(now(), true, &self.outbox);
         Ok(())
+    }
+
+    /// What was learnt from a request is not kept before the alert that it raised: it would raise none when it comes again.
+    fn has_delivered_alerts(&self) -> bool {
+        let now = self.outbox.moment(&[Lane::Alert]);
+        self.outbox.delivery_between(&now, &now) == Delivery::Acknowledged
     }
 
     fn lock(&self) -> MutexGuard<'_, Asked> {

@@ -16,7 +16,6 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use node_link::Outlet;
 use rustls_pki_types::CertificateDer;
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -24,7 +23,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
@@ -43,22 +42,25 @@ const BUFFER_BYTES: usize = 64 << 10;
 const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
 /// How long the rest of a refused body is read, so that its sender sees the answer and not a broken connection.
 const DISCARD_FOR: Duration = Duration::from_secs(2);
+/// From the head of a request to its answer, where only the publisher's acknowledgement is missing. A body has come after 15
+/// seconds; an API server gives up after 30.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(20);
 /// How long requests that are under way have at the end.
 const GRACE: Duration = Duration::from_secs(3);
 
 /// The receiver, bound to its address.
-pub(super) struct Receiver<O> {
+pub(super) struct Receiver {
     tcp: TcpListener,
     places: Places,
     following: Following,
-    server: Arc<Server<O>>,
+    server: Arc<Server>,
 }
 
 /// What connections share.
-struct Server<O> {
+struct Server {
     credentials: Arc<Credentials>,
     bodies: Bodies,
-    intake: Arc<Intake<O>>,
+    intake: Arc<Intake>,
 }
 
 /// Who is at the other end of a connection.
@@ -68,12 +70,12 @@ struct Caller {
     _counted: Connected,
 }
 
-impl<O: Outlet + Send + Sync + 'static> Receiver<O> {
+impl Receiver {
     /// Reads the credentials and binds the address.
     pub(super) async fn bind(
         config: &AuditConfig,
         address: SocketAddr,
-        intake: Arc<Intake<O>>,
+        intake: Arc<Intake>,
     ) -> anyhow::Result<Self> {
         let (credentials, following) = Credentials::read(config)?;
         let tcp = TcpListener::bind(address)
@@ -111,10 +113,10 @@ impl<O: Outlet + Send + Sync + 'static> Receiver<O> {
     }
 }
 
-fn admit<O: Outlet + Send + Sync + 'static>(
+fn admit(
     tcp: TcpStream,
     places: &Places,
-    server: &Arc<Server<O>>,
+    server: &Arc<Server>,
     connections: &TaskTracker,
     shutdown: &CancellationToken,
 ) {
@@ -132,7 +134,7 @@ fn admit<O: Outlet + Send + Sync + 'static>(
     });
 }
 
-impl<O: Outlet + Send + Sync + 'static> Server<O> {
+impl Server {
     async fn connection(
         self: Arc<Self>,
         tcp: TcpStream,
@@ -200,7 +202,14 @@ impl<O: Outlet + Send + Sync + 'static> Server<O> {
         self.credentials.check(&caller.chain, request.headers())?;
         caller.place.is_known();
         check_head(&request)?;
-        let mut body = request.into_body();
+        let deadline = Instant::now() + ANSWER_DEADLINE;
+        let begin = self.intake.begin();
+        self.read(request.into_body()).await?;
+        let delivered = timeout_at(deadline, self.intake.delivered(begin)).await;
+        if delivered == Ok(true) { Ok(()) } else { Err(Refusal::Unacknowledged) }
+    }
+
+    async fn read(&self, mut body: Incoming) -> Result<(), Refusal> {
         let length = body.size_hint().exact();
         let outcome = self.bodies.read(&mut body, length, &self.intake).await;
         if outcome.is_err() {

@@ -27,6 +27,12 @@ impl Recent {
         Self { hashes, known: HashSet::default(), order: VecDeque::new(), most }
     }
 
+    /// Nothing was taken.
+    pub(super) fn clear(&mut self) {
+        self.known.clear();
+        self.order.clear();
+    }
+
     /// Whether an event with these bytes was taken lately. From now on it was.
     pub(super) fn knows(&mut self, event: &[u8]) -> bool {
         let hash = self.hashes.hash_one(event);
@@ -55,5 +61,7 @@ mod tests {
         assert!(!recent.knows(b"c"), "the third");
         assert!(!recent.knows(b"a"), "it had to go");
         assert_eq!((recent.known.len(), recent.order.len()), (2, 2));
+        recent.clear();
+        assert!(!recent.knows(b"a") && recent.knows(b"a"));
     }
 }

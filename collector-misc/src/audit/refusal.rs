@@ -30,6 +30,8 @@ pub(super) enum Refusal {
     Busy,
     #[error("the publisher does not take events as fast as they come: come again")]
     Crowded,
+    #[error("the publisher has not stored all events yet: come again")]
+    Unacknowledged,
     #[error("the collector is ending: come again")]
     Ending,
 }
@@ -46,14 +48,14 @@ impl Refusal {
             Self::TooLarge => 413,
             Self::ContentType | Self::ContentEncoding => 415,
             Self::Busy => 429,
-            Self::Crowded | Self::Ending => 503,
+            Self::Crowded | Self::Unacknowledged | Self::Ending => 503,
         }
     }
 
     /// When to come again, in seconds.
     pub(super) const fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::Busy | Self::Ending => Some(1),
+            Self::Busy | Self::Unacknowledged | Self::Ending => Some(1),
             Self::Crowded => Some(5),
             _ => None,
         }
@@ -70,6 +72,7 @@ impl Refusal {
             Self::Broken => "broken",
             Self::Busy => "busy",
             Self::Crowded => "crowded",
+            Self::Unacknowledged => "unacknowledged",
             Self::Ending => "ending",
         }
     }

@@ -52,7 +52,7 @@ const WARNINGS: Kind = Kind {
 };
 
 /// All kinds that are known beforehand, those first that others are read with.
-pub(crate) static KINDS: [Kind; 46] = [
+pub(crate) static KINDS: [Kind; 47] = [
     kind("", "v1", "Namespace", "namespaces", Parts(&[]), Always),
     kind("", "v1", "Node", "nodes", Node, Always),
     kind("apps", "v1", "Deployment", "deployments", Workload, Always),
@@ -128,6 +128,7 @@ pub(crate) static KINDS: [Kind; 46] = [
     kind(GATEWAY, "v1alpha2", "TLSRoute", "tlsroutes", ROUTE, ByDefinition),
     kind(GATEWAY, "v1alpha2", "TCPRoute", "tcproutes", ROUTE, ByDefinition),
     kind(GATEWAY, "v1alpha2", "UDPRoute", "udproutes", ROUTE, ByDefinition),
+    kind(GATEWAY, "v1beta1", "ReferenceGrant", "referencegrants", SPEC, ByDefinition),
     kind("route.openshift.io", "v1", "Route", "routes", OPENSHIFT_ROUTE, WhereServed),
     kind(POLICY_REPORTS, "v1alpha2", "PolicyReport", "policyreports", Unsent, ByDefinition),
     kind(

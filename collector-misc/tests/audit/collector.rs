@@ -205,6 +205,15 @@ impl Collector {
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
     }
 
+    /// Sends SIGKILL, and starts it again as it was, at another address.
+    pub async fn kill_and_restart(mut self, publisher: &Publisher) -> Self {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let fresh = Setup::new();
+        let setup = std::mem::replace(&mut self.setup, fresh);
+        Self::start(setup, publisher).await
+    }
+
     /// Asks it to end, and waits.
     pub fn terminate(&mut self) {
         let pid = nix::unistd::Pid::from_raw(self.child.id().try_into().unwrap());

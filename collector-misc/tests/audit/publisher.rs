@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -21,14 +22,19 @@ pub struct Publisher {
 }
 
 #[derive(Default)]
-struct Records(Mutex<Vec<Record>>);
+struct Records {
+    kept: Mutex<Vec<Record>>,
+    withholds: watch::Sender<bool>,
+}
 
 impl Receiver for Records {
     async fn accept(&self, envelope: Envelope) -> Result<(), ReceiveError> {
         let records =
             decode_batch(&envelope).map_err(|error| ReceiveError::Rejected(error.to_string()))?;
-        self.0.lock().unwrap().extend(records);
-        Ok(())
+        self.kept.lock().unwrap().extend(records);
+        let mut withholds = self.withholds.subscribe();
+        let acknowledges = withholds.wait_for(|withholds| !withholds).await;
+        acknowledges.map(drop).map_err(|_| ReceiveError::Ending)
     }
 }
 
@@ -63,12 +69,22 @@ impl Publisher {
         }));
     }
 
+    /// Keeps what comes, and acknowledges nothing.
+    pub fn withhold(&self) {
+        self.records.withholds.send_replace(true);
+    }
+
+    /// Acknowledges all that came, and what comes.
+    pub fn acknowledge(&self) {
+        self.records.withholds.send_replace(false);
+    }
+
     pub fn socket(&self) -> &Path {
         &self.socket
     }
 
     fn all<T>(&self, select: impl FnMut(&Record) -> Option<T>) -> Vec<T> {
-        self.records.0.lock().unwrap().iter().filter_map(select).collect()
+        self.records.kept.lock().unwrap().iter().filter_map(select).collect()
     }
 
     pub fn events(&self) -> Vec<AuditEvent> {

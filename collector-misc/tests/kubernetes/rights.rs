@@ -22,6 +22,7 @@ fn definitions() -> Vec<Value> {
         ("gateway.networking.k8s.io", "TLSRoute", "tlsroutes", "v1alpha2"),
         ("gateway.networking.k8s.io", "TCPRoute", "tcproutes", "v1alpha2"),
         ("gateway.networking.k8s.io", "UDPRoute", "udproutes", "v1alpha2"),
+        ("gateway.networking.k8s.io", "ReferenceGrant", "referencegrants", "v1beta1"),
         ("route.openshift.io", "Route", "routes", "v1"),
         ("wgpolicyk8s.io", "PolicyReport", "policyreports", "v1alpha2"),
         ("wgpolicyk8s.io", "ClusterPolicyReport", "clusterpolicyreports", "v1alpha2"),

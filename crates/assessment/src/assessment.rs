@@ -100,6 +100,9 @@ impl Assessment {
             Err(Refusal::Malformed) => return self.problems.malformed += 1,
             Err(Refusal::TooLarge) => return self.problems.left_out += 1,
         };
+        if of_kind == Kind::ServiceAccount {
+            return self.put_account(&object);
+        }
         object["apiVersion"] = json!(api_version);
         object["kind"] = json!(kind);
         match Subject::of(api_version, kind, &object, &mut self.names) {
@@ -219,6 +222,10 @@ impl Assessment {
                 self.note_exposure(|exposure| exposure.put_route(key, route));
             }
             Kind::Gateway => self.note_exposure(|exposure| exposure.put_gateway(subject, object)),
+            Kind::ReferenceGrant => {
+                let is_other = self.exposure.put_grant(&subject, object, &mut self.names);
+                self.note_exposure(|_| is_other);
+            }
             Kind::EndpointSlice => {
                 let is_other = self.exposure.put_endpoints(&subject, object, &mut self.names);
                 self.note_exposure(|_| is_other);
@@ -310,6 +317,17 @@ impl Assessment {
         };
         self.problems.left_out += left_out;
         self.part_mut(Area::Rights).touch(is_other);
+    }
+
+    /// Of a service account nothing counts but that it exists.
+    fn put_account(&mut self, object: &Value) {
+        let metadata = &object["metadata"];
+        let (uid, name) = (text(metadata, "uid"), text(metadata, "name"));
+        if uid.is_empty() || name.is_empty() {
+            return self.problems.malformed += 1;
+        }
+        let is_new = self.rights.put_account(Key::of(uid), text(metadata, "namespace"), name);
+        self.part_mut(Area::Rights).touch(is_new);
     }
 
     fn put_report(&mut self, key: Key, outcomes: Vec<reports::Outcome>) {
@@ -437,7 +455,12 @@ impl Assessment {
             | Kind::Route
             | Kind::GatewayRoute
             | Kind::Gateway
+            | Kind::ReferenceGrant
             | Kind::EndpointSlice => self.forget_exposed(key),
+            Kind::ServiceAccount => {
+                let is_known = self.rights.remove_account(key);
+                self.part_mut(Area::Rights).touch(is_known);
+            }
             _ => self.forget_workload(key),
         }
     }

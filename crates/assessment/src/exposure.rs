@@ -5,6 +5,7 @@ mod application;
 mod behind;
 mod findings;
 mod gateway;
+mod reference_grant;
 mod route;
 mod service;
 
@@ -14,6 +15,7 @@ use crate::workload::Workload;
 use event_model::Finding;
 use foldhash::HashMap;
 use gateway::Gateway;
+use reference_grant::ReferenceGrant;
 use route::Route;
 use serde_json::Value;
 use service::Service;
@@ -44,6 +46,7 @@ pub(crate) struct Exposure {
     endpoints: HashMap<Key, Endpoints>,
     routes: HashMap<Key, Route>,
     gateways: HashMap<Key, Gateway>,
+    grants: HashMap<Key, ReferenceGrant>,
 }
 
 impl Exposure {
@@ -85,6 +88,19 @@ impl Exposure {
         put(&mut self.gateways, subject.key, Gateway::new(subject, object))
     }
 
+    /// The same of a ReferenceGrant.
+    pub(crate) fn put_grant(
+        &mut self,
+        subject: &Subject,
+        object: &Value,
+        names: &mut Names,
+    ) -> Option<bool> {
+        match ReferenceGrant::new(subject, object, names) {
+            Some(grant) => put(&mut self.grants, subject.key, grant),
+            None => Some(self.grants.remove(&subject.key).is_some()),
+        }
+    }
+
     /// The same of an EndpointSlice. Those of Services with a selector tell nothing that the selector does not.
     pub(crate) fn put_endpoints(
         &mut self,
@@ -113,6 +129,7 @@ impl Exposure {
             || self.routes.remove(&key).is_some()
             || self.gateways.remove(&key).is_some()
             || self.endpoints.remove(&key).is_some()
+            || self.grants.remove(&key).is_some()
     }
 
     /// How much a round of findings looks at.

@@ -16,11 +16,14 @@ pub(crate) enum Kind {
     EndpointSlice,
     Ingress,
     Gateway,
+    /// Of the Gateway API: which routes of other namespaces may lead to Services.
+    ReferenceGrant,
     /// Of the Gateway API: of HTTP, gRPC, TLS, TCP or UDP.
     GatewayRoute,
     /// Of OpenShift.
     Route,
     Namespace,
+    ServiceAccount,
     Role,
     ClusterRole,
     RoleBinding,
@@ -71,6 +74,7 @@ fn core(kind: &str) -> Option<Kind> {
         "ReplicationController" => Kind::ReplicationController,
         "Service" => Kind::Service,
         "Namespace" => Kind::Namespace,
+        "ServiceAccount" => Kind::ServiceAccount,
         _ => return None,
     })
 }
@@ -106,6 +110,7 @@ fn rights(kind: &str) -> Option<Kind> {
 fn gateway(kind: &str) -> Option<Kind> {
     Some(match kind {
         "Gateway" => Kind::Gateway,
+        "ReferenceGrant" => Kind::ReferenceGrant,
         "HTTPRoute" | "GRPCRoute" | "TLSRoute" | "TCPRoute" | "UDPRoute" => Kind::GatewayRoute,
         _ => return None,
     })

@@ -1,5 +1,6 @@
 //! Who may do what, and what that leads to: the graph of subjects, bindings and roles.
 
+mod accounts;
 mod binding;
 mod everyone;
 mod exemption;
@@ -10,6 +11,7 @@ mod role;
 
 use crate::names::{Name, Names};
 use crate::object::{Key, Subject};
+use accounts::Accounts;
 use binding::Binding;
 use event_model::Finding;
 use exemption::Exemption;
@@ -32,9 +34,20 @@ pub(crate) struct Rights {
     roles: HashMap<Key, Box<Role>>,
     bindings: HashMap<Key, Box<Binding>>,
     pairs: usize,
+    accounts: Accounts,
 }
 
 impl Rights {
+    /// Notes that a service account exists. Returns whether that is new.
+    pub(crate) fn put_account(&mut self, key: Key, namespace: &str, name: &str) -> bool {
+        self.accounts.put(key, namespace, name)
+    }
+
+    /// Returns whether it was known.
+    pub(crate) fn remove_account(&mut self, key: Key) -> bool {
+        self.accounts.remove(key)
+    }
+
     /// Returns whether anything is other than before, and how many parts were left out.
     pub(crate) fn put_role(
         &mut self,
@@ -102,7 +115,7 @@ impl Rights {
         let exemption = Exemption { subjects: exempt_subjects, namespaces: exempt_namespaces };
         let roles = self.roles.values().map(|role| &**role);
         let bindings = self.bindings.values().map(|binding| &**binding);
-        let graph = graph::Graph::new(&roles, bindings);
+        let graph = graph::Graph::new(&roles, bindings, &self.accounts);
         findings::tell(&graph, running, &exemption, put);
         everyone::tell(&graph, &exemption, put);
     }

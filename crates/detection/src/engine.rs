@@ -6,7 +6,7 @@ use crate::act::{Act, AuditAct};
 use crate::event_source::EventSource;
 use crate::event_type::{EventType, EventTypes};
 use crate::explanation;
-use crate::field::Facts;
+use crate::field::{Facts, whole_request};
 use crate::graph::{Graph, Node, NodeId};
 use crate::guard::Popularity;
 use crate::index::Index;
@@ -330,7 +330,7 @@ fn blindness(rule: &Rule, sees: &impl Fn(EventType) -> bool) -> Option<BlindRule
 /// A rule that an act matched.
 #[derive(Clone, Debug)]
 pub struct Match<'e> {
-    /// Of the alert that is made of it, however often.
+    /// Of the alert that is made of it, however often, where it is about an act.
     id: Uuid,
     rule: &'e Rule,
     message: String,
@@ -371,10 +371,13 @@ impl<'e> Match<'e> {
         self.alert(act.event.time, subject, act.host, detected_at)
     }
 
-    /// The alert about a request, with its evidence whole. `act` is the one that matched.
+    /// The alert about a request, with its evidence whole. `act` is the one that matched. Whoever is told of the request, and
+    /// however often, gives it the same id: API servers tell again what they are not sure was heard, perhaps to another.
     pub fn into_audit_alert(self, act: &AuditAct<'_>, detected_at: Timestamp) -> Alert {
+        let told = format!("{}\0{}", self.rule.name, whole_request(act.event));
+        let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, told.as_bytes());
         let subject = AlertSubject::Audit(Box::new(act.event.clone()));
-        self.alert(act.event.stage_at, subject, act.host, detected_at)
+        Self { id, ..self }.alert(act.event.stage_at, subject, act.host, detected_at)
     }
 
     fn alert(

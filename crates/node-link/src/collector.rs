@@ -11,7 +11,7 @@ mod queues;
 mod session;
 mod unacknowledged;
 
-pub use deliveries::{Delivery, Mark};
+pub use deliveries::{Delivery, Mark, Moment};
 pub use footprint::footprint;
 pub use link::{Link, LinkConfig, LinkError, connect};
 pub use outbox::Outbox;

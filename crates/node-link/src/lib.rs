@@ -14,7 +14,7 @@ mod pauses;
 mod publisher;
 
 pub use collector::{
-    Delivery, Link, LinkConfig, LinkError, Mark, Outbox, Outlet, connect, footprint,
+    Delivery, Link, LinkConfig, LinkError, Mark, Moment, Outbox, Outlet, connect, footprint,
 };
 pub use losses::LossLedger;
 pub use pauses::Pauses;

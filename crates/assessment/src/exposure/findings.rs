@@ -41,11 +41,20 @@ pub(crate) fn tell(
             continue;
         }
         for (namespace, name) in &route.backends {
+            if !is_let(exposure, route, namespace, name) {
+                continue;
+            }
             if let Some(service) = services.get(&(&**namespace, &**name)) {
                 put(teller.of_route(route, &through, service));
             }
         }
     }
+}
+
+/// Whether a route may lead to a Service: where that is in another namespace, something there must say so.
+fn is_let(exposure: &Exposure, route: &Route, namespace: &Name, service: &Name) -> bool {
+    *namespace == route.subject.namespace
+        || exposure.grants.values().any(|grant| grant.lets(route, namespace, service))
 }
 
 /// Through which Gateways it is reached; None where it is not.

@@ -108,6 +108,7 @@ fn of_held(
     if held.bindings > evidence.len() {
         evidence.push(format!("and {} more", held.bindings - evidence.len()));
     }
+    let message = with_absence(graph, place, message);
     let mut finding = check.finding(holder.reference(), message, evidence);
     if held.in_cluster {
         finding.severity = FindingSeverity::High;
@@ -120,13 +121,23 @@ fn of_way(graph: &Graph<'_>, steps: &HashMap<u32, Step>, place: u32) -> Finding 
     let (way, count) = way(graph, steps, place);
     if steps.get(&place).is_some_and(is_all_rights) {
         let message = "has all rights in the cluster; bind a role with the rights that are needed";
-        return checks::CLUSTER_ADMIN.finding(holder.reference(), message.to_owned(), way);
+        let message = with_absence(graph, place, message.to_owned());
+        return checks::CLUSTER_ADMIN.finding(holder.reference(), message, way);
     }
     let steps = if count == 1 { "one step".to_owned() } else { format!("{count} steps") };
     let message = format!(
         "can come by all rights in the cluster in {steps}; take away the right that the first line names, or the rights at its end"
     );
+    let message = with_absence(graph, place, message);
     checks::WAY_TO_CLUSTER_ADMIN.finding(holder.reference(), message, way)
+}
+
+/// What is said of a holder, and that it does not exist where it does not.
+fn with_absence(graph: &Graph<'_>, place: u32, message: String) -> String {
+    if graph.is_missing(place) {
+        return format!("does not exist, and who makes it {message}; or delete the binding");
+    }
+    message
 }
 
 /// The way's lines, and how many steps it has.

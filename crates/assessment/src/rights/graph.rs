@@ -1,4 +1,5 @@
 use super::RunningAccounts;
+use super::accounts::Accounts;
 use super::binding::{Binding, Holder, HolderKind};
 use super::power::{Power, Powers, Reach};
 use super::role::Role;
@@ -14,6 +15,8 @@ pub(crate) struct Graph<'g> {
     pub(crate) grants: Vec<Grant<'g>>,
     pub(crate) holders: Vec<&'g Holder>,
     places: HashMap<&'g Holder, u32>,
+    /// Service accounts that do not exist.
+    missing: HashSet<u32>,
 }
 
 /// A binding whose role is there.
@@ -38,13 +41,15 @@ impl<'g> Graph<'g> {
     pub(crate) fn new(
         roles: &(impl Iterator<Item = &'g Role> + Clone),
         bindings: impl Iterator<Item = &'g Binding>,
+        accounts: &Accounts,
     ) -> Self {
         let by_name: HashMap<_, _> = roles
             .clone()
             .map(|role| ((&*role.subject.namespace, &*role.subject.name), role))
             .collect();
         let aggregated = aggregated(roles);
-        let mut graph = Self { grants: vec![], holders: vec![], places: HashMap::new() };
+        let (places, missing) = (HashMap::new(), HashSet::default());
+        let mut graph = Self { grants: vec![], holders: vec![], places, missing };
         for binding in bindings {
             let Some(role) = by_name.get(&(&*binding.role_namespace, &*binding.role)) else {
                 continue;
@@ -65,7 +70,13 @@ impl<'g> Graph<'g> {
                 });
             }
         }
+        graph.missing = accounts.missing(&graph.holders);
         graph
+    }
+
+    /// Whether this is a service account that does not exist.
+    pub(crate) fn is_missing(&self, place: u32) -> bool {
+        self.missing.contains(&place)
     }
 
     pub(crate) fn place(&self, holder: &Holder) -> Option<u32> {
@@ -240,6 +251,9 @@ impl<'s, 'g> Search<'s, 'g> {
     }
 
     fn lead_to_account(&mut self, place: u32, namespace: &'g str, name: &'g str) {
+        if self.graph.is_missing(place) {
+            return self.lead_to_missing(place, namespace, name);
+        }
         self.open_accounts_of(namespace, place);
         let runs = self.running.contains(&(
             crate::names::Name::clone(&self.graph.holder(place).namespace),
@@ -250,6 +264,25 @@ impl<'s, 'g> Search<'s, 'g> {
         }
         self.open_named(HolderKind::Account, namespace, name, place);
         self.open_named(HolderKind::Account, "", name, place);
+    }
+
+    /// Of those who come by any account, who comes by one that does not exist: who makes it first, or says to be it.
+    fn lead_to_missing(&mut self, place: u32, namespace: &'g str, name: &'g str) {
+        let graph = self.graph;
+        let comes_by = |(grant, power): &(u32, Power)| match power {
+            Power::MakeTokens | Power::RunPods | Power::ReadSecrets => {
+                graph.grant(*grant).powers.has(Power::MakeAccounts)
+            }
+            _ => true,
+        };
+        let mut open = vec![];
+        for scope in [namespace, ""] {
+            let named = self.named.get_mut(&(HolderKind::Account, scope, name));
+            for grants in named.into_iter().chain(self.any_account.get_mut(scope)) {
+                open.extend(grants.extract_if(.., |grant| comes_by(grant)));
+            }
+        }
+        self.open(&open, Some(place));
     }
 
     /// The accounts among a group's members, and who comes by any of them.

@@ -21,6 +21,8 @@ pub(crate) enum Power {
     PortForward,
     /// The same.
     Wildcard,
+    /// The same.
+    MakeAccounts,
 }
 
 /// Whose rights a power leads to.
@@ -36,7 +38,7 @@ pub(crate) enum Reach {
 }
 
 impl Power {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::All,
         Self::Escalate,
         Self::Bind,
@@ -51,6 +53,7 @@ impl Power {
         Self::ReadSecrets,
         Self::PortForward,
         Self::Wildcard,
+        Self::MakeAccounts,
     ];
 
     /// Granted in the whole cluster, or in a namespace.
@@ -92,6 +95,7 @@ impl Power {
             Self::ReadSecrets => "read secrets",
             Self::PortForward => "forward ports into pods",
             Self::Wildcard => "wildcards",
+            Self::MakeAccounts => "create service accounts",
         }
     }
 }
@@ -180,6 +184,7 @@ impl Rule<'_> {
             }
             Power::ReadSecrets => self.allows(&["get", "list", "watch"], "", &["secrets"]),
             Power::PortForward => self.allows(&["create", "get"], "", &["pods/portforward"]),
+            Power::MakeAccounts => self.allows(&["create"], "", &["serviceaccounts"]),
             Power::Wildcard => self.is_wild("verbs") || self.is_wild("resources"),
         }
     }

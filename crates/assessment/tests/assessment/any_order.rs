@@ -59,6 +59,9 @@ fn object(number: usize, state: usize) -> Value {
             json!({"apiVersion": "wgpolicyk8s.io/v1alpha2", "kind": "PolicyReport", "metadata": {"name": "p", "namespace": "shop"},
             "results": [{"policy": "x", "result": one_of(state, ["fail", "pass", "warn"]), "resources": [{"kind": "Pod", "name": "a"}]}]})
         }
+        11 | 12 => {
+            json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": if number == 11 { "a" } else { "c" }, "namespace": "shop"}})
+        }
         _ => {
             json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "shop", "ownerReferences":
                 if state == 0 { json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "a", "uid": "b", "controller": true}]) } else { json!([]) }},
@@ -104,10 +107,10 @@ fn of_uid(number: usize, state: usize, uid: Uuid) -> Value {
 
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
-        5 => (0..12_usize, 0..3_usize).prop_map(|(number, state)| Act::Put(number, state)),
-        2 => (0..12_usize).prop_map(Act::Remove),
-        2 => (0..12_usize, 0..3_usize).prop_map(|(number, state)| Act::Replace(number, state)),
-        2 => (0..12_usize, 0..3_usize).prop_map(|(number, state)| Act::ReplaceUnseen(number, state)),
+        5 => (0..14_usize, 0..3_usize).prop_map(|(number, state)| Act::Put(number, state)),
+        2 => (0..14_usize).prop_map(Act::Remove),
+        2 => (0..14_usize, 0..3_usize).prop_map(|(number, state)| Act::Replace(number, state)),
+        2 => (0..14_usize, 0..3_usize).prop_map(|(number, state)| Act::ReplaceUnseen(number, state)),
         1 => Just(Act::EndList),
         1 => Just(Act::Settle),
     ]

@@ -181,6 +181,45 @@ fn gateway_routes_lead_through_gateways_that_take_them() {
 }
 
 #[test]
+fn a_route_leads_to_another_namespace_where_a_reference_grant_there_lets_it() {
+    let gateway = "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: public, namespace: edge}, spec: {gatewayClassName: istio, listeners: [{name: http, port: 80}]}}\n---\n";
+    let route = "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: site, namespace: edge}, spec: {parentRefs: [{name: public}], rules: [{backendRefs: [{name: front, namespace: shop, port: 80}]}]}}\n---\n";
+    let all = deployment("kibana:8", "") + &service("front", "type: ClusterIP") + gateway + route;
+    let grant = |namespace: &str, from: &str, to: &str| {
+        format!(
+            "{{apiVersion: gateway.networking.k8s.io/v1beta1, kind: ReferenceGrant, metadata: {{name: g, namespace: {namespace}}}, spec: {{from: [{{group: gateway.networking.k8s.io, {from}}}], to: [{to}]}}}}\n"
+        )
+    };
+    let found = |grant: &str| Cluster::of(&(all.clone() + grant)).found("exposed-application");
+    let (from_edge, services) = ("kind: HTTPRoute, namespace: edge", "{group: '', kind: Service}");
+    for (namespace, from, to) in [
+        ("shop", from_edge, services),
+        ("shop", from_edge, "{group: '', kind: Secret}, {group: '', kind: Service, name: front}"),
+    ] {
+        let grant = grant(namespace, from, to);
+        assert_eq!(found(&grant), ["HTTPRoute edge/site [service shop/front]"], "{grant}");
+    }
+    for (namespace, from, to) in [
+        ("edge", from_edge, services),
+        ("shop", "kind: HTTPRoute, namespace: other", services),
+        ("shop", "kind: GRPCRoute, namespace: edge", services),
+        ("shop", from_edge, "{group: '', kind: Service, name: other}"),
+        ("shop", from_edge, "{group: '', kind: Secret}"),
+    ] {
+        let grant = grant(namespace, from, to);
+        assert_eq!(found(&grant), [""; 0], "{grant}");
+    }
+    let mut cluster = Cluster::of(&all);
+    assert_eq!(cluster.found("exposed-application"), [""; 0]);
+    let grant: serde_json::Value =
+        serde_saphyr::from_str(&grant("shop", from_edge, services)).unwrap();
+    cluster.apply(&grant);
+    assert_eq!(cluster.found("exposed-application").len(), 1);
+    cluster.remove(&grant);
+    assert_eq!(cluster.found("exposed-application"), [""; 0]);
+}
+
+#[test]
 fn pods_of_a_service_without_a_selector_are_those_that_its_endpoints_name() {
     let service = service("front", LOAD_BALANCER).replace("selector: {app: web}, ", "");
     let slice = "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: front-1, namespace: shop, labels: {kubernetes.io/service-name: front}}, endpoints: [{addresses: [10.0.0.1], targetRef: {kind: Pod, name: web-0}}]}\n";

@@ -4,16 +4,18 @@ use crate::cluster::{Cluster, all};
 use assessment::{Assessment, AssessmentSettings};
 use serde_json::{Value, json};
 
-const KINDS: [(&str, &str); 18] = [
+const KINDS: [(&str, &str); 20] = [
     ("v1", "Pod"),
     ("apps/v1", "Deployment"),
     ("batch/v1", "CronJob"),
     ("v1", "Service"),
     ("v1", "Namespace"),
+    ("v1", "ServiceAccount"),
     ("discovery.k8s.io/v1", "EndpointSlice"),
     ("networking.k8s.io/v1", "Ingress"),
     ("gateway.networking.k8s.io/v1", "Gateway"),
     ("gateway.networking.k8s.io/v1", "HTTPRoute"),
+    ("gateway.networking.k8s.io/v1beta1", "ReferenceGrant"),
     ("route.openshift.io/v1", "Route"),
     ("rbac.authorization.k8s.io/v1", "Role"),
     ("rbac.authorization.k8s.io/v1", "ClusterRole"),

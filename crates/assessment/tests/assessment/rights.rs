@@ -72,6 +72,43 @@ fn who_may_create_pods_beside_a_cluster_admin_can_become_one_and_the_way_is_told
     );
 }
 
+fn account(namespace: &str, name: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": namespace}})
+}
+
+#[test]
+fn a_service_account_that_does_not_exist_is_a_step_for_those_alone_who_can_make_it_or_say_to_be_it()
+{
+    let core = |verbs: &str, resources: &str| rule(verbs, "", resources);
+    for (rules, leads) in [
+        (json!([core("create", "pods")]), false),
+        (json!([core("create", "serviceaccounts/token")]), false),
+        (json!([core("get", "secrets")]), false),
+        (json!([core("create", "pods"), core("create", "serviceaccounts")]), true),
+        (json!([core("impersonate", "serviceaccounts")]), true),
+        (json!([rule("bind", "rbac.authorization.k8s.io", "roles")]), true),
+    ] {
+        let mut cluster = cluster(&[
+            account("shop", "web"),
+            role("shop", "deployer", &rules),
+            binding("shop", "deployer", "Role/deployer", &["sa/shop/web"]),
+            binding("", "admin", "ClusterRole/cluster-admin", &["sa/shop/admin"]),
+        ]);
+        let ways = cluster.found("rbac-way-to-cluster-admin");
+        assert_eq!(ways.len(), usize::from(leads), "{rules}: {ways:?}");
+        let told = cluster.only("rbac-cluster-admin").message;
+        assert!(told.starts_with("does not exist, and who makes it has all rights"), "{told}");
+
+        cluster.apply(&account("shop", "admin"));
+        assert_eq!(cluster.found("rbac-way-to-cluster-admin"), ["ServiceAccount shop/web"]);
+        let told = cluster.only("rbac-cluster-admin").message;
+        assert!(told.starts_with("has all rights"), "{told}");
+
+        cluster.remove(&account("shop", "admin"));
+        assert_eq!(cluster.found("rbac-way-to-cluster-admin"), ways);
+    }
+}
+
 #[test]
 fn every_right_that_leads_to_all_rights_is_a_way() {
     for (rule, told) in [

@@ -19,6 +19,7 @@ mod text;
 mod told;
 
 pub(crate) use access::{Access, EventField, Value};
+pub(crate) use audit::whole_request;
 pub(crate) use call::{Call, Function, Part, stand_in};
 pub(crate) use descriptor::DescriptorField;
 pub(crate) use facts::Facts;

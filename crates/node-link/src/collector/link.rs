@@ -173,6 +173,8 @@ impl Link {
         let mut queues = self.shared.queues();
         queues.lose(lane, "any", reason, records, Instant::now());
         queues.set_unacknowledged_bytes(self.unacknowledged.bytes());
+        drop(queues);
+        self.shared.settled.notify_waiters();
     }
 
     pub(super) fn has_delivered_all(&self) -> bool {

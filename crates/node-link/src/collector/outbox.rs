@@ -1,7 +1,8 @@
-use super::deliveries::{Delivery, Mark};
+use super::deliveries::{Delivery, Mark, Moment};
 use super::queues::Queues;
 use event_model::{Lane, Record};
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -17,6 +18,8 @@ pub(crate) struct Shared {
     queues: Mutex<Queues>,
     /// Something became due, or the program is ending.
     pub(crate) wake: Notify,
+    /// Something was acknowledged, or refused for good.
+    pub(crate) settled: Notify,
 }
 
 impl Shared {
@@ -28,8 +31,8 @@ impl Shared {
 
 impl Outbox {
     pub(crate) fn new(bound: u64) -> (Self, Arc<Shared>) {
-        let shared =
-            Arc::new(Shared { queues: Mutex::new(Queues::new(bound)), wake: Notify::new() });
+        let queues = Mutex::new(Queues::new(bound));
+        let shared = Arc::new(Shared { queues, wake: Notify::new(), settled: Notify::new() });
         (Self { shared: Arc::clone(&shared) }, shared)
     }
 
@@ -67,6 +70,32 @@ impl Outbox {
     #[must_use]
     pub fn delivery(&self, mark: Mark) -> Delivery {
         self.shared.queues().deliveries().since(mark)
+    }
+
+    /// This moment in what the outbox was given of these lanes, and in the losses that it has to report.
+    #[must_use]
+    pub fn moment(&self, lanes: &[Lane]) -> Moment {
+        self.shared.queues().moment(lanes)
+    }
+
+    /// What became of all that was given, and of the losses that were counted, before `through`. Uncertain where
+    /// something was lost since `from`, which is a moment of the same lanes and no later.
+    #[must_use]
+    pub fn delivery_between(&self, from: &Moment, through: &Moment) -> Delivery {
+        self.shared.queues().deliveries().between(from, through)
+    }
+
+    /// Waits until [`Outbox::delivery_between`] is no longer [`Delivery::Waiting`]. Without a publisher that may be never.
+    pub async fn delivered(&self, from: &Moment, through: &Moment) -> Delivery {
+        loop {
+            let mut settled = pin!(self.shared.settled.notified());
+            // What is settled from here on wakes us, also before we wait.
+            settled.as_mut().enable();
+            match self.delivery_between(from, through) {
+                Delivery::Waiting => settled.await,
+                outcome => return outcome,
+            }
+        }
     }
 
     /// Whether entities were dropped for want of room since this was last true, and there is room now

@@ -1,4 +1,4 @@
-use super::deliveries::Deliveries;
+use super::deliveries::{Deliveries, Moment};
 use super::footprint::footprint;
 use crate::LossLedger;
 use event_model::{Lane, LossReason, Record};
@@ -213,7 +213,9 @@ impl Queues {
         if self.losses_since.take().is_some() {
             self.last_loss_report = Some(now);
         }
-        self.losses.take().into_iter().map(Record::Loss)
+        let losses = self.losses.take();
+        self.deliveries.note_reported(losses.len() as u64);
+        losses.into_iter().map(Record::Loss)
     }
 
     /// When [`Queues::take`] will have something, as far as is known now. None while all is empty.
@@ -281,6 +283,11 @@ impl Queues {
     /// Tells how much the link holds beside this: it counts against the same bound.
     pub(crate) fn set_unacknowledged_bytes(&mut self, bytes: u64) {
         self.unacknowledged_bytes = bytes;
+    }
+
+    /// This moment in what was given of these lanes.
+    pub(crate) fn moment(&self, lanes: &[Lane]) -> Moment {
+        self.deliveries.moment(lanes, self.losses_since.is_some())
     }
 
     /// What became of the records of each lane.

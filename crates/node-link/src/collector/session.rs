@@ -167,6 +167,8 @@ fn acknowledge(link: &mut Link, acknowledgement: &wire::Acknowledgement) {
     queues.set_unacknowledged_bytes(link.unacknowledged.bytes());
     #[allow(clippy::cast_precision_loss)] // A gauge.
     metrics::gauge!("defender_link_queue_bytes").set(queues.held_bytes() as f64);
+    drop(queues);
+    link.shared.settled.notify_waiters();
 }
 
 fn drop_rejected(link: &mut Link, rejection: &wire::Rejection) {

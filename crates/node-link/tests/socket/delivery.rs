@@ -152,6 +152,43 @@ async fn whether_something_was_delivered_is_uncertain_after_a_loss_and_certain_a
 }
 
 #[tokio::test]
+async fn who_waits_for_several_lanes_is_told_once_each_is_durable_and_losses_are_reported() {
+    const LANES: [Lane; 2] = [Lane::Alert, Lane::Telemetry];
+    let scratch = Scratch::new();
+    let shelf = Shelf::new();
+    let _publisher = Publisher::start(listen_on(scratch.socket()), shelf.clone());
+    let collector = Collector::start(scratch.socket(), ROOMY);
+    let outbox = collector.outbox.clone();
+    for number in 0..3 {
+        shelf.close(Lane::Telemetry);
+        let begin = outbox.moment(&LANES);
+        outbox.send(Record::Loss(Loss {
+            lane: Lane::Telemetry,
+            kind: "audit".to_owned(),
+            reason: LossReason::Undecodable,
+            count: 1,
+            since: Timestamp::now(),
+            until: Timestamp::now(),
+        }));
+        outbox.send(event(number));
+        let end = outbox.moment(&LANES);
+        let mut delivered = std::pin::pin!(outbox.delivered(&begin, &end));
+        let held = tokio::time::timeout(Duration::from_millis(20), &mut delivered).await;
+        assert!(held.is_err(), "nothing of it can be durable: {held:?}");
+        shelf.open(Lane::Telemetry);
+        let outcome = tokio::time::timeout(PATIENCE, delivered).await.expect("it is told");
+        assert_eq!(outcome, Delivery::Acknowledged);
+        let told = shelf.records(Lane::Alert);
+        let told = told.iter().filter_map(|record| match record {
+            Record::Loss(loss) => Some(loss.count),
+            _ => None,
+        });
+        assert_eq!(told.sum::<u64>(), number + 1);
+        assert_eq!(shelf.count(Lane::Telemetry), number + 1);
+    }
+}
+
+#[tokio::test]
 async fn a_publisher_that_welcomes_and_keeps_nothing_is_tried_again_with_growing_pauses() {
     let scratch = Scratch::new();
     let shelf = Shelf::new();

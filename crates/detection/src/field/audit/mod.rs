@@ -215,6 +215,11 @@ impl<'a> AuditFacts<'a> {
     }
 }
 
+/// All that is kept of a request, as the API server writes it.
+pub(crate) fn whole_request(event: &AuditEvent) -> String {
+    document::written(&document::of(event), event)
+}
+
 /// The request's object. It holds 64 KiB at most, and is refused where it is nested deeper than 127 levels.
 fn parsed(event: &AuditEvent) -> Option<Json> {
     serde_json::from_str(event.request_object.as_deref()?).ok()
