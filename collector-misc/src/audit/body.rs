@@ -15,6 +15,10 @@ use tokio::time::timeout;
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
 /// How long a body waits for another to be done.
 const WAIT_FOR_TURN: Duration = Duration::from_secs(5);
+/// How long an event waits for room, so that a body that alone fills the queue is not sent again and again: its connection is
+/// not read meanwhile.
+const WAIT_FOR_ROOM: Duration = Duration::from_secs(5);
+const BETWEEN_LOOKS_FOR_ROOM: Duration = Duration::from_millis(20);
 /// An event of which more than this came has to be the only such one.
 const LARGE_EVENT: usize = 256 << 10;
 
@@ -76,12 +80,7 @@ async fn take_piece(
     intake: &Intake,
 ) -> Result<(), Refusal> {
     while !piece.is_empty() {
-        if intake.is_ending() {
-            return Err(Refusal::Ending);
-        }
-        if !intake.has_room() {
-            return Err(Refusal::Crowded);
-        }
+        timeout(WAIT_FOR_ROOM, room(intake)).await.map_err(|_| Refusal::Crowded)??;
         let (taken, item) = list.push(&piece)?;
         if let Some(item) = item {
             intake.take(item);
@@ -91,6 +90,19 @@ async fn take_piece(
         tokio::task::yield_now().await;
     }
     Ok(())
+}
+
+/// Waits for room for another event.
+async fn room(intake: &Intake) -> Result<(), Refusal> {
+    loop {
+        if intake.is_ending() {
+            return Err(Refusal::Ending);
+        }
+        if intake.has_room() {
+            return Ok(());
+        }
+        tokio::time::sleep(BETWEEN_LOOKS_FOR_ROOM).await;
+    }
 }
 
 impl Refusal {
