@@ -1,16 +1,17 @@
+use super::packed_map::PackedMap;
 use std::collections::HashMap;
 use uuid::Uuid;
 
 /// A value for each uid. All servers make UUIDs, which take 16 bytes; the API only promises a string.
 #[derive(Debug)]
 pub(super) struct UidMap<V> {
-    uuids: HashMap<Uuid, V>,
+    uuids: PackedMap<V>,
     others: HashMap<Box<str>, V>,
 }
 
 impl<V> Default for UidMap<V> {
     fn default() -> Self {
-        Self { uuids: HashMap::new(), others: HashMap::new() }
+        Self { uuids: PackedMap::default(), others: HashMap::new() }
     }
 }
 
@@ -25,22 +26,21 @@ impl<V> UidMap<V> {
 
     pub(super) fn get(&self, uid: &str) -> Option<&V> {
         match usual(uid) {
-            Some(usual) => self.uuids.get(&usual),
+            Some(usual) => self.uuids.get(usual),
             None => self.others.get(uid),
         }
     }
 
     pub(super) fn remove(&mut self, uid: &str) -> Option<V> {
         match usual(uid) {
-            Some(usual) => self.uuids.remove(&usual),
+            Some(usual) => self.uuids.remove(usual),
             None => self.others.remove(uid),
         }
     }
 
     /// Takes out those that are so, and returns their uids.
     pub(super) fn take_where(&mut self, is_so: impl Fn(&V) -> bool) -> Vec<String> {
-        let uuids = self.uuids.extract_if(|_, value| is_so(value));
-        let uuids = uuids.map(|(uuid, _)| uuid.to_string());
+        let uuids = self.uuids.take_where(&is_so).into_iter().map(|uuid| uuid.to_string());
         let others = self.others.extract_if(|_, value| is_so(value));
         uuids.chain(others.map(|(uid, _)| uid.into())).collect()
     }
