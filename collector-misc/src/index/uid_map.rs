@@ -1,11 +1,11 @@
-use super::packed_map::PackedMap;
+use packed_map::PackedMap;
 use std::collections::HashMap;
 use uuid::Uuid;
 
 /// A value for each uid. All servers make UUIDs, which take 16 bytes; the API only promises a string.
 #[derive(Debug)]
 pub(super) struct UidMap<V> {
-    uuids: PackedMap<V>,
+    uuids: PackedMap<Uuid, V>,
     others: HashMap<Box<str>, V>,
 }
 
@@ -26,14 +26,14 @@ impl<V> UidMap<V> {
 
     pub(super) fn get(&self, uid: &str) -> Option<&V> {
         match usual(uid) {
-            Some(usual) => self.uuids.get(usual),
+            Some(usual) => self.uuids.get(&usual),
             None => self.others.get(uid),
         }
     }
 
     pub(super) fn remove(&mut self, uid: &str) -> Option<V> {
         match usual(uid) {
-            Some(usual) => self.uuids.remove(usual),
+            Some(usual) => self.uuids.remove(&usual),
             None => self.others.remove(uid),
         }
     }

@@ -12,8 +12,8 @@ use crate::names::{Name, Names};
 use crate::object::{Key, LabelNumbers, Subject, items, text};
 use crate::workload::Workload;
 use event_model::Finding;
-use foldhash::HashMap;
 use gateway::Gateway;
+use packed_map::PackedMap;
 use route::Route;
 use serde_json::Value;
 use service::Service;
@@ -40,10 +40,10 @@ struct Endpoints {
 /// Services and what leads to them.
 #[derive(Debug, Default)]
 pub(crate) struct Exposure {
-    services: HashMap<Key, Box<Service>>,
-    endpoints: HashMap<Key, Endpoints>,
-    routes: HashMap<Key, Route>,
-    gateways: HashMap<Key, Gateway>,
+    services: PackedMap<Key, Box<Service>>,
+    endpoints: PackedMap<Key, Endpoints>,
+    routes: PackedMap<Key, Route>,
+    gateways: PackedMap<Key, Gateway>,
 }
 
 impl Exposure {
@@ -132,7 +132,7 @@ impl Exposure {
     }
 }
 
-fn put<T: PartialEq>(all: &mut HashMap<Key, T>, key: Key, new: T) -> Option<bool> {
+fn put<T: PartialEq>(all: &mut PackedMap<Key, T>, key: Key, new: T) -> Option<bool> {
     if all.len() >= MOST && !all.contains_key(&key) {
         return None;
     }

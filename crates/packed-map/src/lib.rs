@@ -1,38 +1,39 @@
-use uuid::Uuid;
+//! A map that takes little more memory than its entries have, also while it grows.
+//!
+//! A hash table doubles when it is full, and holds both of its sizes while it does: for a hundred thousand entries it takes
+//! twice what they have, and three times while it grows. Here entries stand in sorted chunks that are four fifths full.
 
-/// Entries in a full chunk: with values of 16 bytes it takes 4 KiB, which every allocator gives without waste.
+/// Entries in a full chunk: with entries of 32 bytes it takes 4 KiB, which allocators give without waste.
 const CHUNK: usize = 128;
 /// A chunk that has no more entries than this takes some of a full neighbour's.
 const HAS_ROOM: usize = CHUNK * 3 / 4;
 /// A chunk with fewer than this is joined to a neighbour.
 const SPARSE: usize = CHUNK / 4;
 
-/// A value for each UUID, in sorted chunks that are four fifths full.
-///
-/// A hash table doubles when it is full, and holds both of its sizes while it does: for a hundred thousand entries it took
-/// twice what they have, and three times while it grew.
-#[derive(Debug)]
-pub(super) struct PackedMap<V> {
+/// A value for each key, in sorted chunks. To find a key takes time with the logarithm of the entries; to put or remove one, the time to move
+/// some kilobytes at most, and a place for each hundred entries.
+#[derive(Clone, Debug)]
+pub struct PackedMap<K, V> {
     /// In the order of their entries. None is empty.
-    chunks: Vec<Vec<(Uuid, V)>>,
+    chunks: Vec<Vec<(K, V)>>,
     count: usize,
 }
 
-impl<V> Default for PackedMap<V> {
+impl<K, V> Default for PackedMap<K, V> {
     fn default() -> Self {
         Self { chunks: Vec::new(), count: 0 }
     }
 }
 
-impl<V> PackedMap<V> {
-    /// Returns what stood there.
-    pub(super) fn insert(&mut self, key: Uuid, value: V) -> Option<V> {
-        let Some(at) = self.chunk_of(key) else {
+impl<K: Copy + Ord, V> PackedMap<K, V> {
+    /// Puts a value. Returns what stood there.
+    pub fn insert(&mut self, key: K, value: V) -> Option<V> {
+        let Some(at) = self.chunk_of(&key) else {
             self.chunks.push(vec![(key, value)]);
             self.count = 1;
             return None;
         };
-        let place = match search(&self.chunks[at], key) {
+        let place = match search(&self.chunks[at], &key) {
             Ok(place) => return Some(std::mem::replace(&mut self.chunks[at][place].1, value)),
             Err(place) => place,
         };
@@ -44,17 +45,31 @@ impl<V> PackedMap<V> {
         let left = self.make_room(at);
         let is_right = self.chunks[left + 1][0].0 <= key;
         let chunk = &mut self.chunks[left + usize::from(is_right)];
-        let place = search(chunk, key).unwrap_or_else(|place| place);
+        let place = search(chunk, &key).unwrap_or_else(|place| place);
         put(chunk, place, key, value);
         None
     }
 
-    pub(super) fn get(&self, key: Uuid) -> Option<&V> {
+    /// The value of a key.
+    pub fn get(&self, key: &K) -> Option<&V> {
         let chunk = &self.chunks[self.chunk_of(key)?];
         search(chunk, key).ok().map(|place| &chunk[place].1)
     }
 
-    pub(super) fn remove(&mut self, key: Uuid) -> Option<V> {
+    /// The same, to change it.
+    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        let at = self.chunk_of(key)?;
+        let chunk = &mut self.chunks[at];
+        search(chunk, key).ok().map(|place| &mut chunk[place].1)
+    }
+
+    /// Whether there is a value for a key.
+    pub fn contains_key(&self, key: &K) -> bool {
+        self.get(key).is_some()
+    }
+
+    /// Takes a value out.
+    pub fn remove(&mut self, key: &K) -> Option<V> {
         let at = self.chunk_of(key)?;
         let place = search(&self.chunks[at], key).ok()?;
         let (_, value) = self.chunks[at].remove(place);
@@ -69,7 +84,7 @@ impl<V> PackedMap<V> {
     }
 
     /// Takes out those that are so, and returns their keys.
-    pub(super) fn take_where(&mut self, is_so: impl Fn(&V) -> bool) -> Vec<Uuid> {
+    pub fn take_where(&mut self, is_so: impl Fn(&V) -> bool) -> Vec<K> {
         let mut taken = Vec::new();
         for chunk in &mut self.chunks {
             taken.extend(chunk.extract_if(.., |(_, value)| is_so(value)).map(|(key, _)| key));
@@ -83,13 +98,29 @@ impl<V> PackedMap<V> {
         taken
     }
 
-    pub(super) const fn len(&self) -> usize {
+    /// The first key in their order.
+    pub fn first_key(&self) -> Option<K> {
+        self.chunks.first()?.first().map(|(key, _)| *key)
+    }
+
+    /// All values, in the order of their keys.
+    pub fn values(&self) -> impl Iterator<Item = &V> + Clone {
+        self.chunks.iter().flatten().map(|(_, value)| value)
+    }
+
+    /// How many there are.
+    pub const fn len(&self) -> usize {
         self.count
     }
 
+    /// There are none.
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
     /// The chunk in which a key stands, or would; None while there are none.
-    fn chunk_of(&self, key: Uuid) -> Option<usize> {
-        let behind = self.chunks.partition_point(|chunk| chunk[0].0 <= key);
+    fn chunk_of(&self, key: &K) -> Option<usize> {
+        let behind = self.chunks.partition_point(|chunk| chunk[0].0 <= *key);
         (!self.chunks.is_empty()).then(|| behind.saturating_sub(1))
     }
 
@@ -130,15 +161,15 @@ impl<V> PackedMap<V> {
 }
 
 /// Puts an entry into a chunk with room, which takes no more memory than a full one.
-fn put<V>(chunk: &mut Vec<(Uuid, V)>, place: usize, key: Uuid, value: V) {
+fn put<K, V>(chunk: &mut Vec<(K, V)>, place: usize, key: K, value: V) {
     if chunk.len() == chunk.capacity() && chunk.len() >= CHUNK / 2 {
         chunk.reserve_exact(CHUNK - chunk.len());
     }
     chunk.insert(place, (key, value));
 }
 
-fn search<V>(chunk: &[(Uuid, V)], key: Uuid) -> Result<usize, usize> {
-    chunk.binary_search_by(|(other, _)| other.cmp(&key))
+fn search<K: Ord, V>(chunk: &[(K, V)], key: &K) -> Result<usize, usize> {
+    chunk.binary_search_by(|(other, _)| other.cmp(key))
 }
 
 #[cfg(test)]
@@ -146,18 +177,17 @@ mod tests {
     use super::{CHUNK, PackedMap, SPARSE};
     use proptest::prelude::*;
     use std::collections::BTreeMap;
-    use uuid::Uuid;
 
     #[derive(Clone, Debug)]
     enum Act {
-        Insert(u128, u32),
-        Remove(u128),
+        Insert(u64, u32),
+        Remove(u64),
         TakeMultiples(u32),
     }
 
     fn act() -> impl Strategy<Value = Act> {
         // In no order, in order, and all in one place.
-        let key = prop_oneof![any::<u64>().prop_map(u128::from), 0..2_000_u128];
+        let key = prop_oneof![any::<u64>(), 0..2_000_u64];
         prop_oneof![
             60 => (key.clone(), any::<u32>()).prop_map(|(key, value)| Act::Insert(key, value)),
             20 => key.prop_map(Act::Remove),
@@ -165,7 +195,7 @@ mod tests {
         ]
     }
 
-    fn check(map: &PackedMap<u32>, expected: &BTreeMap<Uuid, u32>) {
+    fn check(map: &PackedMap<u64, u32>, expected: &BTreeMap<u64, u32>) {
         let entries: Vec<_> = map.chunks.iter().flatten().copied().collect();
         assert_eq!(entries, expected.iter().map(|(key, value)| (*key, *value)).collect::<Vec<_>>());
         assert_eq!(map.len(), expected.len());
@@ -180,14 +210,12 @@ mod tests {
             for act in acts {
                 match act {
                     Act::Insert(key, value) => {
-                        let key = Uuid::from_u128(key);
                         prop_assert_eq!(map.insert(key, value), expected.insert(key, value));
-                        prop_assert_eq!(map.get(key), Some(&value));
+                        prop_assert_eq!(map.get(&key), Some(&value));
                     }
                     Act::Remove(key) => {
-                        let key = Uuid::from_u128(key);
-                        prop_assert_eq!(map.remove(key), expected.remove(&key));
-                        prop_assert_eq!(map.get(key), None);
+                        prop_assert_eq!(map.remove(&key), expected.remove(&key));
+                        prop_assert_eq!(map.get(&key), None);
                     }
                     Act::TakeMultiples(of) => {
                         let taken = map.take_where(|value| value.is_multiple_of(of));
@@ -201,15 +229,15 @@ mod tests {
     }
 
     /// A number that looks like any.
-    fn scattered(number: u128) -> Uuid {
-        Uuid::new_v5(&Uuid::NAMESPACE_OID, &number.to_le_bytes())
+    const fn scattered(number: u64) -> u64 {
+        number.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
     }
 
     #[test]
     fn many_entries_take_little_more_than_their_own_bytes() {
         let mut map = PackedMap::default();
         for number in 0..50_000 {
-            map.insert(scattered(number), (0_u64, 0_u64));
+            map.insert(scattered(number), 0_u64);
             let capacity: usize = map.chunks.iter().map(Vec::capacity).sum();
             let most = 32.max((number as usize + 1) * 3 / 2);
             assert!(capacity <= most + CHUNK, "{capacity} places for {number} entries");
@@ -222,10 +250,10 @@ mod tests {
     fn what_was_large_and_is_small_gives_its_memory_back() {
         let mut map = PackedMap::default();
         (0..20_000).for_each(|number| drop(map.insert(scattered(number), number)));
-        (0..19_000).for_each(|number| drop(map.remove(scattered(number))));
+        (0..19_000).for_each(|number| drop(map.remove(&scattered(number))));
         assert!(map.chunks.len() < 2 * 1_000 / SPARSE, "{}", map.chunks.len());
         map.take_where(|number| *number != 19_999);
         assert_eq!((map.len(), map.chunks.len()), (1, 1));
-        assert_eq!(map.get(scattered(19_999)), Some(&19_999));
+        assert_eq!(map.get(&scattered(19_999)), Some(&19_999));
     }
 }
