@@ -2,7 +2,6 @@
 
 use nix::sys::mman::{MmapAdvise, madvise};
 use std::convert::Infallible;
-use std::ffi::c_void;
 use std::fs;
 use std::ptr::NonNull;
 use std::time::Duration;
@@ -29,72 +28,102 @@ pub(crate) fn give_back() {
     unsafe { libmimalloc_sys::mi_collect(true) };
 }
 
-/// Unmaps the pages of the program's instructions. Those that it goes on with are mapped again when they are run, from the file.
+/// Unmaps the pages of files that nobody writes to, which is the program: its instructions, and its tables. Those that it goes on with are mapped
+/// again when they are touched, from the file.
 fn let_go_of_program() {
-    let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
-    for (begin, bytes) in maps.lines().filter_map(instructions) {
-        // SAFETY: the mapping is private, of a file, and was never writable, so that its pages are what stands in the file; the kernel maps
-        // them anew where they are touched. Nothing else lies within its bounds.
-        // Where it fails the program is larger, nothing else.
+    let maps = fs::read_to_string("/proc/self/smaps").unwrap_or_default();
+    for Mapping { begin, bytes, .. } in mappings(&maps).filter(Mapping::is_as_its_file) {
+        let Some(begin) = NonNull::new(std::ptr::with_exposed_provenance_mut(begin)) else {
+            continue;
+        };
+        // SAFETY: the mapping is of a file, can't be written to, and has no page that differs from the file; the kernel maps them anew where they
+        // are touched. Where this fails the program is larger, nothing else.
         let _ = unsafe { madvise(begin, bytes, MmapAdvise::MADV_DONTNEED) };
     }
 }
 
-/// Where a line of `/proc/self/maps` tells of instructions from a file, and how many bytes they are.
-fn instructions(line: &str) -> Option<(NonNull<c_void>, usize)> {
-    let mut parts = line.split_ascii_whitespace();
-    let (begin, end) = parts.next()?.split_once('-')?;
-    let is_wanted = parts.next()? == "r-xp" && parts.nth(3)?.starts_with('/');
-    let (begin, end) =
-        (usize::from_str_radix(begin, 16).ok()?, usize::from_str_radix(end, 16).ok()?);
-    let at = NonNull::new(std::ptr::with_exposed_provenance_mut(begin))?;
-    is_wanted.then(|| Some((at, end.checked_sub(begin)?)))?
+/// A part of this program's memory.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Mapping {
+    begin: usize,
+    bytes: usize,
+    /// Of a file, and not writable.
+    is_fixed_file: bool,
+    /// How much of it is in memory, and how much of that is no longer what stands in the file.
+    resident_kib: u64,
+    changed_kib: Option<u64>,
+}
+
+impl Mapping {
+    fn is_as_its_file(&self) -> bool {
+        self.is_fixed_file && self.changed_kib == Some(0)
+    }
+
+    /// From the first line that tells of it in `/proc/self/smaps`, such as `55d0-55f0 r-xp 00021000 fe:01 1234    /collector-misc`.
+    fn read(line: &str) -> Option<Self> {
+        let mut parts = line.split_ascii_whitespace();
+        let (begin, end) = parts.next()?.split_once('-')?;
+        let begin = usize::from_str_radix(begin, 16).ok()?;
+        let bytes = usize::from_str_radix(end, 16).ok()?.checked_sub(begin)?;
+        let may_write = parts.next()?.contains('w');
+        let is_fixed_file = !may_write && parts.nth(3).is_some_and(|path| path.starts_with('/'));
+        Some(Self { begin, bytes, is_fixed_file, ..Self::default() })
+    }
+}
+
+/// The mappings that `/proc/self/smaps` tells of.
+fn mappings(smaps: &str) -> impl Iterator<Item = Mapping> {
+    let mut all: Vec<Mapping> = vec![];
+    for line in smaps.lines() {
+        let kib = |name: &str| -> Option<u64> {
+            line.strip_prefix(name)?.trim().strip_suffix(" kB")?.parse().ok()
+        };
+        if let Some(mapping) = Mapping::read(line) {
+            all.push(mapping);
+        } else if let Some(last) = all.last_mut() {
+            last.resident_kib = kib("Rss:").unwrap_or(last.resident_kib);
+            last.changed_kib = kib("Anonymous:").or(last.changed_kib);
+        }
+    }
+    all.into_iter()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{instructions, let_go_of_program};
+    use super::{Mapping, let_go_of_program, mappings};
     use std::fs;
 
-    /// How much of its instructions this program has in memory, in KiB.
-    fn resident_instructions() -> u64 {
-        let maps = fs::read_to_string("/proc/self/smaps").unwrap();
-        let (mut is_wanted, mut resident) = (false, 0);
-        for line in maps.lines() {
-            if let Some(kib) = line.strip_prefix("Rss:").filter(|_| is_wanted) {
-                resident += kib.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap();
-            }
-            if line.split(' ').next().is_some_and(|first| first.contains('-')) {
-                is_wanted = instructions(line).is_some();
-            }
-        }
-        resident
-    }
-
     #[test]
-    fn instructions_of_files_are_let_go_and_nothing_else_is() {
-        let line = "55d0-55f0 r-xp 00021000 fe:01 1234    /usr/bin/collector-misc";
-        assert_eq!(
-            instructions(line).map(|(at, bytes)| (at.addr().get(), bytes)),
-            Some((0x55d0, 0x20))
-        );
-        for other in [
-            "55d0-55f0 r--p 00021000 fe:01 1234    /usr/bin/collector-misc",
-            "55d0-55f0 rw-p 00021000 fe:01 1234    /usr/bin/collector-misc",
-            "55d0-55f0 r-xp 00000000 00:00 0       [vdso]",
-            "55d0-55f0 r-xp 00000000 00:00 0 ",
-            "",
-        ] {
-            assert_eq!(instructions(other), None, "{other}");
-        }
+    fn what_differs_from_its_file_or_may_come_to_is_kept() {
+        let told = |line: &str, changed: &str| {
+            let text =
+                format!("{line}\nSize:  8 kB\nRss:  8 kB\nAnonymous:  {changed}\nVmFlags: rd ex\n");
+            let mapping = mappings(&text).next().unwrap();
+            assert_eq!(
+                (mapping.begin, mapping.bytes, mapping.resident_kib),
+                (0x0055_d000, 0x2000, 8)
+            );
+            mapping.is_as_its_file()
+        };
+        assert!(told("55d000-55f000 r-xp 00021000 fe:01 1234    /usr/bin/collector-misc", "0 kB"));
+        assert!(told("55d000-55f000 r--p 00000000 fe:01 1234    /usr/bin/collector-misc", "0 kB"));
+        assert!(!told("55d000-55f000 r--p 00021000 fe:01 1234    /usr/bin/collector-misc", "4 kB"));
+        assert!(!told("55d000-55f000 rw-p 00021000 fe:01 1234    /usr/bin/collector-misc", "0 kB"));
+        assert!(!told("55d000-55f000 r-xp 00000000 00:00 0       [vdso]", "0 kB"));
+        assert!(!told("55d000-55f000 r--p 00000000 00:00 0", "0 kB"));
+        assert!(!told("55d000-55f000 r-xp 00021000 fe:01 1234    /usr/bin/collector-misc", "?"));
+        assert_eq!(mappings("").next(), None::<Mapping>);
     }
 
     #[test]
     fn a_program_goes_on_without_the_pages_that_it_let_go() {
-        let before = resident_instructions();
+        let resident = || -> u64 {
+            let maps = fs::read_to_string("/proc/self/smaps").unwrap();
+            mappings(&maps).filter(Mapping::is_as_its_file).map(|one| one.resident_kib).sum()
+        };
+        let before = resident();
         let_go_of_program();
-        let after = resident_instructions();
+        let after = resident();
         assert!(after < before, "{after} of {before} KiB");
-        assert_eq!(format!("{:?}", [1.5, 2.5]), "[1.5, 2.5]");
     }
 }

@@ -118,6 +118,8 @@ impl Assessor {
         // The snapshot has what changed.
         self.settle(!is_due);
         if is_due {
+            // What it takes to tell comes on top of all else.
+            give_back();
             self.tell_all();
         }
     }

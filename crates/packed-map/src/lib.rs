@@ -137,7 +137,7 @@ impl<K: Copy + Ord, V> PackedMap<K, V> {
         };
         let (before, behind) = self.chunks.split_at_mut(left + 1);
         let (left_chunk, right_chunk) = (&mut before[left], &mut behind[0]);
-        let half = (left_chunk.len() + right_chunk.len()) / 2;
+        let half = usize::midpoint(left_chunk.len(), right_chunk.len());
         if left_chunk.len() > half {
             right_chunk.reserve_exact(CHUNK - right_chunk.len());
             right_chunk.splice(..0, left_chunk.drain(half..));
@@ -236,11 +236,11 @@ mod tests {
     #[test]
     fn many_entries_take_little_more_than_their_own_bytes() {
         let mut map = PackedMap::default();
-        for number in 0..50_000 {
+        for (number, entries) in (0..50_000).zip(1_usize..) {
             map.insert(scattered(number), 0_u64);
             let capacity: usize = map.chunks.iter().map(Vec::capacity).sum();
-            let most = 32.max((number as usize + 1) * 3 / 2);
-            assert!(capacity <= most + CHUNK, "{capacity} places for {number} entries");
+            let most = 32.max(entries * 3 / 2);
+            assert!(capacity <= most + CHUNK, "{capacity} places for {entries} entries");
         }
         let capacity: usize = map.chunks.iter().map(Vec::capacity).sum();
         assert!(capacity < 50_000 * 13 / 10, "{capacity}");
@@ -249,8 +249,12 @@ mod tests {
     #[test]
     fn what_was_large_and_is_small_gives_its_memory_back() {
         let mut map = PackedMap::default();
-        (0..20_000).for_each(|number| drop(map.insert(scattered(number), number)));
-        (0..19_000).for_each(|number| drop(map.remove(&scattered(number))));
+        for number in 0..20_000 {
+            assert_eq!(map.insert(scattered(number), number), None);
+        }
+        for number in 0..19_000 {
+            assert_eq!(map.remove(&scattered(number)), Some(number));
+        }
         assert!(map.chunks.len() < 2 * 1_000 / SPARSE, "{}", map.chunks.len());
         map.take_where(|number| *number != 19_999);
         assert_eq!((map.len(), map.chunks.len()), (1, 1));
