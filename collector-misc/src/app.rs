@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::leadership::{self, Leadership};
 use crate::observers::Observers;
 use crate::publish::{self, ClusterFactsReporter, Publisher, Reporter};
+use crate::spare_memory;
 use crate::watch::{self, Health, KINDS, Watches};
 use anyhow::Context;
 use kube::Client;
@@ -72,6 +73,7 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     );
     service.spawn("the report on the cluster", facts.run(shutdown.clone()));
     service.spawn("the status report", reporter.run(shutdown.clone()));
+    service.spawn("the spare memory", spare_memory::keep_small(shutdown.clone()));
     service.spawn("the link's state", publisher.tell_state(link_part, shutdown.clone()));
     // The link outlives the rest: it has the last records to deliver.
     let end = CancellationToken::new();

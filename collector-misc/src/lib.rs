@@ -16,4 +16,5 @@ mod index;
 mod leadership;
 mod observers;
 mod publish;
+mod spare_memory;
 mod watch;

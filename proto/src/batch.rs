@@ -3,7 +3,7 @@ use crate::{ConversionError, Encoding, Envelope, EnvelopeError, wire};
 use event_model::{Lane, Record, SourceId};
 use prost::Message;
 use prost::bytes::{Buf, Bytes};
-use prost::encoding::DecodeContext;
+use prost::encoding::{DecodeContext, message};
 use std::io::Read;
 use zstd::bulk::Compressor;
 
@@ -57,6 +57,7 @@ pub enum BatchError {
 #[derive(Default)]
 pub struct BatchEncoder {
     plain: Vec<u8>,
+    compressed: Vec<u8>,
     /// Made with the first batch that is worth it.
     compressor: Option<Compressor<'static>>,
 }
@@ -73,29 +74,44 @@ impl BatchEncoder {
     ) -> Result<Envelope, BatchError> {
         let count = u32::try_from(records.len())
             .map_err(|_| EnvelopeError::Sequence { first: first_sequence, count: u32::MAX })?;
-        let batch = wire::RecordBatch { records: records.iter().map(Into::into).collect() };
-        let bytes = batch.encoded_len();
-        if bytes > MAXIMUM_BATCH_BYTES {
-            return Err(BatchError::TooLarge);
-        }
-        let (encoding, payload) = if bytes < COMPRESS_FROM_BYTES {
-            (Encoding::Protobuf, batch.encode_to_vec())
+        self.encode_plain(records)?;
+        let (encoding, payload) = if self.plain.len() < COMPRESS_FROM_BYTES {
+            (Encoding::Protobuf, &self.plain)
         } else {
-            (Encoding::ProtobufZstd, self.compress(&batch).map_err(BatchError::Compression)?)
+            self.compress().map_err(BatchError::Compression)?;
+            (Encoding::ProtobufZstd, &self.compressed)
         };
-        Ok(Envelope::new(source, lane, first_sequence, count, encoding, payload.into())?)
+        // A copy, since what the compressor writes to has room for the worst case.
+        let payload = Bytes::copy_from_slice(payload);
+        Ok(Envelope::new(source, lane, first_sequence, count, encoding, payload)?)
     }
 
-    fn compress(&mut self, batch: &wire::RecordBatch) -> std::io::Result<Vec<u8>> {
+    /// Encodes a `RecordBatch`, record by record: all of them at once would take as much memory again as they do.
+    fn encode_plain(&mut self, records: &[Record]) -> Result<(), BatchError> {
         self.plain.clear();
         // A batch that was much larger than most leaves no more behind than they need.
         self.plain.shrink_to(KEPT_BYTES);
-        batch.encode_raw(&mut self.plain);
+        for record in records {
+            let record = wire::Record::from(record);
+            let bytes = message::encoded_len(RECORDS_TAG, &record);
+            if self.plain.len() + bytes > MAXIMUM_BATCH_BYTES {
+                return Err(BatchError::TooLarge);
+            }
+            message::encode(RECORDS_TAG, &record, &mut self.plain);
+        }
+        Ok(())
+    }
+
+    fn compress(&mut self) -> std::io::Result<()> {
         let compressor = match &mut self.compressor {
             Some(made) => made,
             none => none.insert(Compressor::new(COMPRESSION_LEVEL)?),
         };
-        compressor.compress(&self.plain)
+        self.compressed.clear();
+        self.compressed.shrink_to(KEPT_BYTES);
+        self.compressed.reserve_exact(zstd::zstd_safe::compress_bound(self.plain.len()));
+        compressor.compress_to_buffer(&self.plain, &mut self.compressed)?;
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 use super::input::{Message, Output};
 use super::telling::{Snapshot, tell};
 use crate::publish::Publisher;
+use crate::spare_memory::{GIVE_BACK_EVERY, give_back};
 use assessment::Assessment;
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 use std::sync::mpsc::RecvTimeoutError;
@@ -64,6 +65,7 @@ impl Assessor {
 
     fn run(mut self) {
         let mut next = Instant::now() + BETWEEN_CONCLUSIONS;
+        let mut give_back_at = Instant::now() + GIVE_BACK_EVERY;
         loop {
             match self.messages.next(next.saturating_duration_since(Instant::now())) {
                 Ok(message) => self.take(message),
@@ -74,6 +76,10 @@ impl Assessor {
             if Instant::now() >= next {
                 self.conclude();
                 next = Instant::now() + BETWEEN_CONCLUSIONS;
+            }
+            if Instant::now() >= give_back_at {
+                give_back();
+                give_back_at = Instant::now() + GIVE_BACK_EVERY;
             }
         }
     }
@@ -112,6 +118,8 @@ impl Assessor {
         // The snapshot has what changed.
         self.settle(!is_due);
         if is_due {
+            // What it takes to tell comes on top of all else.
+            give_back();
             self.tell_all();
         }
     }

@@ -6,9 +6,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 /// The bytes that may wait before whoever lists is to wait. What comes of one answer at once comes on top.
-const ROOM: usize = 1 << 20;
+const ROOM: usize = 256 << 10;
 /// The bytes from which on those that wait are to be taken before anything else.
-const CROWD: usize = 8 * ROOM;
+const CROWD: usize = 8 << 20;
 
 /// What the assessor is told.
 #[derive(Clone, Debug, PartialEq, Eq)]

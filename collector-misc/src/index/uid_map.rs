@@ -1,17 +1,18 @@
 use event_model::usual_uuid;
-use std::collections::{BinaryHeap, HashMap};
+use packed_map::PackedMap;
+use std::collections::HashMap;
 use uuid::Uuid;
 
 /// A value for each uid. All servers make UUIDs, which take 16 bytes; the API only promises a string.
 #[derive(Debug)]
 pub(super) struct UidMap<V> {
-    uuids: HashMap<Uuid, V>,
+    uuids: PackedMap<Uuid, V>,
     others: HashMap<Box<str>, V>,
 }
 
 impl<V> Default for UidMap<V> {
     fn default() -> Self {
-        Self { uuids: HashMap::new(), others: HashMap::new() }
+        Self { uuids: PackedMap::default(), others: HashMap::new() }
     }
 }
 
@@ -40,24 +41,14 @@ impl<V> UidMap<V> {
 
     /// Takes out those that are so, and returns their uids.
     pub(super) fn take_where(&mut self, is_so: impl Fn(&V) -> bool) -> Vec<String> {
-        let uuids = self.uuids.extract_if(|_, value| is_so(value));
-        let uuids = uuids.map(|(uuid, _)| uuid.to_string());
+        let uuids = self.uuids.take_where(&is_so).into_iter().map(|uuid| uuid.to_string());
         let others = self.others.extract_if(|_, value| is_so(value));
         uuids.chain(others.map(|(uid, _)| uid.into())).collect()
     }
 
-    /// The first `most` UUIDs behind another, in order. Takes no more memory than those.
+    /// The first `most` UUIDs behind another, in order.
     pub(super) fn uuids_behind(&self, after: Option<Uuid>, most: usize) -> Vec<Uuid> {
-        let mut first = BinaryHeap::with_capacity(most.min(self.uuids.len()) + 1);
-        for uuid in self.uuids.keys().copied().filter(|uuid| Some(*uuid) > after) {
-            if first.len() < most || first.peek().is_some_and(|last| uuid < *last) {
-                first.push(uuid);
-            }
-            if first.len() > most {
-                first.pop();
-            }
-        }
-        first.into_sorted_vec()
+        self.uuids.keys_behind(after).take(most).collect()
     }
 
     pub(super) fn len(&self) -> usize {

@@ -16,6 +16,7 @@ use crate::workload::{self, Workload};
 use crate::{AssessmentError, AssessmentSettings, CHECKS, Changes, Problems};
 use event_model::{Finding, FindingSource};
 use foldhash::{HashMap, HashMapExt};
+use packed_map::PackedMap;
 use posture::PolicyFile;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -25,6 +26,8 @@ use uuid::Uuid;
 
 /// Most changes that one call tells, but for those of the last object.
 const MOST_CHANGES: usize = 1_024;
+/// The same of what posture policies find, of which each object's is made by itself: so much is held at once.
+const MOST_PENDING: usize = 256;
 /// Most workloads, and bare pods, and most objects that offend.
 const MOST_OBJECTS: usize = 50_000;
 
@@ -39,13 +42,13 @@ pub struct Assessment {
     examiner: Examiner,
     problems: Problems,
     /// Objects that offend against posture policies.
-    examined: HashMap<Key, Box<Examined>>,
+    examined: PackedMap<Key, Box<Examined>>,
     /// The names of those of whom other things are to be told, with what was told.
-    pending: HashMap<Place, Option<Box<Examined>>>,
+    pending: PackedMap<Place, Option<Box<Examined>>>,
     places: Places,
     siblings: Siblings,
-    workloads: HashMap<Key, Box<Workload>>,
-    namespaces: HashMap<Key, Box<Namespace>>,
+    workloads: PackedMap<Key, Box<Workload>>,
+    namespaces: PackedMap<Key, Box<Namespace>>,
     rights: Rights,
     exposure: Exposure,
     reports: Reports,
@@ -71,12 +74,12 @@ impl Assessment {
             names: Names::default(),
             labels: LabelNumbers::default(),
             problems: Problems::default(),
-            examined: HashMap::new(),
-            pending: HashMap::new(),
+            examined: PackedMap::default(),
+            pending: PackedMap::default(),
             places: Places::default(),
             siblings: Siblings::default(),
-            workloads: HashMap::new(),
-            namespaces: HashMap::new(),
+            workloads: PackedMap::default(),
+            namespaces: PackedMap::default(),
             rights: Rights::default(),
             exposure: Exposure::default(),
             reports: Reports::default(),
@@ -160,7 +163,7 @@ impl Assessment {
     /// Objects that need not be read: of which something else tells all there is to tell.
     fn passes_by(&mut self, kind: Kind, object: &[u8]) -> bool {
         match kind {
-            Kind::Pod => match workload::controlled_uid(object) {
+            _ if kind.is_workload() => match workload::controlled_uid(object) {
                 Some(uid) => {
                     // It may have been without a controller before.
                     self.forget(kind, Key::of(uid));
@@ -411,8 +414,10 @@ impl Assessment {
             return;
         };
         let place = self.places.of(&either.subject);
-        let told = self.pending.entry(place).or_insert(before);
-        if told.as_ref() == now {
+        if !self.pending.contains_key(&place) {
+            self.pending.insert(place, before);
+        }
+        if self.pending.get(&place).is_some_and(|told| told.as_ref() == now) {
             self.pending.remove(&place);
         }
     }
@@ -483,8 +488,8 @@ impl Assessment {
     }
 
     fn settle_pending(&mut self, changes: &mut Changes) {
-        while changes.len() < MOST_CHANGES {
-            let Some(place) = self.pending.keys().next().copied() else { break };
+        while changes.len() < MOST_PENDING {
+            let Some(place) = self.pending.first_key() else { break };
             let before = self.pending.remove(&place).flatten();
             let policies = self.examiner.policies();
             let findings = |examined: &Examined| -> BTreeMap<Uuid, Finding> {
@@ -496,10 +501,6 @@ impl Assessment {
             changes.removed.extend(before.keys().filter(|id| !now.contains_key(*id)));
             let is_other = |(id, finding): &(Uuid, Finding)| before.get(id) != Some(finding);
             changes.changed.extend(now.into_iter().filter(is_other).map(|(_, finding)| finding));
-        }
-        if self.pending.is_empty() {
-            // The many of the start are no measure for what comes.
-            self.pending.shrink_to_fit();
         }
     }
 

@@ -13,8 +13,8 @@ use crate::names::{Name, Names};
 use crate::object::{Key, LabelNumbers, Subject, items, text};
 use crate::workload::Workload;
 use event_model::Finding;
-use foldhash::HashMap;
 use gateway::Gateway;
+use packed_map::PackedMap;
 use reference_grant::ReferenceGrant;
 use route::Route;
 use serde_json::Value;
@@ -42,11 +42,11 @@ struct Endpoints {
 /// Services and what leads to them.
 #[derive(Debug, Default)]
 pub(crate) struct Exposure {
-    services: HashMap<Key, Box<Service>>,
-    endpoints: HashMap<Key, Endpoints>,
-    routes: HashMap<Key, Route>,
-    gateways: HashMap<Key, Gateway>,
-    grants: HashMap<Key, ReferenceGrant>,
+    services: PackedMap<Key, Box<Service>>,
+    endpoints: PackedMap<Key, Endpoints>,
+    routes: PackedMap<Key, Route>,
+    gateways: PackedMap<Key, Gateway>,
+    grants: PackedMap<Key, ReferenceGrant>,
 }
 
 impl Exposure {
@@ -149,7 +149,7 @@ impl Exposure {
     }
 }
 
-fn put<T: PartialEq>(all: &mut HashMap<Key, T>, key: Key, new: T) -> Option<bool> {
+fn put<T: PartialEq>(all: &mut PackedMap<Key, T>, key: Key, new: T) -> Option<bool> {
     if all.len() >= MOST && !all.contains_key(&key) {
         return None;
     }

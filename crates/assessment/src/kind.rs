@@ -53,6 +53,11 @@ impl Kind {
         }
     }
 
+    /// It is a pod, or makes pods by a template.
+    pub(crate) const fn is_workload(self) -> bool {
+        matches!(self, Self::Pod) || self.has_template()
+    }
+
     /// It makes pods by a template.
     pub(crate) const fn has_template(self) -> bool {
         matches!(

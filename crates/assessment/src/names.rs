@@ -28,7 +28,7 @@ impl Names {
         }
         if self.known.len() >= self.sweep_at {
             self.known.retain(|name| Arc::strong_count(name) > 1);
-            self.sweep_at = FEWEST.max(2 * self.known.len());
+            self.sweep_at = FEWEST.max(self.known.len() + self.known.len() / 2);
         }
         let name = Name::from(text);
         self.known.insert(Arc::clone(&name));

@@ -1,18 +1,18 @@
 //! Which object has a name at this time.
 
 use crate::object::{Key, Subject};
-use foldhash::HashMap;
+use packed_map::PackedMap;
 use std::hash::{BuildHasher, RandomState};
 
 /// A number for a kind, a namespace and a name. Keyed at random, so that nobody can make two of them look alike.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place(u64);
 
 /// The objects that have the names. An object that was deleted and created again is another one by its uid, and the same by its name: by that
 /// its findings are known. That the former is gone may be told later than that there is a new one.
 #[derive(Debug, Default)]
 pub(crate) struct Places {
-    keys: HashMap<Place, Key>,
+    keys: PackedMap<Place, Key>,
     numbers: RandomState,
 }
 

@@ -15,7 +15,8 @@ use accounts::Accounts;
 use binding::Binding;
 use event_model::Finding;
 use exemption::Exemption;
-use foldhash::{HashMap, HashSet};
+use foldhash::HashSet;
+use packed_map::PackedMap;
 use role::Role;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -31,8 +32,8 @@ pub(crate) type RunningAccounts = HashSet<(Name, Name)>;
 /// The roles and bindings of a cluster.
 #[derive(Debug, Default)]
 pub(crate) struct Rights {
-    roles: HashMap<Key, Box<Role>>,
-    bindings: HashMap<Key, Box<Binding>>,
+    roles: PackedMap<Key, Box<Role>>,
+    bindings: PackedMap<Key, Box<Binding>>,
     pairs: usize,
     accounts: Accounts,
 }

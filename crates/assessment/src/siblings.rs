@@ -2,7 +2,7 @@
 
 use crate::names::Name;
 use crate::object::Key;
-use foldhash::HashMap;
+use packed_map::PackedMap;
 use std::hash::{BuildHasher, RandomState};
 
 /// Most others that one Service is told of, by name. Beyond that it is told that there are more, so that no Service concerns thousands.
@@ -11,8 +11,8 @@ pub(crate) const MOST_TOLD: usize = 16;
 /// Services by numbers that stand for their namespaces and selectors.
 #[derive(Debug, Default)]
 pub(crate) struct Siblings {
-    selectors: HashMap<Key, u64>,
-    same: HashMap<u64, Same>,
+    selectors: PackedMap<Key, u64>,
+    same: PackedMap<u64, Same>,
     numbers: RandomState,
 }
 

@@ -68,14 +68,14 @@ fn is_assessed(api_version: &str, kind: &str) -> bool {
     Kind::of(api_version, kind).is_some_and(Kind::has_template)
 }
 
-/// The uid of a pod that another object that is assessed controls, without reading more than its owners: nearly all pods are such. None where
-/// it can't be told so.
+/// The uid of a workload that another object that is assessed controls, without reading more than its owners: nearly all pods are such, and
+/// ReplicaSets. None where it can't be told so.
 ///
 /// The API server writes `metadata` before `spec`, the uid before the owners, and quotes within texts with a backslash: what stands before the
 /// first `"spec":{` and looks like one of these fields is it.
-pub(crate) fn controlled_uid(pod: &[u8]) -> Option<&str> {
+pub(crate) fn controlled_uid(workload: &[u8]) -> Option<&str> {
     let (owners_field, uid_field) = (b"\"ownerReferences\":", b"\"uid\":\"");
-    let metadata = &pod[..find(pod, b"\"spec\":{")?];
+    let metadata = &workload[..find(workload, b"\"spec\":{")?];
     let owners = find(metadata, owners_field)?;
     let uid = find(&metadata[..owners], uid_field)? + uid_field.len();
     let uid = &metadata[uid..uid + memchr::memchr(b'"', &metadata[uid..])?];
@@ -89,7 +89,9 @@ pub(crate) fn controlled_uid(pod: &[u8]) -> Option<&str> {
 /// The uid of an object of which nothing is concluded, since another that is assessed controls it: whoever has this need not give the object to
 /// [`crate::Assessment::apply`], but is to [`crate::Assessment::remove`] it, lest it was known before.
 pub fn passed_by<'o>(api_version: &str, kind: &str, object: &'o [u8]) -> Option<&'o str> {
-    (Kind::of(api_version, kind) == Some(Kind::Pod)).then(|| controlled_uid(object)).flatten()
+    Kind::of(api_version, kind)
+        .filter(|kind| kind.is_workload())
+        .and_then(|_| controlled_uid(object))
 }
 
 #[derive(Deserialize)]

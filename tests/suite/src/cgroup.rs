@@ -70,6 +70,17 @@ impl Cgroup {
             .try_for_each(|directory| set(directory, "cgroup.procs", &pid.to_string()))
     }
 
+    /// The most memory that was ever charged to it, in MiB: that of its processes, and files that they were the first to read.
+    #[allow(clippy::cast_precision_loss)] // Fewer bytes than 2^53.
+    pub fn peak_mib(&self) -> Result<f64> {
+        let file = if is_v2() { "memory.peak" } else { "memory.max_usage_in_bytes" };
+        let mut files = self.directories.iter().map(|directory| directory.join(file));
+        let file = files.find(|file| file.exists()).with_context(|| format!("no {file}"))?;
+        let text = fs::read_to_string(&file)?;
+        let bytes: u64 = text.trim_end().parse().with_context(|| file.display().to_string())?;
+        Ok(bytes as f64 / f64::from(1 << 20))
+    }
+
     /// Removes it, once it is empty.
     pub fn remove(&self) -> Result<()> {
         self.directories.iter().try_for_each(|directory| Ok(fs::remove_dir(directory)?))

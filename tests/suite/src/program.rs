@@ -196,6 +196,11 @@ impl Program {
         peak_resident_mib(self.pid())
     }
 
+    /// How much of its files, such as its own program, it has in memory at this time, in MiB.
+    pub fn resident_files_mib(&self) -> Result<f64> {
+        memory_mib(self.pid(), "RssFile:")
+    }
+
     /// CPU time used so far, user and system, in seconds.
     pub fn cpu_seconds(&self) -> Result<f64> {
         cpu_seconds(self.pid())

@@ -1,9 +1,9 @@
 use super::service::Service;
 use super::{Endpoints, Exposure};
 use crate::names::Name;
-use crate::object::selects;
+use crate::object::{Subject, selects};
 use crate::workload::Workload;
-use foldhash::{HashMap, HashMapExt};
+use foldhash::{HashMap, HashMapExt, HashSet};
 
 /// What can answer for Services, by what leads to it: so that of each Service those alone are looked at that have one of its labels.
 pub(crate) struct Behind<'b> {
@@ -14,11 +14,13 @@ pub(crate) struct Behind<'b> {
 }
 
 impl<'b> Behind<'b> {
+    /// For the Services to which something leads from outside: all labels of all workloads would take as much memory as the workloads.
     pub(crate) fn new(exposure: &'b Exposure, workloads: &[&'b Workload]) -> Self {
         let mut behind = Self { workloads: HashMap::new(), endpoints: HashMap::new() };
+        let wanted = wanted_labels(exposure);
         for workload in workloads {
-            for label in &workload.labels {
-                let place = (&*workload.subject.namespace, *label);
+            let places = workload.labels.iter().map(|label| (&*workload.subject.namespace, *label));
+            for place in places.filter(|place| wanted.contains(place)) {
                 behind.workloads.entry(place).or_default().push(workload);
             }
         }
@@ -29,7 +31,7 @@ impl<'b> Behind<'b> {
         behind
     }
 
-    /// The workloads that a Service selects, or the pods that its endpoints name where it selects none.
+    /// The workloads that one of those Services selects, or the pods that its endpoints name where it selects none.
     pub(crate) fn of(&self, service: &Service) -> (Vec<&'b Workload>, Vec<&'b Name>) {
         let namespace = &*service.subject.namespace;
         if service.selector.is_empty() {
@@ -53,4 +55,20 @@ impl<'b> Behind<'b> {
         });
         (selected, vec![])
     }
+}
+
+/// The labels by which Services select to which something leads from outside, by namespace.
+fn wanted_labels(exposure: &Exposure) -> HashSet<(&str, u64)> {
+    let backends = exposure.routes.values().flat_map(|route| &route.backends);
+    let backends: HashSet<(&str, &str)> =
+        backends.map(|(namespace, name)| (&**namespace, &**name)).collect();
+    let is_reached = |service: &&Service| {
+        let Subject { namespace, name, .. } = &*service.subject;
+        !service.ways.is_empty() || backends.contains(&(&**namespace, &**name))
+    };
+    let reached = exposure.services.values().map(|service| &**service).filter(is_reached);
+    let labels = reached.flat_map(|service| {
+        service.selector.iter().map(|label| (&*service.subject.namespace, *label))
+    });
+    labels.collect()
 }

@@ -29,6 +29,9 @@ pub(crate) fn tell(
             put(teller.of_service(service));
         }
     }
+    if exposure.routes.is_empty() {
+        return;
+    }
     let services = exposure.services.values();
     let services: HashMap<_, &Service> =
         services.map(|one| ((&*one.subject.namespace, &*one.subject.name), &**one)).collect();
