@@ -19,8 +19,9 @@ const KILLS: u32 = 10;
 const BETWEEN_KILLS: Duration = Duration::from_millis(500);
 /// As long a publisher that is held acknowledges nothing of what it is sent.
 const HELD: Duration = Duration::from_millis(400);
-const READY_WITHIN: Duration = Duration::from_secs(30);
-const STORED_WITHIN: Duration = Duration::from_mins(1);
+const READY_WITHIN: Duration = Duration::from_mins(2);
+/// A batch that is not acknowledged is refused after 20 seconds, and comes again after growing pauses.
+const STORED_WITHIN: Duration = Duration::from_mins(4);
 
 #[test]
 fn what_an_api_server_tells_while_the_collector_is_killed_is_listed_once_with_its_alerts()
