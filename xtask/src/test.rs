@@ -65,6 +65,10 @@ fn summarise(finished: &[Finished]) -> ExitCode {
     }
     let total =
         finished.iter().fold(Outcome::default(), |sum, finished| sum.plus(&finished.outcome));
+    for Finished { step, outcome, .. } in finished.iter().filter(|it| !it.outcome.ending.is_empty())
+    {
+        println!("\n=== how {} ended:\n{}", step.name, outcome.ending.join("\n"));
+    }
     println!("\n{} passed, {} failed, {} skipped", total.passed, total.failed, total.skipped);
     if total.failed == 0 && total.passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

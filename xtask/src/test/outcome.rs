@@ -1,5 +1,8 @@
 //! What a step came to, read off what it printed.
 
+/// How many of a failed step's last lines are shown again below the summary.
+const ENDING_LINES: usize = 300;
+
 /// Counts of a step's tests, and lines of it that belong in the summary.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
@@ -7,6 +10,8 @@ pub struct Outcome {
     pub failed: u64,
     pub skipped: u64,
     pub notes: Vec<String>,
+    /// The last lines of a step that failed.
+    pub ending: Vec<String>,
 }
 
 impl Outcome {
@@ -20,13 +25,21 @@ impl Outcome {
         Self { failed: 1, ..Self::default() }
     }
 
-    /// Both together; notes stay behind.
+    /// With the last of these lines, where something failed.
+    pub fn with_ending_of(mut self, lines: &[String]) -> Self {
+        if self.failed > 0 {
+            self.ending = lines[lines.len().saturating_sub(ENDING_LINES)..].to_vec();
+        }
+        self
+    }
+
+    /// Both together; notes and endings stay behind.
     pub fn plus(&self, other: &Self) -> Self {
         Self {
             passed: self.passed + other.passed,
             failed: self.failed + other.failed,
             skipped: self.skipped + other.skipped,
-            notes: Vec::new(),
+            ..Self::default()
         }
     }
 
@@ -77,12 +90,22 @@ mod tests {
         let nextest = "     Summary [   1.014s] 12 tests run: 9 passed (1 slow), 2 failed, 1 timed out, 4 skipped";
         let plain = "3 passed, 0 failed, 1 skipped";
         let both = read(&format!("{nextest}\nPASS something\n{plain}\n")).unwrap();
-        assert_eq!(both, Outcome { passed: 12, failed: 3, skipped: 5, notes: vec![] });
+        assert_eq!(both, Outcome { passed: 12, failed: 3, skipped: 5, ..Outcome::default() });
     }
 
     #[test]
     fn output_without_a_closing_line_tested_nothing() {
         assert_eq!(read("compiling\nfinished\n"), None);
         assert_eq!(read("12 files, 3 folders"), None);
+    }
+
+    #[test]
+    fn a_step_that_failed_shows_its_end_and_one_that_passed_does_not() {
+        let lines: Vec<String> = (0..1000).map(|number| number.to_string()).collect();
+        let failed = Outcome::failed().with_ending_of(&lines);
+        assert_eq!(failed.ending.first().map(String::as_str), Some("700"));
+        assert_eq!(failed.ending.last().map(String::as_str), Some("999"));
+        assert_eq!(Outcome::passed().with_ending_of(&lines), Outcome::passed());
+        assert_eq!(Outcome::failed().with_ending_of(&lines[..2]).ending, ["0", "1"]);
     }
 }

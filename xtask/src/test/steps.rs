@@ -121,12 +121,12 @@ impl Setting {
         match outcome {
             Some(mut outcome) if status.success() || outcome.failed > 0 => {
                 outcome.notes.extend(note(&lines));
-                Ok(outcome)
+                Ok(outcome.with_ending_of(&lines))
             }
             None if status.success() => {
                 Err(anyhow::anyhow!("{program} closed without a count: it tested nothing"))
             }
-            _ => Ok(Outcome::failed()),
+            _ => Ok(Outcome::failed().with_ending_of(&lines)),
         }
     }
 
