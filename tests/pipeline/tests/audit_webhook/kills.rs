@@ -1,15 +1,15 @@
 //! The collector that takes requests is killed again and again: each request is listed once, with its alert once.
 
 use crate::scene::Scene;
-use anyhow::{Result, ensure};
-use api_server::{AuditCounts, AuditLevel, AuditPolicy, Batch, TOKEN};
+use anyhow::{Context, Result, ensure};
+use api_server::{AuditLevel, AuditPolicy, Batch, TOKEN};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use suite::api::Api;
 use suite::deadline::wait_for;
 use suite::program::Name;
@@ -59,15 +59,17 @@ fn kill_collector(scene: &mut Scene, stored: bool) -> Result<()> {
 /// Expects all that the server was asked for on the backend: each stage of it once, and each alert.
 fn expect_each_once(mut scene: Scene, asked: u32) -> Result<()> {
     let api = scene.machine.api();
-    wait_for("the server to have told all", STORED_WITHIN, || {
-        let AuditCounts { dropped, failed, .. } = scene.server.audit_counts();
+    let asked_at = Instant::now();
+    let told = wait_for("the server to have told all", STORED_WITHIN, || {
+        let counts = scene.server.audit_counts();
         // Nothing that the server gave up could be there.
-        ensure!((dropped, failed) == (0, 0), "{dropped} dropped, {failed} failed");
+        ensure!((counts.dropped, counts.failed) == (0, 0), "{counts:?}");
         let account = Account::take(&api)?;
-        ensure!(account.requests.len() == 2 * asked as usize, "{account:?} of {asked}");
-        ensure!(account.alerts.len() == asked as usize, "{account:?} of {asked}");
+        ensure!(account.requests.len() == 2 * asked as usize, "{account:?} of {asked}, {counts:?}");
+        ensure!(account.alerts.len() == asked as usize, "{account:?} of {asked}, {counts:?}");
         Ok(())
-    })?;
+    });
+    told.with_context(|| scene.metrics())?;
     let account = Account::take(&api)?;
     let repeated = |of: &BTreeMap<String, u32>| of.values().filter(|times| **times > 1).count();
     let told_again = scene
@@ -75,7 +77,8 @@ fn expect_each_once(mut scene: Scene, asked: u32) -> Result<()> {
         .program(Name::Backend)?
         .metric_where("defender_ingest_rejected_total", "repeated_")?;
     println!(
-        "shown: audit webhook: {asked} requests, {KILLS} kills, {told_again} records told again, {account:?}"
+        "shown: audit webhook: {asked} requests, {KILLS} kills, {told_again} records told again, {account:?}, after {:?}",
+        asked_at.elapsed()
     );
     ensure!(repeated(&account.requests) == 0 && repeated(&account.alerts) == 0, "{account:?}");
     ensure!(told_again > 0.0, "nothing was told again: this has shown nothing");

@@ -55,7 +55,30 @@ impl Scene {
             _folder: folder,
         })
     }
+
+    /// What became of records on their way, as each program counts it.
+    pub fn metrics(&mut self) -> String {
+        let names = [Name::CollectorMisc, Name::PublisherDs, Name::Backend];
+        let told = names.map(|name| {
+            let metrics = self.machine.program(name).and_then(|program| program.metrics());
+            let metrics = metrics.unwrap_or_else(|error| format!("defender_audit_: {error:#}"));
+            let is_of_the_way = |line: &&str| ON_THE_WAY.iter().any(|it| line.starts_with(it));
+            let lines: Vec<_> = metrics.lines().filter(is_of_the_way).collect();
+            format!("{}:\n{}", name.file_name(), lines.join("\n"))
+        });
+        told.join("\n")
+    }
 }
+
+/// Of which metrics [`Scene::metrics`] tells.
+const ON_THE_WAY: [&str; 6] = [
+    "defender_audit_",
+    "defender_link_",
+    "defender_records_",
+    "defender_spool_",
+    "defender_ingest_records",
+    "defender_ingest_rejected",
+];
 
 fn serve(
     certificates: &Certificates,
