@@ -13,7 +13,7 @@ die() {
     exit 1
 }
 
-# What the script itself needs, and the package that has it.
+# What the script itself needs, and the package that has it. Sets $emulator.
 require_tools() {
     local tool package
     while read -r tool package; do
@@ -29,6 +29,38 @@ require_tools() {
     if ldd "$(command -v busybox)" >/dev/null 2>&1; then
         die "busybox needs shared libraries: apt-get install busybox-static"
     fi
+    choose_emulator
+}
+
+# The qemu that is installed, unless it is older than 8.1. Those translate a page of the guest's code while another
+# processor writes to it, and then go on to run what they read: int3 where the kernel has just switched a static key,
+# and its panic ("Oops: int3"), now and then. Switching sched_schedstats in a loop shows it in seconds.
+choose_emulator() {
+    local version folder=$cache/qemu
+    version=$(qemu-system-x86_64 --version | sed -n 's/^QEMU emulator version \([0-9.]*\).*/\1/p')
+    if printf '8.1\n%s\n' "$version" | sort --version-sort --check=quiet; then
+        emulator=(qemu-system-x86_64)
+        return
+    fi
+    fetch_emulator "$folder"
+    emulator=("$folder/usr/bin/qemu-system-x86_64" -L "$folder/usr/share/qemu" -L "$folder/usr/share/seabios")
+    "${emulator[@]}" --version >/dev/null || die "the qemu in $folder does not run here: install qemu 8.1 or newer"
+}
+
+# Debian's newer qemu for the release that has the old one: its libraries are those of the one that is installed.
+fetch_emulator() {
+    local folder=$1
+    [ -e "$folder" ] && return
+    use_source "$mirror bookworm-backports main"
+    download "$scratch/qemu" qemu-system-x86 qemu-system-data seabios
+    mkdir -p "$scratch/unpacked" "$cache"
+    for archive in "$scratch"/qemu/*.deb; do
+        dpkg-deb --extract "$archive" "$scratch/unpacked"
+    done
+    rm -rf "$cache/new"
+    mv "$scratch/unpacked" "$cache/new"
+    mv "$cache/new" "$folder"
+    rm -rf "$scratch/qemu"
 }
 
 # Where Debian has a series.
@@ -50,20 +82,32 @@ own_apt() {
         -o APT::Sandbox::User= -o Acquire::Languages=none -o Acquire::Retries=3 "$@"
 }
 
+# Makes own_apt read one source alone.
+use_source() {
+    [ -e "$keyring" ] || die "$keyring is missing: apt-get install debian-archive-keyring"
+    rm -rf "$scratch/apt"
+    mkdir -p "$scratch/apt/lists/partial" "$scratch/apt/cache/archives/partial"
+    echo "deb [arch=amd64 signed-by=$keyring] $1" >"$scratch/apt/sources.list"
+    own_apt apt-get update >"$scratch/apt/log" 2>&1 || die "$(cat "$scratch/apt/log")"
+}
+
+# Puts packages of the source into a folder.
+download() {
+    local folder=$1
+    shift
+    mkdir -p "$folder"
+    (cd "$folder" && own_apt apt-get download "$@" >"$scratch/apt/log" 2>&1) || die "$(cat "$scratch/apt/log")"
+}
+
 # The newest kernel of a series: $cache/SERIES/{vmlinuz,overlay.ko,package}.
 fetch() {
     local series=$1 package
     [ -e "$cache/$series/package" ] && return
-    [ -e "$keyring" ] || die "$keyring is missing: apt-get install debian-archive-keyring"
-    rm -rf "$scratch/apt"
-    mkdir -p "$scratch/apt/lists/partial" "$scratch/apt/cache/archives/partial" "$scratch/kernel"
-    echo "deb [arch=amd64 signed-by=$keyring] $(source_of "$series")" >"$scratch/apt/sources.list"
-    own_apt apt-get update >"$scratch/apt/log" 2>&1 || die "$(cat "$scratch/apt/log")"
+    use_source "$(source_of "$series")"
     package=$(own_apt apt-cache pkgnames "linux-image-$series" |
         grep -E "^linux-image-${series//./\\.}\.[0-9.]*[^-]*(-[0-9]+)?-amd64$" | sort -V | tail -n 1) ||
         die "Debian has no kernel $series in $(source_of "$series")"
-    (cd "$scratch/kernel" && own_apt apt-get download "$package" >"$scratch/apt/log" 2>&1) ||
-        die "$(cat "$scratch/apt/log")"
+    download "$scratch/kernel" "$package"
     unpack "$series" "$scratch"/kernel/*.deb
     rm -rf "$scratch/kernel"
 }
@@ -108,13 +152,14 @@ add_program() {
 }
 
 # Boots a machine with the files and waits for its end, at most so many seconds; its console goes to the log. What
-# follows goes to qemu.
+# follows goes to qemu. Sets $ran, the seconds it took.
 boot() {
-    local series=$1 log=$2 seconds=$3 parameters=$4
+    local series=$1 log=$2 seconds=$3 parameters=$4 began=$SECONDS
     shift 4
     cp "$cache/$series/overlay.ko" "$scratch/files/overlay.ko"
     (cd "$scratch/files" && find . | cpio --quiet -o -H newc) >"$scratch/initramfs"
-    timeout "$seconds" qemu-system-x86_64 -accel tcg -m 1024 -nographic -no-reboot -nodefaults \
+    timeout "$seconds" "${emulator[@]}" -accel tcg -m 1024 -nographic -no-reboot -nodefaults \
         -serial stdio -kernel "$cache/$series/vmlinuz" -initrd "$scratch/initramfs" \
         -append "console=ttyS0 quiet panic=-1 $parameters" "$@" </dev/null 2>&1 | tr -d '\r' >"$log" || true
+    ran=$((SECONDS - began))
 }

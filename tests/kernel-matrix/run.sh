@@ -56,7 +56,7 @@ judge() {
         fi
         [ "${BASH_REMATCH[2]}" -gt 0 ] || failed=$((failed + 1))
     else
-        echo "  $series: no verdict within $seconds_a_kernel s"
+        echo "  $series: no verdict from a machine that ran for $ran s, of $seconds_a_kernel s that it had"
         failed=$((failed + 1))
     fi
     sed 's/^/  | /' "$log" | tail -n 200
