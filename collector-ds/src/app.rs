@@ -86,7 +86,8 @@ pub async fn run(config: Config, service: Service) -> anyhow::Result<()> {
     pipeline.remember(memory);
     let detection = pipeline.audit_detection(audit_memory);
     let outbox = pipeline.outlet().clone();
-    let (audit, following) = follow_audit_file(&config, detection, outbox, &service)?;
+    let (audit, following) =
+        follow_audit_file(&config, detection, outbox, way_out.connected.clone(), &service)?;
     let told = Told {
         findings,
         views,
@@ -124,10 +125,11 @@ fn follow_audit_file(
     config: &Config,
     detection: RequestDetection,
     outbox: Outbox,
+    connected: Receiver<bool>,
     service: &Service,
 ) -> anyhow::Result<(State, JoinHandle<()>)> {
     let state = State::new(&config.audit);
-    let file = AuditFile::open(&config.audit, &config.host_root, detection, outbox)
+    let file = AuditFile::open(&config.audit, &config.host_root, detection, outbox, connected)
         .with_context(|| format!("host_root: {}", config.host_root.display()))?;
     let (told, shutdown) = (state.clone(), service.shutdown());
     let following = tokio::task::spawn_blocking(move || {

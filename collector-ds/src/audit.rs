@@ -4,11 +4,12 @@
 //! follower (rotation, truncation) ──▶ lines ──▶ kubernetes-audit ──▶ rules ──▶ publisher-ds
 //! ```
 //!
-//! Each line comes once. Where the sensor stopped stands in a file of its own, written each second and at the end: a
-//! sensor that is killed sends the lines of its last second again, of which the backend keeps one, and loses those that
-//! the publisher had not yet.
+//! Up to where the publisher holds all that came of the lines stands in a file of its own, written each second and at the
+//! end. A sensor that is killed loses no line, and sends those behind that place again, of which the backend keeps one.
+//! While the publisher is away and there is no room, lines wait in the file.
 //! What lies between a copy and the truncation that follows it (logrotate's copytruncate) is lost to every reader.
 
+mod bookmark;
 mod budget;
 mod config;
 mod follower;
@@ -19,6 +20,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub use bookmark::Receipts;
 pub use config::AuditConfig;
 pub use follower::Follower;
 pub use lines::{Line, Lines};
@@ -28,6 +30,7 @@ pub use state::State;
 use crate::inventory::Root;
 use crate::publish::Outlet;
 use alerting::RequestDetection;
+use bookmark::{Bookmark, has_delivered_alerts};
 use budget::Budget;
 use event_model::{LossReason, Record, Timestamp};
 use kubernetes_audit::AuditError;
@@ -35,6 +38,7 @@ use losses::Losses;
 use metrics::counter;
 use std::path::Path;
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Between looks at the file.
@@ -42,23 +46,34 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Between reports of losses, and between writes of the position.
 const NOTE_EVERY: Duration = Duration::from_secs(1);
 
+/// At the end the publisher is given so long to take what was read last, before the place is noted.
+const LAST_DELIVERY: Duration = Duration::from_secs(3);
+/// Between looks at what it took.
+const LOOK_AT_DELIVERY_EVERY: Duration = Duration::from_millis(20);
+
 /// The audit file at work.
 pub struct AuditFile<O> {
     follower: Follower,
+    bookmark: Bookmark,
+    /// Why the last note failed.
+    unnoted: Option<std::io::Error>,
     budget: Budget,
     losses: Losses,
     detection: RequestDetection,
     outlet: O,
+    /// Whether a publisher is there.
+    connected: watch::Receiver<bool>,
     path: String,
 }
 
-impl<O: Outlet> AuditFile<O> {
+impl<O: Outlet + Receipts> AuditFile<O> {
     /// None where no path is configured.
     pub fn open(
         config: &AuditConfig,
         host_root: &Path,
         detection: RequestDetection,
         outlet: O,
+        connected: watch::Receiver<bool>,
     ) -> std::io::Result<Option<Self>> {
         if !config.is_on() {
             return Ok(None);
@@ -67,7 +82,18 @@ impl<O: Outlet> AuditFile<O> {
         let path = config.path.to_string_lossy().into_owned();
         let follower = Follower::new(Root::of_node(host_root)?, &path, position);
         let budget = Budget::new(config.bytes_per_second.get(), Instant::now());
-        Ok(Some(Self { follower, budget, losses: Losses::default(), detection, outlet, path }))
+        Ok(Some(Self {
+            follower,
+            // What is read again is taken, not passed over.
+            bookmark: Bookmark::new(budget.most_behind() / 2),
+            unnoted: None,
+            budget,
+            losses: Losses::default(),
+            detection,
+            outlet,
+            connected,
+            path,
+        }))
     }
 
     /// Follows the file until `shutdown`. Blocks.
@@ -81,12 +107,11 @@ impl<O: Outlet> AuditFile<O> {
                 noted_at = Instant::now();
                 self.report_losses();
                 self.detection.tell_held(noted_at, ends, &self.outlet);
-                self.detection.tick(noted_at);
-                let saved = self.follower.save();
-                state.set_problem(self.describe(looked.as_ref().err(), saved.as_ref().err()));
+                self.note(noted_at);
+                state.set_problem(self.describe(looked.as_ref().err()));
             }
             if ends {
-                return self.detection.end();
+                return self.end();
             }
             std::thread::sleep(LOOK_EVERY);
         }
@@ -95,8 +120,11 @@ impl<O: Outlet> AuditFile<O> {
     /// Takes what was written since the last look, as far as the budget goes.
     pub fn look(&mut self, now: Instant) -> std::io::Result<()> {
         self.budget.refill(now);
-        let Self { follower, budget, losses, detection, outlet, .. } = self;
+        let Self { follower, budget, losses, detection, outlet, connected, .. } = self;
         loop {
+            if !outlet.has_room() && !*connected.borrow() {
+                return Ok(());
+            }
             budget.look_at_backlog(follower.backlog());
             if budget.is_spent() {
                 return Ok(());
@@ -122,15 +150,34 @@ impl<O: Outlet> AuditFile<O> {
         }
     }
 
-    fn describe(
-        &self,
-        looked: Option<&std::io::Error>,
-        saved: Option<&std::io::Error>,
-    ) -> Option<String> {
+    /// Notes how far the file is done with, and keeps what was learnt once the alerts that were raised are: it would raise
+    /// none when the lines come again.
+    fn note(&mut self, now: Instant) {
+        if has_delivered_alerts(&self.outlet) {
+            self.detection.tick(now);
+        }
+        let (noted, reached) = (self.follower.noted(), self.follower.reached());
+        if let Some(place) = self.bookmark.advance(noted, reached, &self.outlet) {
+            self.unnoted = self.follower.note(&place).err();
+        }
+    }
+
+    fn end(mut self) {
+        let begun = Instant::now();
+        while !self.bookmark.is_settled() && begun.elapsed() < LAST_DELIVERY {
+            std::thread::sleep(LOOK_AT_DELIVERY_EVERY);
+            self.note(Instant::now());
+        }
+        if has_delivered_alerts(&self.outlet) {
+            self.detection.end();
+        }
+    }
+
+    fn describe(&self, looked: Option<&std::io::Error>) -> Option<String> {
         if let Some(error) = looked {
             return Some(format!("the audit file {} can't be read: {error}", self.path));
         }
-        if let Some(error) = saved {
+        if let Some(error) = &self.unnoted {
             return Some(format!(
                 "where the audit file was read to can't be noted in audit.state_directory: {error}. \
                  After a restart it is read from its end"

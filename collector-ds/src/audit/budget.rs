@@ -30,8 +30,13 @@ impl Budget {
 
     /// Decides by what waits whether lines are passed over.
     pub fn look_at_backlog(&mut self, bytes: u64) {
-        let most = self.bytes_a_second.saturating_mul(SECONDS_BEHIND);
+        let most = self.most_behind();
         self.passes_over = bytes > if self.passes_over { most / 2 } else { most };
+    }
+
+    /// So many bytes may wait in the file.
+    pub const fn most_behind(&self) -> u64 {
+        self.bytes_a_second.saturating_mul(SECONDS_BEHIND)
     }
 
     /// Nothing more is to be read for now.

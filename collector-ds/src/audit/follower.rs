@@ -91,8 +91,11 @@ impl Follower {
 
     /// Reads a piece and gives away its lines. False: nothing is to be read now.
     pub fn read(&mut self, now: Instant, take: &mut dyn FnMut(Line<'_>)) -> io::Result<bool> {
-        if self.followed.is_none() && !self.begin()? {
-            return Ok(false);
+        if self.followed.is_none() {
+            if !self.begin()? {
+                return Ok(false);
+            }
+            self.note_beginning();
         }
         if self.notice_truncation(take)? {
             return Ok(true);
@@ -111,15 +114,32 @@ impl Follower {
         Ok(true)
     }
 
-    /// Notes how far whole lines were taken.
-    pub fn save(&mut self) -> io::Result<()> {
-        let (Some(file), Some(followed)) = (&mut self.position, &self.followed) else {
-            return Ok(());
-        };
+    /// How far whole lines were given away. None where no place is to be noted.
+    pub fn reached(&self) -> Option<Position> {
+        self.position.as_ref()?;
+        let followed = self.followed.as_ref()?;
         let offset = followed.read - followed.lines.pending();
         let head =
             followed.head.chars().take(usize::try_from(offset).unwrap_or(usize::MAX)).collect();
-        file.write(&Position { file: followed.id, offset, head })
+        Some(Position { file: followed.id, offset, head })
+    }
+
+    /// Notes a place from which the next run goes on.
+    pub fn note(&mut self, place: &Position) -> io::Result<()> {
+        self.position.as_mut().map_or(Ok(()), |file| file.write(place))
+    }
+
+    /// The place that was noted last, in this run.
+    pub fn noted(&self) -> Option<&Position> {
+        self.position.as_ref()?.written()
+    }
+
+    /// A run that ends before it noted anything else is followed by one that begins where this did. Trouble is told with
+    /// the next note, which meets it, too.
+    fn note_beginning(&mut self) {
+        if let Some(place) = self.reached() {
+            let _ = self.note(&place);
+        }
     }
 
     /// Opens the file to begin with; false where there is none.

@@ -90,6 +90,11 @@ impl PositionFile {
         }
     }
 
+    /// What was noted last by this one.
+    pub const fn written(&self) -> Option<&Position> {
+        self.written.as_ref()
+    }
+
     /// Notes a position; when this returns well, it survives a crash of the machine.
     pub fn write(&mut self, position: &Position) -> io::Result<()> {
         if self.written.as_ref() == Some(position) {

@@ -1,22 +1,64 @@
 mod alerts;
+mod receipts;
 
 use super::*;
 use alerting::{AlertCounts, AlertGate, AlertsConfig, RuleMemory, Rules};
 use arc_swap::ArcSwap;
-use event_model::{AuditEvent, Host};
+use event_model::{AuditEvent, Component, Host, Lane, SourceDescription, SourceId};
+use node_link::{Delivery, LinkConfig, Moment, Outbox};
 use service_runtime::Bytes;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
-/// Keeps what was sent.
-#[derive(Clone, Default)]
-struct Sent(Arc<Mutex<Vec<Record>>>);
+/// Keeps what was sent, and says of it what it is told to say.
+#[derive(Clone)]
+struct Sent {
+    records: Arc<Mutex<Vec<Record>>>,
+    delivery: Arc<Mutex<Delivery>>,
+    has_room: Arc<AtomicBool>,
+    /// Only to have moments of.
+    outbox: Outbox,
+}
+
+impl Default for Sent {
+    fn default() -> Self {
+        let config = LinkConfig { socket: "/nowhere".into(), queue_bytes: 64 << 10 };
+        let source = SourceDescription {
+            id: SourceId(uuid::Uuid::nil()),
+            component: Component::CollectorDs,
+            version: String::new(),
+            node: String::new(),
+            boot_id: uuid::Uuid::nil(),
+        };
+        Self {
+            records: Arc::default(),
+            delivery: Arc::new(Mutex::new(Delivery::Acknowledged)),
+            has_room: Arc::new(AtomicBool::new(true)),
+            outbox: node_link::connect(config, source).0,
+        }
+    }
+}
+
+impl Receipts for Sent {
+    fn moment(&self, lanes: &[Lane]) -> Moment {
+        self.outbox.moment(lanes)
+    }
+
+    fn delivery(&self, _: &Moment) -> Delivery {
+        *self.delivery.lock().expect("a word")
+    }
+}
 
 impl Outlet for Sent {
     fn send(&self, record: Record) {
-        self.0.lock().expect("the records").push(record);
+        self.records.lock().expect("the records").push(record);
+    }
+
+    fn has_room(&self) -> bool {
+        self.has_room.load(Ordering::Relaxed)
     }
 
     fn take_entity_loss(&self) -> bool {
@@ -26,7 +68,7 @@ impl Outlet for Sent {
 
 impl Sent {
     fn ids(&self) -> Vec<String> {
-        let records = self.0.lock().expect("the records");
+        let records = self.records.lock().expect("the records");
         let events = records.iter().filter_map(|record| match record {
             Record::Audit(event) => Some(AuditEvent::clone(event).audit_id),
             _ => None,
@@ -35,7 +77,7 @@ impl Sent {
     }
 
     fn lost(&self) -> Vec<(LossReason, u64)> {
-        let records = self.0.lock().expect("the records");
+        let records = self.records.lock().expect("the records");
         let losses = records.iter().filter_map(|record| match record {
             Record::Loss(loss) => Some((loss.reason, loss.count)),
             _ => None,
@@ -56,6 +98,7 @@ const RULES: &str = "\
 struct Log {
     folder: tempfile::TempDir,
     sent: Sent,
+    connected: watch::Sender<bool>,
     alerts: AlertCounts,
 }
 
@@ -64,6 +107,7 @@ impl Log {
         Self {
             folder: tempfile::tempdir().expect("a directory"),
             sent: Sent::default(),
+            connected: watch::Sender::new(true),
             alerts: AlertCounts::default(),
         }
     }
@@ -109,10 +153,18 @@ impl Log {
             state_directory: self.folder.path().join("state"),
             bytes_per_second,
         };
-        let file =
-            AuditFile::open(&config, self.folder.path(), self.detection(), self.sent.clone());
+        let connected = self.connected.subscribe();
+        let (detection, sent) = (self.detection(), self.sent.clone());
+        let file = AuditFile::open(&config, self.folder.path(), detection, sent, connected);
         file.expect("a root").expect("a path is configured")
     }
+}
+
+/// Lets a second pass that brings a note, and one that shows that it is done with.
+fn note(file: &mut AuditFile<Sent>) {
+    file.note(Instant::now());
+    file.note(Instant::now());
+    assert!(file.unnoted.is_none(), "{:?}", file.unnoted);
 }
 
 fn line(id: &str) -> String {
@@ -162,7 +214,7 @@ fn a_restart_loses_no_line_and_brings_none_twice() {
     let third = line("2");
     log.write(&format!("{}{}", lines(0..2), &third[..20]));
     file.look(Instant::now()).expect("read");
-    file.follower.save().expect("noted");
+    note(&mut file);
     drop(file);
     log.write(&third[20..]);
     log.write(&lines(3..5));
@@ -180,7 +232,7 @@ fn a_restart_goes_on_in_a_file_that_was_rotated_away() {
     file.look(Instant::now()).expect("read");
     log.write(&lines(0..2));
     file.look(Instant::now()).expect("read");
-    file.follower.save().expect("noted");
+    note(&mut file);
     drop(file);
     log.write(&lines(2..4));
     fs::rename(log.path(), log.sibling("audit-2026-11-22T18-42-02.659.log")).expect("rotated");
@@ -204,14 +256,14 @@ fn a_file_that_is_gone_at_a_restart_is_told_as_a_gap() {
     file.look(Instant::now()).expect("read");
     log.write(&lines(0..2));
     file.look(Instant::now()).expect("read");
-    file.follower.save().expect("noted");
+    note(&mut file);
     drop(file);
     fs::remove_file(log.path()).expect("removed");
     log.write(&lines(2..4));
     let mut file = log.open();
     file.look(Instant::now()).expect("read");
     assert_eq!(log.sent.ids(), numbers(0..4));
-    let problem = file.describe(None, None).expect("a problem");
+    let problem = file.describe(None).expect("a problem");
     assert!(problem.contains("may be missing"), "{problem}");
 }
 
@@ -338,7 +390,7 @@ fn rotation_at_speed_loses_no_line_and_brings_none_twice() {
         file.look(Instant::now()).expect("read");
         // A restart in the middle of it.
         if log.sent.ids().len().is_multiple_of(7) {
-            file.follower.save().expect("noted");
+            note(&mut file);
             file = log.open();
         }
     }
@@ -358,7 +410,7 @@ fn a_file_that_is_no_file_is_told() {
     fs::create_dir_all(log.path()).expect("a folder");
     let mut file = log.open();
     let error = file.look(Instant::now()).expect_err("it is a folder");
-    let problem = file.describe(Some(&error), None).expect("a problem");
+    let problem = file.describe(Some(&error)).expect("a problem");
     assert!(problem.contains("/log/audit.log can't be read: not a regular file"), "{problem}");
 }
 

@@ -1,12 +1,16 @@
 //! Requests to an API server of Kubernetes, by its audit file, against the rules that are shipped.
 
 use crate::expect::{alerts, wait_for};
+use crate::publisher::Publisher;
 use crate::sensor::{Node, Sensor, status};
 use event_model::{Alert, Record};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A node with the rules that are shipped, which follows the file at this path.
 fn node() -> (Node, PathBuf) {
@@ -119,5 +123,73 @@ fn requests_in_the_audit_file_raise_alerts() {
         "defender_audit_events_total 3",
     ] {
         assert!(metrics.contains(counted), "{counted}: {metrics}");
+    }
+}
+
+/// The numbers of requests that reached the publisher.
+fn requests(publisher: &Publisher) -> BTreeSet<usize> {
+    publisher.look(|records| {
+        let events = records.iter().filter_map(|record| match record {
+            Record::Audit(event) => event.audit_id.parse().ok(),
+            _ => None,
+        });
+        events.collect()
+    })
+}
+
+fn expect_requests(sensor: &Sensor, expected: Range<usize>) {
+    let missing = || {
+        let came = requests(&sensor.publisher);
+        expected.clone().filter(|it| !came.contains(it)).collect::<Vec<_>>()
+    };
+    let all = || missing().is_empty().then_some(());
+    wait_for("all requests", all, || format!("missing {:?}\n{}", missing(), sensor.node.log()));
+}
+
+/// Waits until the sensor has read so many events.
+fn expect_read(sensor: &Sensor, events: usize) {
+    let metrics = || sensor.node.ask("/metrics").unwrap_or_default();
+    let read = format!("defender_audit_events_total {events}\n");
+    let all = || metrics().contains(&read).then_some(());
+    wait_for(&format!("{events} events that were read"), all, metrics);
+}
+
+#[test]
+fn a_sensor_that_is_killed_loses_no_request_that_it_read() {
+    let (mut node, path) = node();
+    let state = node.path("state");
+    node.more.insert("audit".into(), json!({ "path": path, "state_directory": state }));
+    let pod = json!({ "resource": "pods", "namespace": "shop", "apiVersion": "v1" });
+    let write = |ids: Range<usize>| {
+        ids.for_each(|id| write(&path, &event(&id.to_string(), "get", &pod, &json!({}))));
+    };
+    write(0..1);
+    let mut sensor = Sensor::start_on(node);
+    // What stands in the file when it first looks is old.
+    wait_for(
+        "its note",
+        || state.join("audit-position.json").exists().then_some(()),
+        || format!("{:?}\n{}", std::fs::read_dir(&state), sensor.node.log()),
+    );
+    for round in 0..3 {
+        let begin = 1 + round * 200;
+        write(begin..begin + 100);
+        expect_requests(&sensor, begin..begin + 100);
+        sensor.publisher.stop();
+        write(begin + 100..begin + 200);
+        expect_read(&sensor, 200);
+        // Time enough to note how far it read, were it to do so without the publisher.
+        std::thread::sleep(Duration::from_millis(2500));
+        let Sensor { node, publisher, process } = sensor;
+        drop(process);
+        drop(publisher);
+        sensor = Sensor::start_on(node);
+        expect_requests(&sensor, begin + 100..begin + 200);
+        if round < 2 {
+            assert!(sensor.process.terminate().success(), "{}", sensor.node.log());
+            let Sensor { node, mut publisher, .. } = sensor;
+            publisher.stop();
+            sensor = Sensor::start_on(node);
+        }
     }
 }

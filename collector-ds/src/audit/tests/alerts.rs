@@ -15,7 +15,7 @@ fn a_request_that_a_rule_matches_raises_its_alert() {
     log.write(&(line("before") + &exec + &line("after")));
     file.look(Instant::now()).expect("read");
     assert_eq!(log.sent.ids(), ["before", "exec", "after"]);
-    let records = log.sent.0.lock().expect("the records");
+    let records = log.sent.records.lock().expect("the records");
     let alerts: Vec<_> = records
         .iter()
         .filter_map(|record| match record {
@@ -77,7 +77,7 @@ fn repeats_of_a_request_are_counted_and_told_at_the_end() {
     let shutdown = CancellationToken::new();
     shutdown.cancel();
     file.run(&State::new(&AuditConfig::default()), &shutdown);
-    let records = log.sent.0.lock().expect("the records");
+    let records = log.sent.records.lock().expect("the records");
     let counts: Vec<_> = records
         .iter()
         .filter_map(|record| match record {
