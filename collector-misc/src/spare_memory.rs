@@ -15,10 +15,15 @@ pub(crate) const GIVE_BACK_EVERY: Duration = Duration::from_secs(10);
 pub(crate) async fn keep_small(shutdown: CancellationToken) -> Result<(), Infallible> {
     let mut times = tokio::time::interval(GIVE_BACK_EVERY);
     while shutdown.run_until_cancelled(times.tick()).await.is_some() {
-        give_back();
-        let_go_of_program();
+        make_room();
     }
     Ok(())
+}
+
+/// Gives back what is free of this thread's memory, and the pages of the program: before much is needed for a moment.
+pub(crate) fn make_room() {
+    give_back();
+    let_go_of_program();
 }
 
 /// Gives back what is free of the memory of this thread. The allocator does it while others ask it for more, and a collector that rests does not.

@@ -1,7 +1,7 @@
 use super::input::{Message, Output};
 use super::telling::{Snapshot, tell};
 use crate::publish::Publisher;
-use crate::spare_memory::{GIVE_BACK_EVERY, give_back};
+use crate::spare_memory::{GIVE_BACK_EVERY, give_back, make_room};
 use assessment::Assessment;
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 use std::sync::mpsc::RecvTimeoutError;
@@ -114,14 +114,15 @@ impl Assessor {
         if !self.leads || !self.is_complete {
             return;
         }
-        let is_due = self.snapshot_at <= Instant::now();
-        // The snapshot has what changed.
-        self.settle(!is_due);
-        if is_due {
-            // What it takes to tell comes on top of all else.
-            give_back();
-            self.tell_all();
+        if self.snapshot_at > Instant::now() {
+            return self.settle(true);
         }
+        // What it takes to conclude all, and then to tell it, comes on top of all else.
+        make_room();
+        // The snapshot has what changed.
+        self.settle(false);
+        make_room();
+        self.tell_all();
     }
 
     fn settle(&mut self, is_told: bool) {
