@@ -115,14 +115,13 @@ fn requests_in_the_audit_file_raise_alerts() {
     assert_eq!(raised, 3, "the request that only looks raises none");
     let sees = || blind(&sensor).is_empty().then_some(());
     wait_for("the status of a node with the file", sees, || blind(&sensor).join("\n"));
-    let metrics = sensor.node.ask("/metrics").expect("metrics");
     for counted in [
         "defender_alerts_total{priority=\"critical\"} 1",
         "defender_alerts_total{priority=\"warning\"} 1",
         "defender_alerts_total{priority=\"notice\"} 1",
         "defender_audit_events_total 3",
     ] {
-        assert!(metrics.contains(counted), "{counted}: {metrics}");
+        sensor.expect_metric(counted);
     }
 }
 
@@ -148,10 +147,7 @@ fn expect_requests(sensor: &Sensor, expected: Range<usize>) {
 
 /// Waits until the sensor has read so many events.
 fn expect_read(sensor: &Sensor, events: usize) {
-    let metrics = || sensor.node.ask("/metrics").unwrap_or_default();
-    let read = format!("defender_audit_events_total {events}\n");
-    let all = || metrics().contains(&read).then_some(());
-    wait_for(&format!("{events} events that were read"), all, metrics);
+    sensor.expect_metric(&format!("defender_audit_events_total {events}"));
 }
 
 #[test]

@@ -73,13 +73,12 @@ fn what_a_suppression_takes_is_counted_and_an_expired_one_is_a_problem() {
             "the suppression `Old` expired on 2020-01-01 and has no effect; its owner is the team";
         problems.iter().any(|problem| problem == told).then_some(())
     });
-    let metrics = sensor.node.ask("/metrics").expect("metrics");
     for counted in [
         "defender_alerts_suppressed_total{rule=\"Marked\",suppression=\"Expected\"} 3",
         "defender_alerts_held_total{reason=\"suppressed\"} 3",
         "defender_alerts_total{priority=\"notice\"} 1",
     ] {
-        assert!(metrics.contains(counted), "{counted}: {metrics}");
+        sensor.expect_metric(counted);
     }
     sensor.process.terminate();
     let (sent, held) = sensor.look(|records| (alerts(records).count(), held(records)));

@@ -176,6 +176,13 @@ impl Sensor {
         wait_for(what, || self.look(&find), instead)
     }
 
+    /// Waits until the sensor tells this line of its metrics. What it counts need not be counted when a record of another processor's came.
+    pub fn expect_metric(&self, line: &str) {
+        let metrics = || self.node.ask("/metrics").unwrap_or_default();
+        let is_told = || metrics().lines().any(|told| told == line).then_some(());
+        wait_for(line, is_told, || format!("{}\nlog:\n{}", metrics(), self.node.log()));
+    }
+
     /// Waits for an exec with these very arguments.
     pub fn expect_exec(&self, arguments: &[&str]) -> Exec {
         self.expect(&format!("an exec of {arguments:?}"), |records| exec_of(records, arguments))
