@@ -48,8 +48,7 @@ async fn a_token_brings_a_certificate_with_which_the_node_delivers() {
     }
     let authority = backend.store().join("enrolment-authority.pem");
     assert_eq!(fs::metadata(authority).unwrap().permissions().mode() & 0o777, 0o600);
-    let metrics = backend.metrics().await;
-    assert!(metrics.contains("defender_enrolments_total{kind=\"token\"} 1"), "{metrics}");
+    backend.expect_metric("defender_enrolments_total{kind=\"token\"} 1").await;
 }
 
 #[tokio::test]
@@ -158,11 +157,7 @@ async fn what_is_no_signing_request_or_too_large_is_refused() {
     assert_refused(answer, Code::InvalidArgument, &["more than 4096 bytes"]);
     let answer = enrol(&backend, &token, "", "n", &vec![0; 1 << 20]).await;
     assert_refused(answer, Code::OutOfRange, &["too large"]);
-    let metrics = backend.metrics().await;
-    assert!(
-        metrics.contains("defender_enrolment_refused_total{reason=\"request\"} 5"),
-        "{metrics}"
-    );
+    backend.expect_metric("defender_enrolment_refused_total{reason=\"request\"} 5").await;
 }
 
 #[tokio::test]
@@ -247,9 +242,8 @@ async fn a_node_that_enrols_again_replaces_what_it_had_and_is_told_of() {
     let after = enrolled(&backend, &token, "node-1").await;
     assert_refused(Err::<(), _>(stream.ended().await), Code::Unauthenticated, &["was replaced at"]);
     Publisher::connect_as(&backend, Some(&after)).await.unwrap();
-    assert!(backend.log().contains("was it installed anew?"), "{}", backend.log());
-    let metrics = backend.metrics().await;
-    assert!(metrics.contains("defender_enrolments_total{kind=\"replacement\"} 1"), "{metrics}");
+    backend.expect_log("was it installed anew?").await;
+    backend.expect_metric("defender_enrolments_total{kind=\"replacement\"} 1").await;
 }
 
 #[tokio::test]
@@ -346,8 +340,7 @@ async fn strangers_take_no_place_of_publishers() {
         // Who is let in is asked who it is.
         refused = stranger.filter(|status| status.code() != Code::Unauthenticated);
     }
-    let why = "an eighth of ingest.maximum_connections";
-    assert!(backend.log().contains(why), "{refused:?}\n{}", backend.log());
+    backend.expect_log("an eighth of ingest.maximum_connections").await;
     for node in ["a", "b", "c", "d"] {
         Publisher::connect(&backend, node).await;
     }
@@ -364,8 +357,8 @@ async fn a_stranger_that_never_finishes_its_request_loses_its_place() {
     let asked = client.client_streaming(never, path, codec);
     let answer = tokio::time::timeout(PATIENCE, asked).await;
     answer.expect("it still holds its place").expect_err("it never asked");
-    assert!(backend.log().contains("the peer has no stream open"), "{}", backend.log());
-    assert!(backend.metrics().await.contains("defender_ingest_connections 0"));
+    backend.expect_log("the peer has no stream open").await;
+    backend.expect_metric("defender_ingest_connections 0").await;
 }
 
 #[tokio::test]

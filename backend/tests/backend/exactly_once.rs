@@ -33,11 +33,7 @@ async fn missing_sequences_are_shown_with_the_sensor() {
     assert_eq!(sensor["gaps"][0]["first_missing"], 2, "{sensor:#}");
     assert_eq!(sensor["gaps"][0]["last_missing"], 6);
     assert_eq!(sensor["streams"][0]["missing"], 5);
-    let metrics = backend.metrics().await;
-    assert!(
-        metrics.contains("defender_ingest_sequence_gaps_total{lane=\"telemetry\"} 1"),
-        "{metrics}"
-    );
+    backend.expect_metric("defender_ingest_sequence_gaps_total{lane=\"telemetry\"} 1").await;
 }
 
 #[tokio::test]

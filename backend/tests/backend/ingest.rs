@@ -25,14 +25,13 @@ async fn what_a_publisher_sends_is_acknowledged_and_shown() {
         sensors.iter().map(|sensor| sensor["component"].as_str().unwrap()).collect();
     assert_eq!(components, ["collector-ds", "publisher-ds"]);
     assert!(sensors.iter().all(|sensor| sensor["node"] == "node-1"), "{sensors:#?}");
-    let metrics = backend.metrics().await;
     for line in [
         "defender_ingest_records_total{lane=\"telemetry\"} 2",
         "defender_ingest_batches_total{lane=\"telemetry\",outcome=\"stored\"} 1",
         "defender_ingest_connections 1",
         "defender_store_commit_seconds_count",
     ] {
-        assert!(metrics.contains(line), "{line} is missing in\n{metrics}");
+        backend.expect_metric(line).await;
     }
 }
 
@@ -48,14 +47,9 @@ async fn only_certificates_of_the_right_authority_are_let_in() {
         let connected = Publisher::connect_as(&backend, identity.as_ref()).await;
         assert!(connected.is_err(), "let in, though: {reason}");
         // In TLS 1.3 the client learns it late or not at all: the backend's log must say it.
-        let deadline = Instant::now() + PATIENCE;
-        while !backend.log().contains(reason) {
-            assert!(Instant::now() < deadline, "expected {reason:?} in:\n{}", backend.log());
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        backend.expect_log(reason).await;
     }
-    let metrics = backend.metrics().await;
-    assert!(metrics.contains("defender_ingest_rejected_total{reason=\"handshake\"}"), "{metrics}");
+    backend.expect_metric("defender_ingest_rejected_total{reason=\"handshake\"}").await;
     Publisher::connect(&backend, "node-1").await;
 }
 
@@ -177,10 +171,9 @@ async fn what_is_damaged_is_rejected_by_name_and_the_stream_goes_on() {
     }
     publisher.send_raw(sound(20)).await;
     publisher.acknowledged(Lane::Telemetry, 20).await;
-    let metrics = backend.metrics().await;
     for reason in ["damaged", "malformed", "undecodable", "too_large", "too_many_records"] {
         let line = format!("defender_ingest_rejected_total{{reason=\"{reason}\"}}");
-        assert!(metrics.contains(&line), "{line} is missing in\n{metrics}");
+        backend.expect_metric(&line).await;
     }
 }
 
@@ -270,13 +263,10 @@ async fn who_connects_and_says_nothing_takes_no_place_of_another_address() {
 }
 
 async fn until_counted(backend: &Backend, reason: &str) {
-    let deadline = Instant::now() + PATIENCE;
-    let line = format!("defender_ingest_rejected_total{{reason=\"{reason}");
-    while !backend.metrics().await.contains(&line) {
-        assert!(Instant::now() < deadline, "{line} does not come:\n{}", backend.metrics().await);
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    backend.expect_metric(&format!("defender_ingest_rejected_total{{reason=\"{reason}")).await;
 }
+
+const NO_STREAM: &str = "defender_ingest_rejected_total{reason=\"no_stream\"} 1";
 
 #[tokio::test]
 async fn a_connection_that_opens_no_stream_loses_its_place() {
@@ -284,12 +274,7 @@ async fn a_connection_that_opens_no_stream_loses_its_place() {
     let identity = backend.authority.publisher("node-1");
     let mut busy = Publisher::connect(&backend, "node-2").await;
     let _idle = channel(&backend, Some(&identity)).await.unwrap();
-    let deadline = Instant::now() + Duration::from_mins(2);
-    let line = "defender_ingest_rejected_total{reason=\"no_stream\"} 1";
-    while !backend.metrics().await.contains(line) {
-        assert!(Instant::now() < deadline, "{line} does not come");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    backend.expect_metric(NO_STREAM).await;
     busy.send(SourceId::generate(), 1, &[numbered(1)]).await;
     busy.acknowledged(Lane::Telemetry, 1).await;
 }
@@ -300,12 +285,7 @@ async fn a_connection_whose_last_stream_ended_loses_its_place() {
     let identity = backend.authority.publisher("node-1");
     let connection = channel(&backend, Some(&identity)).await.unwrap();
     drop(Publisher::greet(connection.clone(), hello(1, 1)).await.unwrap());
-    let deadline = Instant::now() + PATIENCE;
-    let line = "defender_ingest_rejected_total{reason=\"no_stream\"} 1";
-    while !backend.metrics().await.contains(line) {
-        assert!(Instant::now() < deadline, "{line} does not come");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    backend.expect_metric(NO_STREAM).await;
     drop(connection);
 }
 

@@ -350,6 +350,5 @@ async fn who_is_missing_in_a_census_is_gone_also_where_its_state_comes_late() {
     let deleted = backend.all("/api/v1/kubernetes/changes?change=deleted").await;
     assert_eq!(texts(&deleted, "name"), ["late", "went"]);
     assert_eq!(texts(&deleted, "resource_version"), ["", ""], "no deletion was seen");
-    let metrics = backend.metrics().await;
-    assert!(metrics.contains("defender_kubernetes_objects_found_gone_total 2"), "{metrics}");
+    backend.expect_metric("defender_kubernetes_objects_found_gone_total 2").await;
 }

@@ -137,6 +137,28 @@ impl Backend {
         self.http.get(url).send().await.unwrap().text().await.unwrap()
     }
 
+    /// Waits until a line of the metrics has `part`: an answer to a peer may come before it is counted.
+    pub async fn expect_metric(&self, part: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let metrics = self.metrics().await;
+            if metrics.contains(part) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{part} does not come:\n{metrics}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until the log has `words`.
+    pub async fn expect_log(&self, words: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.log().contains(words) {
+            assert!(Instant::now() < deadline, "expected {words:?} in:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// A GET of the API, whatever its status.
     pub async fn answer(&self, path: &str) -> reqwest::Response {
         self.http.get(format!("http://127.0.0.1:{}{path}", self.api_port)).send().await.unwrap()

@@ -2,11 +2,10 @@
 
 use crate::publisher::{Publisher, channel, hello_of};
 use crate::records::numbered;
-use crate::running::{Backend, PATIENCE};
+use crate::running::Backend;
 use event_model::{Lane, SourceId};
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
 use tonic::{Code, Status};
 
 const OF_CLUSTER: &str = "b25lIG9mIGEgd2hvbGUgY2x1c3Rlcg==";
@@ -133,10 +132,6 @@ async fn a_token_that_is_replaced_by_another_of_the_same_cluster_ends_its_stream
 async fn a_broken_file_of_tokens_changes_nothing_and_is_told() {
     let backend = backend().await;
     fs::write(backend.folder.path().join("tokens.yaml"), "tokens: [{ cluster: a }]").unwrap();
-    let deadline = Instant::now() + PATIENCE;
-    while !backend.log().contains("the last good one stays") {
-        assert!(Instant::now() < deadline, "not told:\n{}", backend.log());
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    backend.expect_log("the last good one stays").await;
     connect(&backend, OF_CLUSTER, "node-1").await.unwrap();
 }

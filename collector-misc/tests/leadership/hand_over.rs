@@ -45,8 +45,7 @@ async fn of_two_that_begin_at_once_one_leads() {
     leader.expect_ready("[+]leadership ready: leads").await;
     standby.expect_ready(&format!("[+]leadership ready: stands by; {}_", leader.name)).await;
     for (replica, leads) in [(&*leader, 1), (&*standby, 0)] {
-        let line = format!("defender_leader {leads}\n");
-        assert!(replica.metrics().contains(&line), "{}", replica.metrics());
+        replica.expect_metric(&format!("defender_leader {leads}")).await;
     }
     let transitions = server.look(|store| store.get(LEASES, LEASE)).unwrap();
     assert_eq!(transitions["spec"]["leaseTransitions"], 1);

@@ -115,8 +115,13 @@ impl Replica {
         .await;
     }
 
-    pub fn metrics(&self) -> String {
-        self.ask("/metrics")
+    /// Waits until its metrics have this line.
+    pub async fn expect_metric(&self, line: &str) {
+        poll(line, || {
+            let metrics = self.ask("/metrics");
+            if metrics.lines().any(|told| told == line) { Ok(()) } else { Err(metrics) }
+        })
+        .await;
     }
 
     fn ask(&self, path: &str) -> String {
