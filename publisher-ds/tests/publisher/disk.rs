@@ -44,7 +44,11 @@ async fn on_a_full_disk_collectors_wait_and_everything_arrives_once_there_is_roo
     }
     publisher.wait_until_not_ready(&["[-]spool", "No space left", "free space", "spool.directory"]);
     assert!(publisher.is_running());
-    assert!(publisher.metric("defender_spool_write_errors_total") >= 1);
+    until(
+        "an error is counted",
+        || publisher.metric("defender_spool_write_errors_total") >= 1,
+        || home.log(),
+    );
     let _backend = Backend::start_at(address, &vault, &authority.server("localhost"), &authority);
     let total_count = usize::try_from(total).unwrap();
     until(
