@@ -52,8 +52,8 @@ def check(case, suite):
         command = [os.environ["DOCKER"], "logs", "--tail", "20", container]
         return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False).stdout
 
-    wait_for(f"all {PODS} pods are known and it is ready", 60, objects_are_known, logs)
-    wait_for("it reports to the backend", 60, it_reports, logs)
+    wait_for(f"all {PODS} pods are known and it is ready", 180, objects_are_known, logs)
+    wait_for("it reports to the backend", 180, it_reports, logs)
     state = inspect(container)
     case.assertEqual(state["Config"]["User"], "65532:65532")
     case.assertEqual((state["HostConfig"]["Memory"], state["HostConfig"]["NanoCpus"]), (MEMORY, 60_000_000))

@@ -118,7 +118,7 @@ class Way(unittest.TestCase):
         act = "cp /bin/busybox /tmp/true && /tmp/true compose-act; exec sleep 300"
         container = docker("run", *options, ACT_IMAGE, "sh", "-c", act).strip()
         self.addCleanup(docker, "rm", "--force", container)
-        alert = wait_for(f"the alert of {container[:12]}", 30, lambda: alert_of(container, "compose-act"), nearest)
+        alert = wait_for(f"the alert of {container[:12]}", 120, lambda: alert_of(container, "compose-act"), nearest)
         self.assertEqual(alert["rule"], RULE)
         self.assertEqual(alert["process_chain"][0]["arguments"], ["/tmp/true", "compose-act"])
         print(f"\n    {alert['message']}", end="")
@@ -133,7 +133,7 @@ class Way(unittest.TestCase):
             docker("exec", container, "/tmp/true", "compose-later", str(next(attempts)))
             self.assertEqual((alert_of(container, "compose-later")["container"]["name"] or "").lstrip("/"), name)
 
-        wait_for(f"an alert with the name {name}, which comes by the engine's socket", 30, act_named, nearest)
+        wait_for(f"an alert with the name {name}, which comes by the engine's socket", 120, act_named, nearest)
 
     def test_b_the_api_refuses_a_wrong_token(self):
         right, suite.token = suite.token, "wrong"
@@ -149,14 +149,14 @@ class Way(unittest.TestCase):
             health = {target["labels"]["service"]: (target["health"], target["lastError"]) for target in targets}
             self.assertEqual(health, {service: ("up", "") for service in SERVICES})
 
-        wait_for("all targets are up", 30, all_up)
+        wait_for("all targets are up", 120, all_up)
 
     def test_d_what_prometheus_scraped_names_each_program(self):
         def named():
             result = suite.ask_prometheus("query", query="defender_build_info == 1")["result"]
             self.assertEqual({one["metric"]["component"] for one in result}, set(SERVICES))
 
-        wait_for("defender_build_info of each", 30, named)
+        wait_for("defender_build_info of each", 120, named)
 
     def test_e_a_cluster_is_watched_inside_64_mebibytes(self):
         collector_misc.check(self, suite)

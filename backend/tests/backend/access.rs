@@ -1,4 +1,4 @@
-use crate::running::Backend;
+use crate::running::{Backend, PATIENCE};
 use reqwest::header::{HOST, ORIGIN, SET_COOKIE};
 use std::time::{Duration, Instant};
 
@@ -103,9 +103,8 @@ async fn a_renewed_token_counts_without_a_restart() {
     let old =
         backend.http.get(url(&backend, "/api/v1/alerts")).bearer_auth(TOKEN).send().await.unwrap();
     assert_eq!(old.status(), 401);
-    let end = tokio::time::timeout(Duration::from_secs(10), async {
-        while let Ok(Some(_)) = stream.chunk().await {}
-    });
+    let end =
+        tokio::time::timeout(PATIENCE, async { while let Ok(Some(_)) = stream.chunk().await {} });
     end.await.expect("the stream that the old token opened ends");
 }
 

@@ -87,6 +87,8 @@ async fn a_full_disk_is_refused_told_and_recovered_from_without_loss() {
     }
     let words = wait_for_readiness(&backend, 503).await;
     assert!(words.contains("store") && words.contains("free some space"), "{words}");
+    // What was stored before is acknowledged before the stream's end.
+    while publisher.answer().await.is_ok_and(|answer| answer.is_some()) {}
     let acknowledged = publisher.acknowledged[Lane::Telemetry.index()];
     let mut refused =
         Publisher::connect_as(&backend, Some(&backend.authority.publisher("node-1"))).await;

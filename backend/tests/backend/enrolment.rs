@@ -15,7 +15,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tonic::{Code, Status};
 
 #[track_caller]
@@ -369,7 +369,7 @@ async fn a_certificate_ends_when_its_time_is_over() {
     let token = create_token(&backend, &["--cluster", "edge-7"]);
     let identity = enrolled(&backend, &token, "node-1").await;
     let mut stream = Publisher::connect_as(&backend, Some(&identity)).await.unwrap();
-    let ended = tokio::time::timeout(Duration::from_secs(20), stream.ended()).await.unwrap();
+    let ended = tokio::time::timeout(PATIENCE, stream.ended()).await.unwrap();
     assert_refused(Err::<(), _>(ended), Code::Unauthenticated, &["has expired"]);
     // A certificate holds to the end of its last second.
     let deadline = Instant::now() + PATIENCE;

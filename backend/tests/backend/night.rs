@@ -23,11 +23,18 @@ impl Sender {
     }
 
     pub async fn send(&mut self, record: Record) {
-        let lane = record.lane();
-        self.sent[lane.index()] += 1;
-        let sequence = self.sent[lane.index()];
-        self.publisher.send(self.source, sequence, &[record]).await;
-        self.publisher.acknowledged(lane, sequence).await;
+        self.send_at_once(&[record]).await;
+    }
+
+    /// Sends records of one lane in one envelope.
+    pub async fn send_at_once(&mut self, records: &[Record]) {
+        let lane = records[0].lane();
+        let sent = &mut self.sent[lane.index()];
+        let first = *sent + 1;
+        *sent += records.len() as u64;
+        let last = *sent;
+        self.publisher.send(self.source, first, records).await;
+        self.publisher.acknowledged(lane, last).await;
     }
 }
 

@@ -131,10 +131,11 @@ async fn many_alerts_ask_for_the_status_now_and_then_and_a_wrong_filter_stops_no
     browser.open(&url(&backend, "/?minimum_priority=urgent")).await;
     browser.wait_for("document.querySelector('.problem') !== null").await;
     browser.wait_for("document.getElementById('connection').dataset.state === 'live'").await;
-    for number in 0..40 {
-        let made = alert(&format!("rule {number}"), Priority::Notice, &["/bin/sh"], None);
-        sender.send(Record::Alert(Box::new(made))).await;
-    }
+    let alerts: Vec<_> = (0..40)
+        .map(|number| alert(&format!("rule {number}"), Priority::Notice, &["/bin/sh"], None))
+        .map(|made| Record::Alert(Box::new(made)))
+        .collect();
+    sender.send_at_once(&alerts).await;
     browser.wait_for("document.querySelectorAll('#alert-list .alert').length === 40").await;
     browser.wait_for("document.querySelector('#today li')?.textContent === '40 notice'").await;
     let asked = "performance.getEntriesByType('resource').filter((entry) => entry.name.endsWith('/console/status')).length";

@@ -3,7 +3,6 @@ use crate::records::alert;
 use crate::running::{Backend, PATIENCE};
 use event_model::{Lane, Priority, Record, SourceId};
 use serde_json::Value;
-use std::time::Duration;
 
 /// A client of the alert stream.
 struct Client {
@@ -140,7 +139,7 @@ async fn streams_end_when_the_backend_does() {
     let mut backend = Backend::start().await;
     let mut client = Client::connect(&backend, "", None).await;
     backend.terminate();
-    let end = tokio::time::timeout(Duration::from_secs(10), async {
+    let end = tokio::time::timeout(PATIENCE, async {
         while let Ok(Some(_)) = client.answer.chunk().await {}
     });
     end.await.expect("the stream ends");

@@ -59,11 +59,13 @@ async fn a_body_that_does_not_come_is_given_up_and_others_are_taken_meanwhile() 
     assert_eq!(answer.status, 200, "{answer}");
     publisher.expect_event("meanwhile").await;
 
-    let mut second = caller.connect().await.unwrap();
-    second.write_all(head.as_bytes()).await.unwrap();
-    second.flush().await.unwrap();
-    // As soon as both have their turn, a third waits and is told to come again.
+    let mut others = Vec::new();
+    // As soon as two have their turn, one more waits and is told to come again. Each gives its turn back after a while.
     let busy = loop {
+        let mut other = caller.connect().await.unwrap();
+        other.write_all(head.as_bytes()).await.unwrap();
+        other.flush().await.unwrap();
+        others.push(other);
         let answer = caller.post(&list(&[event("third")])).await.unwrap();
         if answer.status != 200 {
             break answer;

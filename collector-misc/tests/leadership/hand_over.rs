@@ -5,7 +5,7 @@ use crate::replica::{Durations, SHORT};
 use crate::site::Site;
 
 /// So long that only a Lease that is given back can be taken within a test.
-const LONG: Durations = Durations { lease: 250, renew_deadline: 200, retry: 1 };
+const LONG: Durations = Durations { lease: 250, renew_deadline: 200, retry: 5 };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leader_that_is_told_to_end_hands_over_at_once_and_leaves_nothing_behind() {
@@ -15,7 +15,7 @@ async fn a_leader_that_is_told_to_end_hands_over_at_once_and_leaves_nothing_behi
         let (leader, standby) = site.both();
         let status = leader.terminate().await;
         assert!(status.success(), "{status}: {}", leader.log());
-        assert!(leader.log().contains("gave the Lease back"), "{}", leader.log());
+        leader.expect_log("gave the Lease back").await;
         expect_holder(&server, standby.name).await;
         let (_, ended) = site.both();
         ended.start_again();

@@ -40,7 +40,7 @@ async fn a_lease_in_which_somebody_wrote_another_name_is_taken_back_when_it_is_o
     let mut site = Site::start(SHORT).await;
     let server = site.server.clone();
     tamper(&server, |lease| {
-        lease["spec"] = json!({"holderIdentity": "nobody knows", "leaseDurationSeconds": 4});
+        lease["spec"] = json!({"holderIdentity": "nobody knows", "leaseDurationSeconds": 15});
         lease["metadata"]["annotations"] = json!({"defender/delivered": "[\u{1}"});
     });
     site.replicas[0].expect_ready("stands by; nobody knows leads").await;

@@ -32,8 +32,11 @@ impl Collector {
         Self { outbox, shutdown, task }
     }
 
-    /// Ends once the publisher has everything.
+    /// Ends once the publisher has everything: a link that is told to end waits for 5 seconds alone.
     pub async fn finish(self) {
+        let all = self.outbox.moment(&Lane::ALL);
+        let delivered = tokio::time::timeout(PATIENCE, self.outbox.delivered(&all, &all)).await;
+        delivered.expect("the publisher never had everything");
         self.shutdown.cancel();
         let ended = tokio::time::timeout(PATIENCE, self.task).await.expect("the link never ended");
         ended.unwrap().unwrap();

@@ -6,10 +6,13 @@ use crate::collector::{Collector, bulky_event, event_numbers};
 use crate::process::Home;
 use crate::waiting::until;
 use event_model::Lane;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 const KILLS: u64 = 12;
-const EVENTS_BETWEEN: u64 = 3000;
+/// Sent between two pauses of 10 ms.
+const EVENTS_AT_ONCE: u64 = 50;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_publisher_killed_in_a_stream_of_numbered_events_loses_and_doubles_nothing() {
@@ -19,14 +22,16 @@ async fn a_publisher_killed_in_a_stream_of_numbered_events_loses_and_doubles_not
     home.configure(&format!("https://localhost:{}", backend.address.port()), "64MiB");
     let collector = Collector::start(home.socket());
     let outbox = collector.outbox.clone();
-    let total = (KILLS + 1) * EVENTS_BETWEEN;
+    let is_over = Arc::new(AtomicBool::new(false));
+    let until_over = Arc::clone(&is_over);
     let sender = tokio::spawn(async move {
-        for number in 0..total {
-            outbox.send(bulky_event(number));
-            if number % 100 == 0 {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+        let mut sent = 0;
+        while !until_over.load(Ordering::Relaxed) {
+            (sent..sent + EVENTS_AT_ONCE).for_each(|number| outbox.send(bulky_event(number)));
+            sent += EVENTS_AT_ONCE;
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
+        sent
     });
     for kill in 0..KILLS {
         let publisher = home.start();
@@ -37,11 +42,12 @@ async fn a_publisher_killed_in_a_stream_of_numbered_events_loses_and_doubles_not
         publisher.kill();
     }
     let _publisher = home.start();
-    sender.await.unwrap();
+    is_over.store(true, Ordering::Relaxed);
+    let total = sender.await.unwrap();
     collector.finish().await;
-    let total = usize::try_from(total).unwrap();
-    until("all arrived", || vault.count(Lane::Telemetry) >= total, || vault.count(Lane::Telemetry));
+    let arrived = || vault.count(Lane::Telemetry);
+    until("all arrived", || arrived() as u64 >= total, arrived);
     let numbers = event_numbers(&vault.records(Lane::Telemetry));
-    assert_eq!(numbers, (0..total as u64).collect::<Vec<_>>());
+    assert_eq!(numbers, (0..total).collect::<Vec<_>>());
     assert_eq!(vault.losses(), [], "a loss was reported though none happened");
 }

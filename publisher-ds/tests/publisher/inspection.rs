@@ -65,6 +65,7 @@ async fn ls_tells_what_lies_in_the_spool_and_where_each_destination_stands() {
 async fn verify_finds_no_fault_while_a_publisher_writes() {
     let home = home();
     let publisher = home.start();
+    until("there is a spool", || home.spool().is_dir(), || home.log());
     let collector = Collector::start(home.socket());
     let mut number = 0;
     for _look in 0..15 {

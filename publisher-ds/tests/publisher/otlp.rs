@@ -202,11 +202,11 @@ async fn a_receiver_that_is_killed_again_and_again_misses_nothing() {
     let collector = Collector::start(home.socket());
     let mut sent = 0;
     for _ in 0..4 {
+        let before = kept.numbers().len();
         for _ in 0..1500 {
             sent += 1;
             collector.outbox.send(bulky_event(sent));
         }
-        let before = kept.numbers().len();
         until("more arrived", || kept.numbers().len() > before, || home.log());
         sink.kill();
         sink = Sink::grpc_at(address, &kept);
@@ -243,10 +243,9 @@ async fn what_a_killed_publisher_sends_again_has_the_same_ids() {
     let mut sent = 0;
     for _ in 0..3 {
         let publisher = home.start();
-        let first = sent + 1;
+        let (first, before) = (sent + 1, kept.numbers().len());
         sent += 4000;
         send(&home, first..=sent).await;
-        let before = kept.numbers().len();
         until("some arrived", || kept.numbers().len() > before, || home.log());
         publisher.kill();
     }

@@ -227,16 +227,26 @@ impl Publisher<'_> {
 
     /// The sum of the metric lines that begin with `name`.
     pub fn metric_sum(&self, name: &str) -> u64 {
-        let metrics = self.get("/metrics");
+        let metrics = self.metrics();
         let lines = metrics.lines().filter(|line| line.starts_with(name));
         lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
     }
 
     /// The value of a metric line that begins with `name`; 0 where it is not there yet.
     pub fn metric(&self, name: &str) -> u64 {
-        let metrics = self.get("/metrics");
+        let metrics = self.metrics();
         let line = metrics.lines().find_map(|line| line.strip_prefix(name));
         line.map_or(0, |value| value.trim().parse().unwrap())
+    }
+
+    fn metrics(&self) -> String {
+        let mut metrics = String::new();
+        let is_told = || {
+            metrics = self.get("/metrics");
+            metrics.starts_with("HTTP/1.1 200")
+        };
+        until("the metrics are told", is_told, || self.home.log());
+        metrics
     }
 
     fn get(&self, path: &str) -> String {

@@ -53,14 +53,17 @@ fn kills_and_power_cuts_lose_nothing_acknowledged_and_repeat_nothing() -> Result
         machine.program(name)?.wait_ready(READY_WITHIN)?;
     }
     let told = collectors.into_iter().map(Collectors::finish).collect::<Result<Vec<_>>>()?.concat();
-    wait_for("an empty spool", STORED_WITHIN, || {
+    // What is acknowledged to a collector may be on its way to the store still, and in no metric of the spool yet.
+    let settled = wait_for("all that was acknowledged stored", STORED_WITHIN, || {
         let waiting = machine.program(Name::PublisherDs)?.metric("defender_spool_records")?;
         ensure!(waiting == 0.0, "{waiting} records wait");
-        Ok(())
-    })?;
-    let account = Account::take(&machine.api(), &told)?;
+        let account = Account::take(&machine.api(), &told)?;
+        ensure!(account.missing == 0, "{account}");
+        Ok(account)
+    });
+    let account = settled.with_context(|| counts.to_string())?;
     println!("shown: crash: {counts}; {account}");
-    ensure!(account.missing == 0 && account.repeated == 0 && account.foreign == 0, "{account}");
+    ensure!(account.repeated == 0 && account.foreign == 0, "{account}");
     ensure!(counts.are_even(), "{counts}");
     machine.stop()?;
     drop(disks);

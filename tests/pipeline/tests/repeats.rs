@@ -20,7 +20,7 @@ fn repeats_of_an_act_are_counted_beside_its_alert() -> Result<()> {
     // A sensor that ends tells what it had counted, and need not wait for the minute to be over.
     fixture.machine.end(Name::CollectorDs)?;
     let id = alert["id"].as_str().context("an id")?;
-    wait_for("the count beside the alert", Duration::from_secs(20), || {
+    wait_for("the count beside the alert", Duration::from_mins(2), || {
         let alert = api.get(&format!("/api/v1/alerts/{id}"))?;
         ensure!(alert["repeated"] == 2, "{alert:#}");
         Ok(())

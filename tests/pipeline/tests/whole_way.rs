@@ -67,7 +67,7 @@ fn a_process_is_seen_from_fork_to_exit() -> Result<()> {
     let api = fixture.machine.api();
     let events =
         |kind: &str| api.all(&format!("/api/v1/events?type={kind}&container={}", container.id));
-    let pid = wait_for("the exec of the shell", Duration::from_secs(20), || {
+    let pid = wait_for("the exec of the shell", Duration::from_mins(2), || {
         let execs = events("exec")?;
         let shell = execs
             .iter()
@@ -76,7 +76,7 @@ fn a_process_is_seen_from_fork_to_exit() -> Result<()> {
             .and_then(|event| event["process"]["pid"].as_u64())
             .with_context(|| format!("{execs:#?}"))
     })?;
-    wait_for("its fork and its exit with code 7", Duration::from_secs(20), || {
+    wait_for("its fork and its exit with code 7", Duration::from_mins(2), || {
         let exits = events("exit")?;
         let exit = exits.iter().find(|event| event["process"]["pid"] == pid);
         let exit = exit.with_context(|| format!("no exit of {pid} among {exits:#?}"))?;
@@ -94,7 +94,7 @@ fn a_process_is_seen_from_fork_to_exit() -> Result<()> {
 fn the_sensors_say_how_they_are() -> Result<()> {
     let mut fixture = Fixture::start()?;
     let api = fixture.machine.api();
-    let sensors = wait_for("both sensors report", Duration::from_secs(20), || {
+    let sensors = wait_for("both sensors report", Duration::from_mins(2), || {
         let sensors = api.all("/api/v1/sensors")?;
         let of = |component: &str| {
             sensors.iter().find(|sensor| sensor["component"] == component).cloned()

@@ -24,7 +24,7 @@ struct Impostor {
 
 impl Impostor {
     fn listen(address: &str, act: impl Fn(TcpStream) + Send + 'static) -> Result<Self> {
-        let listener = wait_for("the port is free", Duration::from_secs(20), || {
+        let listener = wait_for("the port is free", Duration::from_mins(2), || {
             Ok(TcpListener::bind(address)?)
         })?;
         listener.set_nonblocking(true)?;

@@ -5,8 +5,9 @@
 //! and all of N events are.
 
 use anyhow::{Context, Result};
+use event_model::Lane;
 use metrics::{Counter, CounterFn, Gauge, Histogram, Key, KeyName, Metadata, SharedString, Unit};
-use node_link::Outbox;
+use node_link::{Delivery, Outbox};
 use pipeline::numbered::{collector_at, numbered};
 use std::io::{Read, Write};
 use std::sync::Arc;
@@ -35,7 +36,8 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Sends until standard input ends. The link then ends once all is acknowledged.
+/// Sends until standard input ends, and waits until all is acknowledged: a link that is told to end waits for 5 seconds
+/// alone.
 fn send_numbers(outbox: &Outbox, first: u32, shutdown: &CancellationToken) -> u32 {
     let is_over = Arc::new(AtomicBool::new(false));
     let over = Arc::clone(&is_over);
@@ -48,6 +50,10 @@ fn send_numbers(outbox: &Outbox, first: u32, shutdown: &CancellationToken) -> u3
         outbox.send(numbered(number));
         number += 1;
         thread::sleep(Duration::from_millis(1));
+    }
+    let all = outbox.moment(&[Lane::Telemetry]);
+    while outbox.delivery_between(&all, &all) == Delivery::Waiting {
+        thread::sleep(Duration::from_millis(10));
     }
     shutdown.cancel();
     number - first

@@ -27,10 +27,12 @@ const STORED_WITHIN: Duration = Duration::from_mins(4);
 fn what_an_api_server_tells_while_the_collector_is_killed_is_listed_once_with_its_alerts()
 -> Result<()> {
     let batch = Batch {
+        // A batch that waits for its next attempt holds one of few places; what is told meanwhile waits here.
+        buffer: 100_000,
         max_size: 20,
         max_wait: Duration::from_millis(100),
-        initial_backoff: Duration::from_secs(2),
-        ..Batch::default()
+        // A batch has five attempts, within 24 seconds: longer than all the kills last.
+        initial_backoff: Duration::from_secs(3),
     };
     let mut scene = Scene::begin(AuditPolicy::all(AuditLevel::Metadata), batch, None)?;
     let requests = Requests::begin(scene.server.url());
